@@ -1,0 +1,162 @@
+import { bulkhead } from "./bulkhead.ts";
+import type { Fingerprint } from "./credential.ts";
+import type { KeylaneError, UpstreamFailure } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { refused, type Refusals } from "./refusals.ts";
+import type { CacheKey, Store, StoredList } from "./store.ts";
+import { asFailure, timedOut } from "./upstream.ts";
+
+/** What a flight is to bring, and for whom. */
+export interface Errand {
+  readonly key: CacheKey;
+  /** Asks upstream once. Throws an UpstreamFailure when there is no good list. */
+  readonly ask: (signal: AbortSignal) => Promise<StoredList>;
+  /** Keeps the runtime awake for work that outlives the request. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  /** Names the caller in the log. */
+  readonly caller: string;
+  readonly isStored: boolean;
+}
+
+/** What a flight brought: shared by all who waited, so bytes or an error, never a Response. */
+export type Landing = { readonly list: StoredList } | { readonly error: KeylaneError };
+
+export interface Flights {
+  /**
+   * Waits until `deadline` (ms since the epoch) for the one flight of this cache key, which it starts where none is.
+   * Gives undefined when the deadline comes first; the flight goes on.
+   */
+  wait(errand: Errand, deadline: number): Promise<{ landing: Landing | undefined; isCollapsed: boolean }>;
+  /** Starts the flight where none is, and waits for nothing. */
+  start(errand: Errand): void;
+  /** Makes sure that no flight under way for this fingerprint can keep what it brings. */
+  ground(fingerprint: Fingerprint): void;
+}
+
+export interface FlightSettings {
+  /** All the time one list fetch has, its turn in the queue included. */
+  readonly listTimeoutMs: number;
+}
+
+interface Flight {
+  readonly name: string;
+  readonly fingerprint: Fingerprint;
+  readonly deadline: number;
+  readonly landing: Promise<Landing>;
+  /** False once a purge came between. */
+  isCurrent: boolean;
+}
+
+const MAX_FLIGHTS = 16;
+/** A flight still silent so long after its deadline belongs to a request that died, as requests on Workers can. */
+export const GRACE_MS = 200;
+
+export function flights(
+  store: Store,
+  remembered: Refusals,
+  { listTimeoutMs }: FlightSettings,
+  now: () => number,
+  log: Log,
+): Flights {
+  const underWay = new Map<string, Flight>();
+  const deck = bulkhead(MAX_FLIGHTS, now);
+
+  function join(errand: Errand): { flight: Flight; isCollapsed: boolean } {
+    const name = `${errand.key.fingerprint} ${errand.key.variant} ${errand.isStored ? "" : "no-store"}`;
+    const known = underWay.get(name);
+    if (known !== undefined && now() < known.deadline + GRACE_MS) return { flight: known, isCollapsed: true };
+    const flight: Flight = {
+      name,
+      fingerprint: errand.key.fingerprint,
+      deadline: now() + listTimeoutMs,
+      landing: Promise.resolve()
+        .then(() => fly(flight, errand))
+        .finally(() => drop(flight)),
+      isCurrent: true,
+    };
+    underWay.set(name, flight);
+    // From the first moment: a caller who leaves must not take the flight with him.
+    errand.waitUntil(flight.landing);
+    return { flight, isCollapsed: false };
+  }
+
+  async function fly(flight: Flight, errand: Errand): Promise<Landing> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(timedOut()), listTimeoutMs);
+    try {
+      const leave = await deck.enter(timeout.signal, listTimeoutMs + GRACE_MS);
+      try {
+        return arrived(flight, errand, await errand.ask(timeout.signal));
+      } catch (fault) {
+        return failed(flight, errand, asFailure(fault));
+      } finally {
+        leave();
+      }
+    } catch {
+      // Its turn never came. Upstream was not asked, so there is no answer to remember.
+      log.warn({ caller: errand.caller, reason: "no free place" }, "list not fetched");
+      return { error: refused({ failure: timedOut(), until: now(), retryAt: now() + 1000 }, now()) };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function arrived(flight: Flight, { key, isStored }: Errand, list: StoredList): Landing {
+    if (flight.isCurrent) {
+      if (isStored) store.put(key, list);
+      return { list };
+    }
+    // Another call learned meanwhile that the key is revoked: this answer comes from before that.
+    const refusal = remembered.active(key);
+    return refusal?.failure.kind === "unauthorized" ? { error: refused(refusal, now()) } : { list };
+  }
+
+  function failed(flight: Flight, { key, caller }: Errand, failure: UpstreamFailure): Landing {
+    log.warn({ caller, reason: failure.reason }, "list not fetched");
+    if (failure.kind === "unauthorized") {
+      ground(key.fingerprint);
+      store.purge(key.fingerprint);
+    } else if (!flight.isCurrent) {
+      return { error: refused({ failure, until: now(), retryAt: now() }, now()) };
+    } else if (failure.kind === "rejected") store.delete(key);
+    return { error: refused(remembered.remember(key, failure), now()) };
+  }
+
+  function ground(fingerprint: Fingerprint): void {
+    for (const flight of underWay.values()) {
+      if (flight.fingerprint !== fingerprint) continue;
+      flight.isCurrent = false;
+      drop(flight);
+    }
+  }
+
+  function drop(flight: Flight): void {
+    if (underWay.get(flight.name) === flight) underWay.delete(flight.name);
+  }
+
+  return {
+    async wait(errand, deadline) {
+      for (;;) {
+        const { flight, isCollapsed } = join(errand);
+        const landing = await within(flight.landing, Math.min(deadline, flight.deadline + GRACE_MS) - now());
+        if (landing !== undefined || now() >= deadline) return { landing, isCollapsed };
+        // The flight is overdue: whoever notices first takes over.
+        drop(flight);
+      }
+    },
+    start: (errand) => void join(errand),
+    ground,
+  };
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

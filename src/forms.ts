@@ -1,0 +1,107 @@
+import bytes from "bytes";
+import ms from "ms";
+
+/** The written form of a setting: reads the text, or says what is wanted instead. */
+export type Form<T> = (raw: string) => T | Wanted;
+
+export interface Wanted {
+  /** Completes the sentence "MAX_AGE must be …". */
+  readonly wanted: string;
+  /** Set where the value found must not be printed. */
+  readonly isSecret?: boolean;
+}
+
+export const text: Form<string> = (raw) => raw;
+
+export const port: Form<number> = (raw) => {
+  const value = /^\d+$/.test(raw) ? Number(raw) : -1;
+  return value >= 0 && value <= 65_535 ? value : { wanted: "a port from 0 to 65535" };
+};
+
+const UNITS = ["ms", "s", "m", "h", "d"] as const;
+const YEAR_MS = 365 * 86_400_000;
+// The most that setTimeout takes; anything longer would fire at once.
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** Reads `500ms`, `60s`, `10m`, `24h`, or a bare number of seconds; gives milliseconds. */
+export const duration: Form<number> = (raw) => {
+  const value = milliseconds(raw);
+  return value <= YEAR_MS ? value : { wanted: "a duration such as 500ms, 60s, 10m or 24h, at most 365d" };
+};
+
+/** Reads a duration that a timer can wait for. */
+export const timer: Form<number> = (raw) => {
+  const value = milliseconds(raw);
+  const isWaitable = value >= 1 && value <= TIMER_MAX_MS;
+  return isWaitable
+    ? value
+    : { wanted: "a duration such as 500ms, 60s, 10m or 24h, above 0 and at most 24d" };
+};
+
+// `ms` alone would also take "1 minute", "2 yrs" and "-5s".
+function milliseconds(raw: string): number {
+  const [, digits, unit = "s"] = /^(\d+(?:\.\d+)?)([a-z]+)?$/.exec(raw) ?? [];
+  const known = UNITS.find((name) => name === unit);
+  return digits === undefined || known === undefined
+    ? Number.NaN
+    : Math.round(ms(`${Number(digits)}${known}`));
+}
+
+/** Reads `512KB`, `64MB`, `1GB` (powers of 1024), or a bare number of bytes. */
+export const size: Form<number> = (raw) => {
+  // `bytes` alone would also take "64 apples".
+  const value = /^\d+(?:\.\d+)?(?:b|kb|mb|gb)?$/i.test(raw) ? bytes.parse(raw) : null;
+  return value !== null && value >= 1 ? value : { wanted: "a size such as 512KB, 64MB or 1GB" };
+};
+
+export function oneOf<const T extends string>(names: readonly T[]): Form<T> {
+  return (raw) => names.find((name) => name === raw) ?? { wanted: `one of ${names.join(", ")}` };
+}
+
+/** Reads the base URL of an upstream; gives it without a slash at the end. */
+export const url: Form<string> = (raw) => {
+  const wanted = {
+    wanted: "an http or https URL without user, query or fragment, such as https://nano-gpt.com/api",
+  };
+  const parsed = URL.parse(raw);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return wanted;
+  if (`${parsed.username}${parsed.password}${parsed.search}${parsed.hash}` !== "")
+    return { ...wanted, isSecret: true };
+  return parsed.href.replace(/\/+$/, "");
+};
+
+/** Reads the URL of a Redis server, which may hold a password. */
+export const redisUrl: Form<string> = (raw) =>
+  /^rediss?:$/.test(URL.parse(raw)?.protocol ?? "")
+    ? raw
+    : { wanted: "a redis or rediss URL such as redis://localhost:6379", isSecret: true };
+
+const SECRET_MIN_LENGTH = 16;
+
+export const secret: Form<string> = (raw) =>
+  raw.length >= SECRET_MIN_LENGTH
+    ? raw
+    : { wanted: `at least ${SECRET_MIN_LENGTH} characters that nobody can guess`, isSecret: true };
+
+/** Reads `*`, or a comma-separated list of web origins; empty for none. */
+export const origins: Form<"*" | readonly string[]> = (raw) => {
+  if (raw === "*") return "*";
+  const listed = commaSeparated(raw);
+  const areOrigins = listed.every((origin) => URL.parse(origin)?.origin === origin);
+  return areOrigins
+    ? listed
+    : { wanted: "*, or origins such as https://chat.example.org, separated by commas" };
+};
+
+/** Reads a comma-separated list of Host values, with or without a port; gives them in lower case. */
+export const hosts: Form<readonly string[]> = (raw) => {
+  const listed = commaSeparated(raw.toLowerCase());
+  const areHosts = listed.every((host) => /^(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?$/.test(host));
+  return areHosts && listed.length > 0
+    ? listed
+    : { wanted: "hosts such as localhost:8787, separated by commas" };
+};
+
+function commaSeparated(raw: string): string[] {
+  return raw.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]));
+}

@@ -1,0 +1,68 @@
+/** How long a stored list may be used, each time counted as RFC 5861 does. */
+export interface Lifetimes {
+  readonly maxAgeMs: number;
+  /** Counted from the end of freshness. */
+  readonly staleWhileRevalidateMs: number;
+  /** Counted from the end of freshness. */
+  readonly staleIfErrorMs: number;
+}
+
+export type Freshness = "fresh" | "stale-while-revalidate" | "stale-if-error" | "expired";
+
+/** Judges a stored list by its age alone: RFC 9111 §4.2 for freshness, RFC 5861 §3 and §4 for what follows. */
+export function freshness(ageMs: number, lifetimes: Lifetimes): Freshness {
+  const staleForMs = ageMs - lifetimes.maxAgeMs;
+  if (staleForMs < 0) return "fresh";
+  if (staleForMs < lifetimes.staleWhileRevalidateMs) return "stale-while-revalidate";
+  if (staleForMs < lifetimes.staleIfErrorMs) return "stale-if-error";
+  return "expired";
+}
+
+/** Gives the age in milliseconds. A clock that stepped back makes it 0, never negative. */
+export function age(storedAt: number, now: number): number {
+  return Math.max(0, now - storedAt);
+}
+
+/** What a caller's Cache-Control asks of a cache (RFC 9111 §5.2.1), as far as Keylane honours it. */
+export interface Directives {
+  readonly noCache: boolean;
+  readonly noStore: boolean;
+  readonly onlyIfCached: boolean;
+  readonly maxAgeMs: number | undefined;
+}
+
+const NO_DIRECTIVES: Directives = {
+  noCache: false,
+  noStore: false,
+  onlyIfCached: false,
+  maxAgeMs: undefined,
+};
+
+/** Reads a request's Cache-Control; unknown and malformed directives ask nothing. */
+export function directives(cacheControl: string | null): Directives {
+  if (cacheControl === null) return NO_DIRECTIVES;
+  const found = { ...NO_DIRECTIVES };
+  for (const directive of cacheControl.toLowerCase().split(",")) {
+    const [name, value] = directive.split("=", 2).map((part) => part.trim());
+    if (name === "no-cache") found.noCache = true;
+    else if (name === "no-store") found.noStore = true;
+    else if (name === "only-if-cached") found.onlyIfCached = true;
+    else if (name === "max-age") found.maxAgeMs = deltaSeconds(value) ?? found.maxAgeMs;
+  }
+  return found;
+}
+
+/** Reads an upstream's Retry-After (RFC 9110 §10.2.3), seconds or a date; gives milliseconds from now. */
+export function retryAfterMs(value: string | null, now: number): number | undefined {
+  if (value === null) return undefined;
+  const ms = deltaSeconds(value);
+  if (ms !== undefined) return ms;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+// RFC 9111 §1.2.2: a number too large to hold counts as 2^31.
+function deltaSeconds(value: string | undefined): number | undefined {
+  const digits = /^"?(\d+)"?$/.exec(value?.trim() ?? "")?.[1];
+  return digits === undefined ? undefined : Math.min(Number(digits), 2 ** 31) * 1000;
+}

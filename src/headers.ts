@@ -1,0 +1,86 @@
+/** Header fields as they were sent: name, value, name, value, …; order, case and repetition kept. */
+export type FieldLines = readonly string[];
+
+// RFC 9110 §7.6.1 and §11.7: these belong to one connection, or to one proxy.
+const HOP_BY_HOP = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
+// A Connection field cannot take these away: without them the call would be another caller's, or another body.
+const CREDENTIALS = new Set(["authorization", "x-api-key"]);
+// Host is upstream's own, Expect is answered here, a browser's cookies for localhost belong to some neighbour.
+const KEPT_FROM_UPSTREAM = new Set(["host", "expect", "cookie"]);
+const CORS_FIELD = /^access-control-(?:allow|max)-/;
+
+/** Gives the fields that go up: all end-to-end fields as they came, and Via (RFC 9110 §7.6.3). */
+export function upward(lines: FieldLines): string[] {
+  const up = endToEnd(lines, (lower) => KEPT_FROM_UPSTREAM.has(lower));
+  up.push("Via", "1.1 keylane");
+  return up;
+}
+
+/** Gives the fields that come down: all end-to-end fields, but our CORS fields for upstream's, and a Date. */
+export function downward(lines: FieldLines, cors: Readonly<Record<string, string>>, now: number): string[] {
+  const down = endToEnd(lines, (lower) => CORS_FIELD.test(lower));
+  for (const [name, value] of Object.entries(cors)) down.push(name, value);
+  // RFC 9110 §6.6.1: a recipient with a clock adds the Date that is missing.
+  if (field(lines, "date") === undefined) down.push("Date", new Date(now).toUTCString());
+  return down;
+}
+
+/** Leaves out what belongs to one connection, Set-Cookie, and what `isLeftOut` names (in lower case). */
+export function endToEnd(lines: FieldLines, isLeftOut: (lower: string) => boolean = () => false): string[] {
+  const isHopByHop = hopByHop(lines);
+  const kept: string[] = [];
+  for (const [name, value] of fields(lines)) {
+    const lower = name.toLowerCase();
+    if (!isHopByHop(lower) && lower !== "set-cookie" && !isLeftOut(lower)) kept.push(name, value);
+  }
+  return kept;
+}
+
+/** Gives the value of the first field of that name (in lower case). */
+export function field(lines: FieldLines, wanted: string): string | undefined {
+  for (const [name, value] of fields(lines)) {
+    if (name.length === wanted.length && name.toLowerCase() === wanted) return value;
+  }
+  return undefined;
+}
+
+export function* fields(lines: FieldLines): Generator<readonly [string, string]> {
+  for (let i = 0; i + 1 < lines.length; i += 2) yield [lines[i] ?? "", lines[i + 1] ?? ""];
+}
+
+function hopByHop(lines: FieldLines): (lower: string) => boolean {
+  const named = new Set<string>();
+  for (const [name, value] of fields(lines)) {
+    if (name.toLowerCase() !== "connection") continue;
+    for (const option of value.toLowerCase().split(",")) named.add(option.trim());
+  }
+  return (lower) =>
+    HOP_BY_HOP.has(lower) || lower.startsWith("proxy-") || (named.has(lower) && !CREDENTIALS.has(lower));
+}
+
+/** How a list answer came about, in the words of RFC 9211. */
+export type CacheOutcome =
+  | { readonly by: "hit"; readonly ttlMs: number; readonly detail?: "refreshing" | "upstream-failed" }
+  | {
+      readonly by: "forward";
+      readonly why: "uri-miss" | "stale" | "request" | "bypass";
+      readonly isStored: boolean;
+      readonly isCollapsed: boolean;
+    };
+
+/** Writes the Cache-Status field (RFC 9211 §2). `ttl` is in whole seconds, negative when stale. */
+export function cacheStatus(outcome: CacheOutcome): string {
+  if (outcome.by === "hit") {
+    const detail = outcome.detail === undefined ? "" : `; detail=${outcome.detail}`;
+    return `keylane; hit; ttl=${Math.floor(outcome.ttlMs / 1000)}${detail}`;
+  }
+  const stored = outcome.isStored ? "; stored" : "";
+  return `keylane; fwd=${outcome.why}${stored}${outcome.isCollapsed ? "; collapsed" : ""}`;
+}
+
+/** Names the outcome in one word, for the log. */
+export function cacheWord(outcome: CacheOutcome): string {
+  if (outcome.by === "hit") return outcome.ttlMs >= 0 ? "hit" : "stale";
+  if (outcome.isCollapsed) return "collapsed";
+  return outcome.why === "uri-miss" ? "miss" : outcome.why;
+}

@@ -1,0 +1,146 @@
+import type { Context, Handler } from "hono";
+import type { Cache, Found } from "./cache.ts";
+import type { Settings } from "./config.ts";
+import { identify, type Caller, type Fingerprint } from "./credential.ts";
+import { KeylaneError, problem } from "./errors.ts";
+import { age, directives } from "./freshness.ts";
+import { cacheStatus } from "./headers.ts";
+import type { Log } from "./log.ts";
+import type { ModelsRoute } from "./paths.ts";
+import { cacheKey, listQuestion, type ListQuestion } from "./question.ts";
+import { isMatch, originalOf, preferredCoding, represent, type Codecs } from "./representation.ts";
+import { refused } from "./refusals.ts";
+import { isBasicModel } from "./shape.ts";
+import type { Coding, Representation, StoredList } from "./store.ts";
+import { asFailure, type Upstream } from "./upstream.ts";
+import type { VisitEnv } from "./visit.ts";
+
+export interface ModelsSettings {
+  readonly settings: Pick<Settings, "modelsList" | "modelsShape" | "listTimeoutMs">;
+  readonly cache: Cache;
+  readonly upstream: Upstream;
+  readonly codecs: Codecs;
+  readonly fingerprint: (credential: string) => Fingerprint;
+  /** Names a caller in the log; says nothing after the next start. */
+  readonly callerName: (fingerprint: Fingerprint) => string;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** The life of a list request: identify, look up or ask, shape, deliver. One model by id is a view of the same list. */
+export function models(room: ModelsSettings): Record<"list" | "purge", Handler<VisitEnv>> {
+  const { settings, cache, upstream, codecs, now, log } = room;
+
+  async function list(c: Context<VisitEnv>): Promise<Response> {
+    const visit = c.env;
+    const route = modelsRoute(c);
+    const { headers } = c.req.raw;
+    const caller = identify(headers.get("authorization"), headers.get("x-api-key"));
+    const fingerprint = room.fingerprint(caller.credential);
+    visit.seen.caller = room.callerName(fingerprint);
+
+    const question = listQuestion(route, settings);
+    const origin = headers.get("origin") ?? undefined;
+    const coding = preferredCoding(headers.get("accept-encoding"), codecs);
+    const ask = asker(caller, question, origin, coding, visit.seen.caller);
+    const key = cacheKey(fingerprint, question, origin);
+    const found =
+      caller.kind === "token"
+        ? await askOnce(ask)
+        : await cache.find({
+            key,
+            directives: directives(headers.get("cache-control")),
+            ask,
+            waitUntil: (work) => c.executionCtx.waitUntil(work),
+            caller: visit.seen.caller,
+          });
+    visit.seen.outcome = found.outcome;
+
+    const view = { shape: question.shape, id: route.room === "model" ? route.id : undefined };
+    const held = represent(found.list, view, coding, codecs);
+    const representation = await held;
+    if (held instanceof Promise) cache.recount(key, found.list);
+    if (representation === undefined) throw modelNotFound();
+    return deliver(c, found, representation);
+  }
+
+  function asker(
+    caller: Caller,
+    { list, query }: ListQuestion,
+    origin: string | undefined,
+    coding: Coding,
+    name: string,
+  ) {
+    const request = { list, query, credential: caller.credential, origin };
+    return async (signal: AbortSignal): Promise<StoredList> => {
+      const { catalog, answeredAt } = await upstream.ask(request, signal);
+      if (catalog.dropped > 0)
+        log.warn({ caller: name, rows: catalog.dropped }, "rows that are no models dropped");
+      return {
+        storedAt: answeredAt,
+        isEmpty: catalog.models.length === 0,
+        isBasic: catalog.models.every(isBasicModel),
+        original: await originalOf(catalog.bytes, keptCoding(coding), codecs),
+        views: new Map(),
+      };
+    };
+  }
+
+  // Kept as the first caller likes it: most tools ask in one coding for ever.
+  function keptCoding(asked: Coding): Coding {
+    return asked === "identity" && codecs.has("gzip") ? "gzip" : asked;
+  }
+
+  // A signed token names its caller for one call: nothing is shared, stored or tried again.
+  async function askOnce(ask: (signal: AbortSignal) => Promise<StoredList>): Promise<Found> {
+    try {
+      const list = await ask(AbortSignal.timeout(settings.listTimeoutMs));
+      return { list, outcome: { by: "forward", why: "bypass", isStored: false, isCollapsed: false } };
+    } catch (fault) {
+      throw refused({ failure: asFailure(fault), until: now(), retryAt: now() }, now());
+    }
+  }
+
+  function deliver(c: Context<VisitEnv>, { list, outcome }: Found, representation: Representation): Response {
+    const headers: Record<string, string> = {
+      ...c.env.fields,
+      ETag: representation.etag,
+      "Cache-Control": "private, no-cache",
+      Vary: "Authorization, X-API-Key, Origin, Accept-Encoding",
+      Age: String(Math.floor(age(list.storedAt, now()) / 1000)),
+      "Cache-Status": cacheStatus(outcome),
+      "Content-Type": "application/json",
+    };
+    const ifNoneMatch = c.req.raw.headers.get("if-none-match");
+    if (ifNoneMatch !== null && isMatch(ifNoneMatch, representation.etag)) {
+      return new Response(null, { status: 304, headers });
+    }
+    headers["Content-Length"] = String(representation.bytes.length);
+    if (representation.coding !== "identity") headers["Content-Encoding"] = representation.coding;
+    return new Response(representation.bytes, { status: 200, headers });
+  }
+
+  function purge(c: Context<VisitEnv>): Response {
+    const { headers } = c.req.raw;
+    const fingerprint = room.fingerprint(
+      identify(headers.get("authorization"), headers.get("x-api-key")).credential,
+    );
+    c.env.seen.caller = room.callerName(fingerprint);
+    cache.purge(fingerprint);
+    return new Response(null, { status: 204, headers: c.env.fields });
+  }
+
+  return { list, purge };
+}
+
+function modelsRoute(c: Context<VisitEnv>): ModelsRoute {
+  const { route } = c.env;
+  if (route.room !== "models" && route.room !== "model")
+    throw new TypeError(`Not a list route: ${route.room}`);
+  return route;
+}
+
+function modelNotFound(): KeylaneError {
+  const message = "No model with this id is on this key's list: ids are compared exactly, see /v1/models.";
+  return new KeylaneError(problem(404, "model_not_found", message, { param: "model" }));
+}

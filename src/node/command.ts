@@ -1,0 +1,102 @@
+import { settings, SettingsError, type Settings, type Source } from "../config.ts";
+import { VERSION } from "../version.ts";
+import { start } from "./program.ts";
+
+const HELP = `keylane ${VERSION}: a caching proxy that gives every NanoGPT key its own model list
+
+  keylane               start; http://127.0.0.1:8787/v1 is then a base URL for OpenAI-compatible tools
+  keylane healthcheck   ask /readyz of the instance with these settings; exits 0 when it is ready, else 1
+  keylane --help        this text
+  keylane --version     the version
+
+Settings come from the environment (HOST, PORT, MAX_AGE, …); the README lists them.
+`;
+
+const HEALTHCHECK_TIMEOUT_MS = 3000;
+
+/** Runs one command line and gives its exit code; a started server keeps the process until it has stopped. */
+export async function command(words: readonly string[], environment: Source): Promise<number> {
+  const [word, ...more] = words;
+  if (more.length > 0) return usage(`keylane takes one word, got ${words.length}`);
+  switch (word) {
+    case undefined:
+      return guarded(environment, serve);
+    case "healthcheck":
+      return guarded(environment, healthcheck);
+    case "--help":
+    case "-h":
+      process.stdout.write(HELP);
+      return 0;
+    case "--version":
+    case "-v":
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    default:
+      return usage(`keylane does not know the word ${JSON.stringify(word)}`);
+  }
+}
+
+async function guarded(environment: Source, run: (found: Settings) => Promise<number>): Promise<number> {
+  try {
+    return await run(settings(environment));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const message = startMessage(error);
+    if (message === undefined) throw error;
+    process.stderr.write(`${message}\n`);
+    return 1;
+  }
+}
+
+function startMessage(error: Error): string | undefined {
+  if (error instanceof SettingsError || error.message.startsWith("Cannot start:")) return error.message;
+  const code = "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE")
+    return "Cannot start: HOST and PORT are in use: stop the other program, or set another PORT";
+  if (code === "EACCES") return "Cannot start: PORT needs more rights than this user has: set one above 1023";
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    return "Cannot start: HOST must be an address of this machine";
+  return undefined;
+}
+
+async function serve(found: Settings): Promise<number> {
+  const running = await start(found);
+  process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${running.url}/v1\n`);
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
+      isStopping = true;
+      void running.stop().then((isWhole) => resolve(isWhole ? 0 : 1));
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+async function healthcheck({ host, port, allowedHosts }: Settings): Promise<number> {
+  // A server that listens everywhere is asked here.
+  const address = host === "0.0.0.0" ? "127.0.0.1" : host.replace(/^::$/, "::1");
+  const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}/readyz`;
+  const { request } = await import("undici");
+  try {
+    const headers = allowedHosts?.[0] === undefined ? {} : { host: allowedHosts[0] };
+    const timeouts = { headersTimeout: HEALTHCHECK_TIMEOUT_MS, bodyTimeout: HEALTHCHECK_TIMEOUT_MS };
+    const { statusCode, body } = await request(url, {
+      headers,
+      ...timeouts,
+      signal: AbortSignal.timeout(HEALTHCHECK_TIMEOUT_MS),
+    });
+    await body.dump();
+    if (statusCode === 200) return 0;
+    process.stderr.write(`Not ready: ${url} answered ${statusCode}\n`);
+  } catch {
+    process.stderr.write(`Not ready: ${url} does not answer\n`);
+  }
+  return 1;
+}
+
+function usage(fault: string): number {
+  process.stderr.write(`${fault}\n\n${HELP}`);
+  return 2;
+}

@@ -1,0 +1,46 @@
+import pino from "pino";
+import { Agent, fetch } from "undici";
+import { keylane } from "../app.ts";
+import type { Settings } from "../config.ts";
+import type { Log } from "../log.ts";
+import { memoryStore } from "../stores/memory.ts";
+import { codecs } from "./codecs.ts";
+import { listen, type Running } from "./server.ts";
+import { transport } from "./transport.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+
+/** What a test may put in the place of the real thing. */
+export interface Substitutes {
+  readonly now?: () => number;
+  readonly log?: Log;
+}
+
+/** Starts Keylane on Node and resolves when it listens. */
+export async function start(settings: Settings, { now = Date.now, log }: Substitutes = {}): Promise<Running> {
+  if (settings.redisUrl !== undefined)
+    throw new Error("Cannot start: REDIS_URL is set, and this version has no Redis");
+  // Idle connections stay open for the next call; a list fetch has its own, shorter limits.
+  const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: KEEP_ALIVE_MS });
+  let isDraining = false;
+  const app = keylane(settings, {
+    store: memoryStore(settings.memoryMaxBytes),
+    fetch: (url, init) => fetch(url, { ...init, dispatcher: agent }),
+    codecs,
+    now,
+    log: log ?? pino({ level: settings.logLevel, base: null }),
+    isDraining: () => isDraining,
+  });
+  const server = await listen(app, settings, transport(agent, settings), () => {
+    isDraining = true;
+  });
+  return {
+    url: server.url,
+    async stop() {
+      const isWhole = await server.stop();
+      await agent.destroy();
+      return isWhole;
+    },
+  };
+}

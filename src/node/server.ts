@@ -1,0 +1,158 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { Server as NetServer, type AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { App } from "../app.ts";
+import type { Settings } from "../config.ts";
+import { badRequest, KeylaneError, methodNotAllowed, problem } from "../errors.ts";
+import type { Carry } from "../visit.ts";
+
+export interface Running {
+  /** Where it listens, such as `http://127.0.0.1:8787`. */
+  readonly url: string;
+  /** Lets answers in flight end and closes. Gives false when some had to be cut at the end of DRAIN_TIMEOUT. */
+  stop(): Promise<boolean>;
+}
+
+const IDLE_CONNECTION_MS = 75_000;
+// A request may be on its way in a connection that looks idle: it is answered, with `Connection: close`.
+const LAST_REQUEST_MS = 500;
+const DRAIN_STEP_MS = 25;
+
+/** Listens. `drain` is called when a stop begins, `carry` makes the passthrough of one request. */
+export async function listen(
+  app: App,
+  settings: Settings,
+  carry: (incoming: IncomingMessage, outgoing: ServerResponse) => Carry,
+  drain: () => void,
+): Promise<Running> {
+  const background = new Set<Promise<unknown>>();
+  const context = {
+    waitUntil(work: Promise<unknown>) {
+      background.add(work);
+      void work.finally(() => background.delete(work)).catch(() => {});
+    },
+    passThroughOnException() {},
+    props: {},
+  };
+  let isDraining = false;
+
+  const respond = getRequestListener(
+    async (request, { incoming, outgoing }) => {
+      if (!(isHttp1(incoming) && isHttp1Answer(outgoing)))
+        throw new TypeError("Only HTTP/1.1 is served here.");
+      if (isDraining) outgoing.shouldKeepAlive = false;
+      const fault = hostFault(incoming);
+      if (fault !== undefined) return app.refuse(fault);
+      const arrival = {
+        target: incoming.url ?? "",
+        lines: () => incoming.rawHeaders,
+        carry: carry(incoming, outgoing),
+      };
+      const response = await app.fetch(request, arrival, context);
+      return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+    },
+    { errorHandler: () => app.refuse(badRequest("Send a request target and a Host that HTTP allows.")) },
+  );
+
+  const server = createServer(
+    {
+      headersTimeout: settings.headersTimeoutMs,
+      requestTimeout: Math.max(settings.requestTimeoutMs, settings.headersTimeoutMs),
+      keepAliveTimeout: IDLE_CONNECTION_MS,
+      // How often the two limits above are looked at; Node's own half a minute makes 10 s mean 40.
+      connectionsCheckingInterval: Math.min(1000, settings.headersTimeoutMs),
+      // Checked here, so that the answer has our shape.
+      requireHostHeader: false,
+    },
+    (incoming, outgoing) => void respond(incoming, outgoing),
+  );
+  server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    // A body that will be refused need not be sent at all.
+    if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
+    void respond(incoming, outgoing);
+  });
+  server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
+    void writeRaw(socket, app.refuse(methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // Nobody is there to read an answer, or a part of another one has gone down already.
+    const hasBegun = "_httpMessage" in socket && socket._httpMessage !== null;
+    if (error.code === "ECONNRESET" || !socket.writable || hasBegun) socket.destroy();
+    else void writeRaw(socket, app.refuse(clientProblem(error.code)));
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(settings.port, settings.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+
+  async function stop(): Promise<boolean> {
+    isDraining = true;
+    drain();
+    const startedAt = Date.now();
+    // http.Server's own close() would also cut the connections that look idle, at once.
+    const closed = new Promise<true>((resolve) => {
+      NetServer.prototype.close.call(server, () => resolve(true));
+    });
+    let isWhole = false;
+    while (!isWhole && Date.now() - startedAt < settings.drainTimeoutMs) {
+      isWhole = await Promise.race([closed, sleep(DRAIN_STEP_MS, false)]);
+      if (Date.now() - startedAt >= LAST_REQUEST_MS) server.closeIdleConnections();
+    }
+    server.closeAllConnections();
+    await closed;
+    const leftMs = Math.max(0, settings.drainTimeoutMs - (Date.now() - startedAt));
+    await Promise.race([Promise.allSettled(background), sleep(leftMs)]);
+    return isWhole;
+  }
+
+  return { url: urlOf(server.address()), stop };
+}
+
+const isHttp1 = (incoming: object): incoming is IncomingMessage =>
+  "rawHeaders" in incoming && !("authority" in incoming);
+const isHttp1Answer = (outgoing: object): outgoing is ServerResponse => "shouldKeepAlive" in outgoing;
+
+// RFC 9112 §3.2: a request of HTTP/1.1 has one Host, and a server must refuse any other number.
+function hostFault({ rawHeaders, httpVersion }: IncomingMessage): KeylaneError | undefined {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === "host") hosts++;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion === "1.0")) return undefined;
+  return badRequest("Send one Host header.");
+}
+
+function clientProblem(code: string | undefined): KeylaneError {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return new KeylaneError(
+      problem(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all."),
+    );
+  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const message = "Send the request faster (HEADERS_TIMEOUT, REQUEST_TIMEOUT).";
+    return new KeylaneError(problem(408, "request_timeout", message));
+  }
+  return badRequest("Send a well-formed HTTP/1.1 request.");
+}
+
+/** Writes an answer to a connection that Node gave up on before there was a response to write to. */
+async function writeRaw(socket: Duplex, response: Response): Promise<void> {
+  const body = await response.text();
+  const lines = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`, "Connection: close"];
+  response.headers.forEach((value, name) => lines.push(`${name}: ${value}`));
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function urlOf(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === "string")
+    throw new TypeError("The server does not listen on a port.");
+  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}

@@ -1,0 +1,36 @@
+import type { Context, Handler } from "hono";
+import { bodyTooLarge, KeylaneError, methodNotAllowed, problem } from "./errors.ts";
+import { downward, endToEnd, field, upward, type FieldLines } from "./headers.ts";
+import type { VisitEnv } from "./visit.ts";
+
+/** Every call that is not ours to answer: bytes up, bytes down. */
+export function passthrough(maxBodyBytes: number, now: () => number): Handler<VisitEnv> {
+  return (c: Context<VisitEnv>): Promise<Response> => {
+    const { route, arrival, fields } = c.env;
+    if (!("path" in route)) throw new TypeError(`Not a passthrough route: ${route.room}`);
+    const { method } = c.req.raw;
+    // TRACE sends the request back, credential and all (RFC 9110 §9.3.8).
+    if (method === "TRACE") throw methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+    const sent = arrival.lines();
+    if (isUpgrade(sent)) throw upgradeRefused();
+    if (Number(field(sent, "content-length") ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+    const { "X-Request-Id": _, ...cors } = fields;
+    return arrival.carry({
+      method,
+      path: route.path,
+      lines: upward(sent),
+      downward: (status, answered) => (status < 200 ? endToEnd(answered) : downward(answered, cors, now())),
+    });
+  };
+}
+
+// Some HTTP clients offer HTTP/2 in every cleartext request; to leave that offer alone is to decline it (RFC 9110 §7.8).
+function isUpgrade(lines: FieldLines): boolean {
+  const protocol = field(lines, "upgrade")?.trim().toLowerCase() ?? "";
+  return protocol !== "" && protocol !== "h2c";
+}
+
+function upgradeRefused(): KeylaneError {
+  const message = "Use plain HTTP requests: upgrades such as WebSocket do not pass through.";
+  return new KeylaneError(problem(501, "upgrade_not_supported", message));
+}

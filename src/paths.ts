@@ -1,0 +1,130 @@
+import { badRequest } from "./errors.ts";
+
+export type ListName = "personalized" | "canonical" | "subscription" | "paid";
+export type ShapeName = "basic" | "detailed";
+
+/** Where a request goes: its room, and what the path says to it. `path` is what a passthrough adds to its base. */
+export type Route =
+  | { readonly room: "about" | "healthz" | "readyz" | "hello" | "preflight" | "nowhere" }
+  | { readonly room: "passthrough"; readonly path: string }
+  | ModelsRoute;
+
+export interface ModelsRoute {
+  readonly room: "models" | "model";
+  /** Undefined where the base URL names none. */
+  readonly list: ListName | undefined;
+  /** Undefined where the base URL names none. */
+  readonly shape: ShapeName | undefined;
+  /** Decoded; empty in the room `models`. */
+  readonly id: string;
+  /** As sent, without the question mark. */
+  readonly query: string;
+  /** For the methods on this path that pass through. */
+  readonly path: string;
+}
+
+const SHAPES: ReadonlyMap<string, ShapeName> = new Map([
+  ["basic", "basic"],
+  ["detailed", "detailed"],
+]);
+const LISTS: ReadonlyMap<string, ListName> = new Map([
+  ["personalized", "personalized"],
+  ["subscription", "subscription"],
+  ["paid", "paid"],
+]);
+const VERSIONS = new Set(["v1", "v1legacy", "v1thinking"]);
+const OWN_ROOMS: ReadonlyMap<string, "about" | "healthz" | "readyz"> = new Map([
+  ["", "about"],
+  ["healthz", "healthz"],
+  ["readyz", "readyz"],
+]);
+// The calls of OpenAI's and Anthropic's SDKs, for which a base URL without /v1 is forgiven.
+const CALLS = /^(?:chat\/completions|completions|responses|messages|embeddings|images|audio)(?:\/|$)/;
+
+/**
+ * Finds the route of a request target, given as it was sent.
+ * Throws 400 for a target that two programs could read in two ways (see `checked`).
+ */
+export function route(method: string, target: string): Route {
+  const { path, query } = checked(target);
+  const segments = path.split("/").filter((segment) => segment !== "");
+  const own = OWN_ROOMS.get(segments.join("/"));
+  if (own !== undefined) return { room: own };
+
+  const shape = SHAPES.get(segments[0] ?? "");
+  if (shape !== undefined) segments.shift();
+  const base = baseOf(segments);
+  const dropped = Number(shape !== undefined) + Number(base.hasApi);
+  const upstreamPath = withoutFirst(dropped, path) + target.slice(path.length);
+
+  const rest = segments.slice(base.length);
+  if (rest[0] === "chat" && rest[1] === "completions" && rest[2] === "models") rest.splice(0, 2);
+  if (rest[0] === "models" && (base.isVersioned || base.length === 0)) {
+    const id = decoded(rest.slice(1).join("/"));
+    const room = id === "" ? "models" : "model";
+    return { room, list: base.list, shape, id, query, path: upstreamPath };
+  }
+  if (method === "HEAD" && segments.at(-2) === "api" && segments.at(-1) === "hello") return { room: "hello" };
+  if (base.isVersioned || segments[0]?.startsWith("v1")) return { room: "passthrough", path: upstreamPath };
+  if (base.hasApi && segments.length > 1) return { room: "passthrough", path: upstreamPath };
+  if (CALLS.test(segments.join("/"))) return { room: "passthrough", path: `/v1${upstreamPath}` };
+  return { room: "nowhere" };
+}
+
+interface Base {
+  readonly length: number;
+  readonly hasApi: boolean;
+  readonly list: ListName | undefined;
+  readonly isVersioned: boolean;
+}
+
+// [api] [personalized | subscription | paid] v1[legacy | thinking] [v1]
+function baseOf(segments: readonly string[]): Base {
+  let length = 0;
+  const hasApi = segments[length] === "api";
+  if (hasApi) length++;
+  const list = LISTS.get(segments[length] ?? "");
+  if (list !== undefined) length++;
+  const isVersioned = VERSIONS.has(segments[length] ?? "");
+  if (isVersioned) length++;
+  // Claude Code adds /v1 to a base URL that already ends with it.
+  if (isVersioned && segments[length] === "v1") length++;
+  return { length, hasApi, list, isVersioned };
+}
+
+// The bytes of what remains are not touched: `%2F` and doubled slashes go up as they came.
+function withoutFirst(count: number, path: string): string {
+  let rest = path;
+  for (let i = 0; i < count; i++) rest = rest.replace(/^\/+[^/]*/, "");
+  return rest === "" ? "/" : rest;
+}
+
+/** Splits a target in origin form, and throws 400 for dot segments, backslashes, controls and broken escapes. */
+function checked(target: string): { path: string; query: string } {
+  if (!target.startsWith("/")) throw badRequest("Send a request target that begins with a slash.");
+  const mark = target.indexOf("?");
+  const path = mark === -1 ? target : target.slice(0, mark);
+  const query = mark === -1 ? "" : target.slice(mark + 1);
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (/[\\#\u0000-\u0020\u007f]/.test(path)) {
+    throw badRequest("Send a path without backslashes, spaces, fragments and control characters.");
+  }
+  if (path.includes("%")) {
+    if (/%(?![0-9a-f]{2})/i.test(path))
+      throw badRequest("Send a path in which each % begins an escape such as %2F.");
+    if (/%(?:00|0a|0d|5c)/i.test(path))
+      throw badRequest("Send a path without escaped controls and backslashes.");
+  }
+  // Servers are known to read `..;x` as a dot segment too.
+  const plain = path.replaceAll(/%2e/gi, ".").replaceAll(/%2f/gi, "/");
+  if (/\/\.\.?(?:;[^/]*)?(?:\/|$)/.test(plain)) throw badRequest("Send a path without dot segments.");
+  return { path, query };
+}
+
+function decoded(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    throw badRequest("Send a model id whose escapes are UTF-8.");
+  }
+}

@@ -1,0 +1,60 @@
+import { LRUCache } from "lru-cache";
+import { KeylaneError, type UpstreamFailure } from "./errors.ts";
+import { MAX_VARIANTS, type CacheKey } from "./store.ts";
+import type { Fingerprint } from "./credential.ts";
+
+/** A remembered failure: until then that key causes no upstream call. Instants in ms since the epoch. */
+export interface Refusal {
+  readonly failure: UpstreamFailure;
+  readonly until: number;
+  /** The instant before which asking again is of no use, as far as is known. */
+  readonly retryAt: number;
+}
+
+/** Remembers failures for a short while; bounded, so that a flood of wrong keys costs no memory. */
+export interface Refusals {
+  remember(key: CacheKey, failure: UpstreamFailure): Refusal;
+  active(key: CacheKey): Refusal | undefined;
+  forget(fingerprint: Fingerprint): void;
+}
+
+const MAX_CALLERS = 5000;
+const LONGEST_RETRY_MS = 60_000;
+// A refused key is refused whatever it asks for, and so is one that has used up its requests.
+const WHOLE_KEY_STATUSES = new Set([401, 429]);
+const ANY_VARIANT = "";
+
+export function refusals(maxAgeMs: number, now: () => number): Refusals {
+  const callers = new LRUCache<Fingerprint, Map<string, Refusal>>({ max: MAX_CALLERS });
+  return {
+    remember({ fingerprint, variant }, failure) {
+      const askedFor = Math.min(failure.retryAfterMs ?? 0, LONGEST_RETRY_MS);
+      const until = now() + Math.max(maxAgeMs, askedFor);
+      const refusal = { failure, until, retryAt: Math.max(until, now() + (failure.retryAfterMs ?? 0)) };
+      const known = callers.get(fingerprint) ?? new Map<string, Refusal>();
+      const name = WHOLE_KEY_STATUSES.has(failure.problem.status) ? ANY_VARIANT : variant;
+      known.delete(name);
+      known.set(name, refusal);
+      const [oldest] = known.keys();
+      if (known.size > MAX_VARIANTS && oldest !== undefined) known.delete(oldest);
+      callers.set(fingerprint, known);
+      return refusal;
+    },
+    active({ fingerprint, variant }) {
+      const known = callers.get(fingerprint);
+      const found = [known?.get(ANY_VARIANT), known?.get(variant)];
+      return found.find((refusal) => refusal !== undefined && refusal.until > now());
+    },
+    forget: (fingerprint) => void callers.delete(fingerprint),
+  };
+}
+
+/** Makes the error that a caller gets; Retry-After stands where waiting helps, in whole seconds. */
+export function refused({ failure, retryAt }: Refusal, now: number): KeylaneError {
+  const { status } = failure.problem;
+  const headers: Record<string, string> = {};
+  if (status === 401) headers["WWW-Authenticate"] = "Bearer";
+  if (failure.kind === "failed")
+    headers["Retry-After"] = String(Math.max(1, Math.ceil((retryAt - now) / 1000)));
+  return new KeylaneError(failure.problem, headers);
+}

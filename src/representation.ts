@@ -1,0 +1,117 @@
+import { hash } from "node:crypto";
+import Negotiator from "negotiator";
+import { modelsOf } from "./catalog.ts";
+import { basicModel } from "./shape.ts";
+import type { Coding, Held, Representation, StoredList } from "./store.ts";
+
+/** What the runtime can code and decode, off the hot path. Fails on bytes that are not in the coding. */
+export interface Codec {
+  encode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  decode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+}
+export type Codecs = ReadonlyMap<Coding, Codec>;
+
+/** What of a list is wanted: rows as they came or basic ones; all of them or one. */
+export interface View {
+  readonly shape: "original" | "basic";
+  readonly id: string | undefined;
+}
+
+/** Chooses the coding that the caller's Accept-Encoding prefers; of equals the smallest, else identity. */
+export function preferredCoding(acceptEncoding: string | null, codecs: Codecs): Coding {
+  if (acceptEncoding === null || codecs.size === 0) return "identity";
+  const available = [...codecs.keys(), "identity"];
+  const negotiator = new Negotiator({ headers: { "accept-encoding": acceptEncoding } });
+  const chosen = negotiator.encoding(available, { preferred: available });
+  return [...codecs.keys()].find((coding) => coding === chosen) ?? "identity";
+}
+
+/** Codes a checked list for keeping. The bytes are its own: no part of a larger buffer. */
+export async function originalOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  coding: Coding,
+  codecs: Codecs,
+): Promise<Representation> {
+  return { coding, bytes: await encoded(bytes, coding, codecs), etag: etagOf(bytes) };
+}
+
+/** Gives a view of a list in a coding. It is made when first asked for, once for all who ask, and kept. */
+export function represent(list: StoredList, view: View, coding: Coding, codecs: Codecs): Held {
+  const isWhole = view.id === undefined && (view.shape === "original" || list.isBasic);
+  if (isWhole && list.original.coding === coding) return list.original;
+  const name = `${isWhole ? "original" : view.shape} ${coding} ${view.id ?? ""}`;
+  const held = list.views.get(name);
+  if (held !== undefined) return held;
+  const making = make(list, isWhole ? undefined : view, coding, codecs).then(
+    (made) => {
+      if (made === undefined) list.views.delete(name);
+      else list.views.set(name, made);
+      return made;
+    },
+    (fault: unknown) => {
+      list.views.delete(name);
+      throw fault;
+    },
+  );
+  list.views.set(name, making);
+  return making;
+}
+
+/** Counts the bytes of all representations of a list. */
+export function heldBytes(list: StoredList): number {
+  let bytes = list.original.bytes.length;
+  for (const [name, held] of list.views) {
+    bytes += 2 * name.length + (held instanceof Promise ? 0 : held.bytes.length + REPRESENTATION_BYTES);
+  }
+  return bytes;
+}
+
+/** Says whether an If-None-Match field names the validator, by weak comparison (RFC 9110 §13.1.2). */
+export function isMatch(ifNoneMatch: string, etag: string): boolean {
+  if (ifNoneMatch.trim() === "*") return true;
+  const opaque = etag.replace(/^W\//, "");
+  return (ifNoneMatch.match(/(?:W\/)?"[^"]*"/g) ?? []).some((tag) => tag.replace(/^W\//, "") === opaque);
+}
+
+// Map slot, object, typed array, validator.
+const REPRESENTATION_BYTES = 320;
+
+async function make(
+  { original }: StoredList,
+  view: View | undefined,
+  coding: Coding,
+  codecs: Codecs,
+): Promise<Representation | undefined> {
+  const decoded = (await codecs.get(original.coding)?.decode(original.bytes)) ?? original.bytes;
+  const bytes = view === undefined ? decoded : viewed(decoded, view);
+  if (bytes === undefined) return undefined;
+  const etag = view === undefined ? original.etag : etagOf(bytes);
+  return { coding, bytes: await encoded(bytes, coding, codecs), etag };
+}
+
+function viewed(bytes: Uint8Array, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
+  const shaped = shape === "basic" ? basicModel : undefined;
+  const models = modelsOf(bytes);
+  if (id !== undefined) {
+    const model = models.find((one) => one.id === id);
+    return model === undefined ? undefined : json(shaped?.(model) ?? model);
+  }
+  return json({ object: "list", data: shaped === undefined ? models : models.map(shaped) });
+}
+
+function json(value: unknown): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+async function encoded(
+  bytes: Uint8Array<ArrayBuffer>,
+  coding: Coding,
+  codecs: Codecs,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const codec = codecs.get(coding);
+  return new Uint8Array(codec === undefined ? bytes : await codec.encode(bytes));
+}
+
+function etagOf(bytes: Uint8Array): string {
+  return `W/"${hash("sha256", bytes, "base64url").slice(0, 27)}"`;
+}

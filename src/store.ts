@@ -1,0 +1,57 @@
+import type { Fingerprint } from "./credential.ts";
+
+/** Where a stored list stands. Two callers never share a fingerprint, two questions of a caller never a variant. */
+export interface CacheKey {
+  readonly fingerprint: Fingerprint;
+  readonly variant: string;
+}
+
+export type Coding = "br" | "gzip" | "zstd" | "identity";
+
+/** Bytes ready to be sent. */
+export interface Representation {
+  readonly coding: Coding;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Weak, from the uncoded bytes: the same for every coding (RFC 9110 §8.8.1). */
+  readonly etag: string;
+}
+
+/** A representation, or the work that makes it; undefined where the list has no such model. */
+export type Held = Representation | Promise<Representation | undefined>;
+
+/** A list as upstream answered it, coded once, with every representation that was made of it since. */
+export interface StoredList {
+  /** Milliseconds since the epoch, when upstream answered. */
+  readonly storedAt: number;
+  /** Upstream said `data: []`: believed, but not for long. */
+  readonly isEmpty: boolean;
+  /** Every row has the four basic fields and no other, so that the basic shape is the list itself. */
+  readonly isBasic: boolean;
+  /** The whole list, rows as they came. */
+  readonly original: Representation;
+  /** Made on demand, by view and coding. */
+  readonly views: Map<string, Held>;
+}
+
+/**
+ * Keeps stored lists by cache key. It may forget anything at any time, and never mixes two keys.
+ * At most 8 variants of one fingerprint are kept: a further one puts out that fingerprint's own oldest.
+ */
+export interface Store {
+  get(key: CacheKey): StoredList | undefined;
+  put(key: CacheKey, list: StoredList): void;
+  /** Counts a list again that has grown by a view; does nothing when it is no longer the one kept. */
+  recount(key: CacheKey, list: StoredList): void;
+  delete(key: CacheKey): void;
+  /** Forgets every variant of a fingerprint. */
+  purge(fingerprint: Fingerprint): void;
+  size(): StoreSize;
+}
+
+export interface StoreSize {
+  readonly lists: number;
+  readonly bytes: number;
+  readonly evictions: number;
+}
+
+export const MAX_VARIANTS = 8;

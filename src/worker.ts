@@ -1,0 +1,4 @@
+import { worker, type Worker } from "./worker/program.ts";
+
+const entry: Worker = worker();
+export default entry;

@@ -1,0 +1,93 @@
+import type { Settings } from "../config.ts";
+import { bodyTooLarge, KeylaneError, problem } from "../errors.ts";
+import type { FieldLines } from "../headers.ts";
+import type { Arrival, Call } from "../visit.ts";
+
+type TransportSettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes">;
+
+/** Makes, for each request, what the core cannot know of it. The streams are handed on whole: the runtime pumps them. */
+export function arrival(settings: TransportSettings): (request: Request) => Arrival {
+  return (request) => ({
+    target: targetOf(request.url),
+    lines: () => linesOf(request.headers, isOfTheEdge),
+    carry: (call) => carry(request, call, settings),
+  });
+}
+
+async function carry(request: Request, call: Call, settings: TransportSettings): Promise<Response> {
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(), settings.passthroughTimeoutMs);
+  const body = limited(request, settings.maxBodyBytes);
+  try {
+    const response = await fetch(settings.passthroughUrl + call.path, {
+      method: call.method,
+      headers: headersOf(call.lines),
+      body: body.stream,
+      redirect: "manual",
+      // A Worker's GET reads through the zone's cache unless told not to, which costs two header fields; POST does not.
+      ...(call.method === "GET" || call.method === "HEAD" ? { cache: "no-store" } : {}),
+      signal: AbortSignal.any([request.signal, silence.signal]),
+      duplex: "half",
+    });
+    const { status, statusText } = response;
+    const headers = headersOf(call.downward(status, linesOf(response.headers)));
+    return new Response(response.body, { status, statusText, headers });
+  } catch {
+    if (body.isTooLarge()) throw bodyTooLarge(settings.maxBodyBytes);
+    throw silence.signal.aborted ? TIMED_OUT : UNREACHABLE;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const TIMED_OUT = new KeylaneError(
+  problem(504, "upstream_timeout", "NanoGPT did not answer in time: try again."),
+  { "Retry-After": "1" },
+);
+const UNREACHABLE = new KeylaneError(
+  problem(
+    502,
+    "upstream_unreachable",
+    "NanoGPT could not be reached: check PASSTHROUGH_URL, then try again.",
+  ),
+  { "Retry-After": "1" },
+);
+
+// A length that was announced has been checked already and is kept by the runtime; others are counted on the way.
+function limited(request: Request, maxBytes: number): { stream: Request["body"]; isTooLarge: () => boolean } {
+  let bytes = 0;
+  const isTooLarge = () => bytes > maxBytes;
+  if (request.body === null || request.headers.has("content-length"))
+    return { stream: request.body, isTooLarge };
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.length;
+      if (isTooLarge()) controller.error(bodyTooLarge(maxBytes));
+      else controller.enqueue(chunk);
+    },
+  });
+  return { stream: request.body.pipeThrough(counter), isTooLarge };
+}
+
+// The request target is what follows scheme and host; `new URL` would write it anew.
+function targetOf(url: string): string {
+  const target = url.replace(/^[a-z]+:\/\/[^/?]*/i, "");
+  return target.startsWith("/") ? target : `/${target}`;
+}
+
+// Cloudflare adds these on the way in; the caller did not send them, and they tell upstream who that is.
+function isOfTheEdge(name: string): boolean {
+  return (
+    name.startsWith("cf-") || name === "x-real-ip" || name === "x-forwarded-proto" || name === "cdn-loop"
+  );
+}
+
+function linesOf(headers: Headers, isLeftOut: (name: string) => boolean = () => false): FieldLines {
+  return [...headers].flatMap(([name, value]) => (isLeftOut(name) ? [] : [name, value]));
+}
+
+function headersOf(lines: FieldLines): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i] ?? "", lines[i + 1] ?? "");
+  return headers;
+}

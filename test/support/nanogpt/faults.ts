@@ -1,0 +1,129 @@
+import { jsonText, send } from "./answer.ts";
+import type { Breakage } from "./breakage.ts";
+import { brokenCodings, type CodingFault } from "./broken-codings.ts";
+import { brokenConnections, type ConnectionFault } from "./broken-connections.ts";
+import { brokenLists, paddedList, type ListFault } from "./broken-lists.ts";
+import type { Exchange } from "./exchange.ts";
+import { isListRequest, listFor } from "./lists.ts";
+import { rateLimited } from "./refusals.ts";
+import type { World } from "./routes.ts";
+
+/** A way for NanoGPT to fail, or to answer as nobody expects. "Good" is the list that was asked for. */
+export type Fault =
+  /** A plain answer of that status. The request body is awaited first, unless the fault is `early`. */
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly body?: string | undefined;
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+      readonly contentType?: string | undefined;
+      readonly early?: boolean | undefined;
+    }
+  /** NanoGPT's own 429: a flat body on list routes, OpenAI's envelope elsewhere. */
+  | { readonly kind: "rate-limited"; readonly retryAfter?: number | undefined }
+  /** A redirect, with status 302 to another host unless said otherwise. */
+  | {
+      readonly kind: "redirect";
+      readonly status?: number | undefined;
+      readonly location?: string | undefined;
+    }
+  /** A good list, `bytes` (64) at a time, every `everyMs` (20). */
+  | { readonly kind: "drip"; readonly bytes?: number | undefined; readonly everyMs?: number | undefined }
+  /** A good list made longer than `bytes` (16 MB) by one more row. */
+  | { readonly kind: "too-large"; readonly bytes?: number | undefined }
+  /** A good list under `count` (200) headers of `bytes` (100 kB) together. */
+  | { readonly kind: "header-bomb"; readonly count?: number | undefined; readonly bytes?: number | undefined }
+  /** A good list after interim answers (103, then 100). */
+  | { readonly kind: "interim"; readonly statuses?: readonly number[] | undefined }
+  | { readonly kind: PlainFault };
+
+/** A fault with nothing to choose about it. */
+export type PlainFault = ConnectionFault | CodingFault | ListFault | "no-content";
+
+const plainBreakages: Readonly<Record<PlainFault, Breakage>> = {
+  ...brokenConnections,
+  ...brokenCodings,
+  ...brokenLists,
+  "no-content": (exchange) => send(exchange, { status: 204, headers: {}, body: "" }),
+};
+
+/** All faults with nothing to choose about them, to try one after another. */
+export const plainFaults: readonly PlainFault[] = Object.keys(plainBreakages).filter(isPlainKind);
+
+/** Answers a request the broken way. */
+export async function answerBroken(exchange: Exchange, fault: Fault, world: World): Promise<void> {
+  if (!(fault.kind === "status" && fault.early === true)) await exchange.body();
+  const listRoute = isListRequest(exchange.seen);
+  const good = listRoute ? listFor(exchange, world) : GOOD_CALL;
+  if (isPlain(fault)) return plainBreakages[fault.kind](exchange, good);
+  switch (fault.kind) {
+    case "status":
+      return sendStatus(exchange, fault);
+    case "rate-limited":
+      return send(exchange, rateLimited(listRoute, fault.retryAfter).answer);
+    case "redirect":
+      return sendRedirect(exchange, fault);
+    case "drip":
+      return drip(exchange, good, fault);
+    case "too-large":
+      return send(exchange, jsonText(paddedList(good, fault.bytes ?? 16 * 1024 * 1024)));
+    case "header-bomb":
+      return sendHeaderBomb(exchange, good, fault);
+    case "interim":
+      return sendInterim(exchange, good, fault);
+  }
+}
+
+function isPlain(fault: Fault): fault is { readonly kind: PlainFault } {
+  return isPlainKind(fault.kind);
+}
+
+function isPlainKind(kind: string): kind is PlainFault {
+  return Object.hasOwn(plainBreakages, kind);
+}
+
+type Chosen<Kind extends Fault["kind"]> = Extract<Fault, { readonly kind: Kind }>;
+
+function sendStatus(exchange: Exchange, { status, body = "", headers, contentType }: Chosen<"status">): void {
+  const type = contentType ?? (body.startsWith("{") ? "application/json" : "text/plain");
+  send(exchange, { status, headers: { "content-type": type, ...headers }, body });
+}
+
+function sendRedirect(exchange: Exchange, { status = 302, location }: Chosen<"redirect">): void {
+  send(exchange, { status, headers: { location: location ?? "https://elsewhere.invalid/models" }, body: "" });
+}
+
+async function drip(exchange: Exchange, good: string, { bytes = 64, everyMs = 20 }: Chosen<"drip">) {
+  const { response } = exchange;
+  const body = Buffer.from(good);
+  response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
+  for (let sent = 0; sent < body.length; sent += bytes) {
+    response.write(body.subarray(sent, sent + bytes));
+    await exchange.wait(everyMs);
+  }
+  response.end();
+}
+
+function sendHeaderBomb(exchange: Exchange, good: string, chosen: Chosen<"header-bomb">): void {
+  const { count = 200, bytes = 100_000 } = chosen;
+  const value = "x".repeat(Math.ceil(bytes / count));
+  for (let index = 0; index < count; index++) exchange.response.setHeader(`x-bomb-${index}`, value);
+  send(exchange, jsonText(good));
+}
+
+function sendInterim(exchange: Exchange, good: string, { statuses = [103, 100] }: Chosen<"interim">): void {
+  for (const status of statuses) {
+    const link = status === 103 ? "Link: </style.css>; rel=preload\r\n" : "";
+    exchange.request.socket.write(`HTTP/1.1 ${status} Interim\r\n${link}\r\n`);
+  }
+  send(exchange, jsonText(good));
+}
+
+// What a call gets in place of a list where a fault needs something good to break.
+const GOOD_CALL = JSON.stringify({
+  id: "chatcmpl-standin",
+  object: "chat.completion",
+  created: 1_780_000_000,
+  model: "standin",
+  choices: [{ index: 0, message: { role: "assistant", content: "A good answer." }, finish_reason: "stop" }],
+});

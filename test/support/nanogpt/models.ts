@@ -1,0 +1,32 @@
+import { json, send } from "./answer.ts";
+import { notFoundPage } from "./refusals.ts";
+import { call, type Route } from "./routes.ts";
+
+/** What NanoGPT answers about single models, and its old list without a version. */
+export const modelRoutes: readonly Route[] = [
+  call("DELETE", "/models/.+", async (exchange, { accounts }) => {
+    accounts.admitToCall(exchange);
+    const id = decodeURIComponent(exchange.path.replace(/^.*?\/models\//, ""));
+    send(exchange, json(200, { id, object: "model", deleted: true }));
+  }),
+  {
+    methods: ["GET", "HEAD"],
+    path: /^\/api\/models\/?$/,
+    async answer(exchange, { accounts }) {
+      const text = Object.fromEntries(
+        accounts.modelsFor(undefined).map(({ id, name }) => [id, { id, name }]),
+      );
+      send(exchange, json(200, { models: { text } }));
+    },
+  },
+  {
+    // One segment: an id whose slash has lost its encoding on the way finds the 404 page.
+    methods: ["GET", "HEAD"],
+    path: /^\/api\/models\/[^/]+\/providers$/,
+    async answer(exchange, { accounts }) {
+      const id = decodeURIComponent(exchange.path.split("/")[3] ?? "");
+      if (!accounts.modelsFor(undefined).some((model) => model.id === id)) throw notFoundPage();
+      send(exchange, json(200, { canonicalId: id, supportsProviderSelection: false, providers: [] }));
+    },
+  },
+];

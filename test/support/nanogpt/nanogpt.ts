@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { Socket } from "node:net";
+import { accountBook, type Account } from "./accounts.ts";
+import { bundledCatalogue, type DetailedModel } from "./catalogue.ts";
+import { credentialOf } from "./credential.ts";
+import { answer } from "./endpoints.ts";
+import { exchangeOf, type Exchange, type Seen } from "./exchange.ts";
+import { answerBroken, type Fault } from "./faults.ts";
+import { closedGate, type Gate } from "./gate.ts";
+import { interventions, type Where } from "./interventions.ts";
+import { isListRequest } from "./lists.ts";
+import { TOGGLE_PATH, toggle } from "./toggle.ts";
+
+export type { Account, DetailedModel, Fault, Seen, Where };
+
+/** A NanoGPT of our own on a local port, with accounts to set, requests to look at and faults to cause. */
+export interface NanoGpt {
+  /** The API's base URL, such as `http://127.0.0.1:43121/api`. */
+  readonly url: string;
+  readonly origin: string;
+  readonly models: readonly DetailedModel[];
+  /** Every request since the start or the last reset, in order. */
+  readonly seen: Seen[];
+  /** Is what was seen of GET and HEAD on list routes, of all callers or of one key. */
+  lists(key?: string): Seen[];
+  /** Adds an account, or replaces the one with the same key and starts its day anew. */
+  setAccount(account: Account): void;
+  show(key: string, id: string): void;
+  hide(key: string, id: string): void;
+  revoke(key: string): void;
+  /** Breaks coming answers. Faults for so many `times` come first, in order; else the newest standing one. `undefined` clears all. */
+  fail(fault: Fault | undefined, where?: Where): void;
+  /** Makes coming answers wait that long before their headers. */
+  delay(ms: number, where?: Where): void;
+  /** Holds the next matching request (or the next `times`) before its answer, until released. */
+  hold(where?: Where): Hold;
+  /** Closes the port and every connection, so that callers are refused. */
+  pause(): Promise<void>;
+  /** Listens on the same port again. */
+  resume(): Promise<void>;
+  /** Forgets what was seen, all faults and delays, and releases what is held. */
+  reset(): void;
+  /** Closes the port and every connection, and with them all that still waits. */
+  stop(): Promise<void>;
+}
+
+/** A request that waits before its answer. */
+export interface Hold {
+  release(): void;
+  /** Resolves when the first matching request has come. */
+  readonly arrived: Promise<void>;
+}
+
+/** Starts a NanoGPT on 127.0.0.1, on a free port unless one is given. */
+export async function startNanoGpt(
+  options: {
+    port?: number | undefined;
+    accounts?: readonly Account[] | undefined;
+    models?: readonly DetailedModel[] | undefined;
+  } = {},
+): Promise<NanoGpt> {
+  const models = options.models ?? bundledCatalogue();
+  const accounts = accountBook(models, options.accounts ?? []);
+  const seen: Seen[] = [];
+  const faults = interventions<Fault>();
+  const delays = interventions<number>();
+  const holds = interventions<Gate>();
+  const gates = new Set<Gate>();
+  const sockets = new Set<Socket>();
+  const open = new Set<Exchange>();
+
+  const server = createServer({ maxHeaderSize: 128 * 1024, requestTimeout: 0, keepAliveTimeout: 60_000 });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.on("request", (request, response) => {
+    const exchange = exchangeOf(request, response);
+    response.setHeader("x-standin", "1");
+    response.setHeader("set-cookie", "standin=1; Path=/; HttpOnly");
+    response.sendDate = request.headers["x-standin-no-date"] !== "1";
+    open.add(exchange);
+    response.on("close", () => open.delete(exchange));
+    serve(exchange).catch((error: unknown) => {
+      // An exchange that is over has nobody left to tell.
+      if (!exchange.signal.aborted) confess(exchange, error);
+    });
+  });
+
+  async function serve(exchange: Exchange): Promise<void> {
+    if (exchange.path === TOGGLE_PATH) return toggle(exchange, accounts, models);
+    seen.push(exchange.seen);
+    const gate = holds.take(exchange.seen);
+    const delay = delays.take(exchange.seen);
+    const fault = faults.take(exchange.seen);
+    if (gate !== undefined) await gate.pass(exchange.signal);
+    if (delay !== undefined) await exchange.wait(delay);
+    if (fault !== undefined) return answerBroken(exchange, fault, { accounts });
+    return answer(exchange, { accounts });
+  }
+
+  await listen(server, options.port ?? 0);
+  const port = portOf(server);
+  const origin = `http://127.0.0.1:${port}`;
+
+  async function close(): Promise<void> {
+    if (!server.listening) return;
+    const closed = once(server, "close");
+    server.close();
+    for (const exchange of open) exchange.takeBlame();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  }
+  return {
+    url: `${origin}/api`,
+    origin,
+    models,
+    seen,
+    lists: (key) =>
+      seen.filter((one) => isListRequest(one) && (key === undefined || credentialOf(one.headers) === key)),
+    setAccount: (account) => accounts.set(account),
+    show: (key, id) => accounts.show(key, id),
+    hide: (key, id) => accounts.hide(key, id),
+    revoke: (key) => accounts.revoke(key),
+    fail(fault, where) {
+      if (fault === undefined) faults.clear();
+      else faults.add(fault, where);
+    },
+    delay: (ms, where) => delays.add(ms, where),
+    hold(where) {
+      const gate = closedGate();
+      gates.add(gate);
+      holds.add(gate, { ...where, times: where?.times ?? 1 });
+      return gate;
+    },
+    pause: close,
+    resume: () => listen(server, port),
+    reset() {
+      seen.length = 0;
+      for (const book of [faults, delays, holds]) book.clear();
+      for (const gate of gates) gate.release();
+      gates.clear();
+    },
+    stop: close,
+  };
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  const listening = once(server, "listening");
+  server.listen(port, "127.0.0.1");
+  await listening;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("Cannot tell the port: not listening");
+  return address.port;
+}
+
+// A defect of the stand-in itself: it must show in the test that meets it.
+function confess({ response, request }: Exchange, error: unknown): void {
+  if (response.headersSent) {
+    request.socket.destroy();
+    return;
+  }
+  response.writeHead(500, { "content-type": "text/plain" });
+  response.end(`The stand-in failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+}

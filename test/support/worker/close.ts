@@ -1,0 +1,4 @@
+import { afterAll } from "vitest";
+import { closeWorkerd } from "../keylane.ts";
+
+afterAll(closeWorkerd);

@@ -1,0 +1,42 @@
+import { worker, type Worker } from "../../../src/worker/program.ts";
+
+// The Worker with a clock that a test can move and settings that it can change, told through paths no tool asks for.
+interface Told {
+  readonly settings: Record<string, string>;
+}
+
+let offsetMs = 0;
+let current: { told: Told; worker: Worker } | undefined;
+const lines: string[] = [];
+
+const entry: Worker = {
+  async fetch(request, bindings, context) {
+    const { pathname, searchParams } = new URL(request.url);
+    switch (pathname) {
+      case "/__test/start":
+        offsetMs = 0;
+        lines.length = 0;
+        current = { told: (await request.json()) as Told, worker: fresh() };
+        return new Response("started");
+      case "/__test/advance":
+        offsetMs += Number(searchParams.get("ms"));
+        return new Response("advanced");
+      case "/__test/log":
+        return Response.json(lines);
+      default: {
+        if (current === undefined) return new Response("not started", { status: 599 });
+        return current.worker.fetch(request, { ...bindings, ...current.told.settings }, context);
+      }
+    }
+  },
+};
+
+function fresh(): Worker {
+  const write = (level: string) => (fields: object, msg: string) => {
+    lines.push(JSON.stringify({ level, ...fields, msg }));
+  };
+  const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  return worker({ now: () => Date.now() + offsetMs, log });
+}
+
+export default entry;
