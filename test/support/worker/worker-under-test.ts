@@ -31,10 +31,11 @@ const entry: Worker = {
   },
 };
 
+const write = (level: string) => (fields: object, msg: string) => {
+  lines.push(JSON.stringify({ level, ...fields, msg }));
+};
+
 function fresh(): Worker {
-  const write = (level: string) => (fields: object, msg: string) => {
-    lines.push(JSON.stringify({ level, ...fields, msg }));
-  };
   const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   return worker({ now: () => Date.now() + offsetMs, log });
 }
