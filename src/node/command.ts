@@ -48,7 +48,8 @@ async function guarded(environment: Source, run: (found: Settings) => Promise<nu
   }
 }
 
-function startMessage(error: Error): string | undefined {
+/** Says what to do about a failed start; undefined for a failure that is none of the operator's making. */
+export function startMessage(error: Error): string | undefined {
   if (error instanceof SettingsError || error.message.startsWith("Cannot start:")) return error.message;
   const code = "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE")

@@ -2,7 +2,7 @@ import pino from "pino";
 import { Agent, fetch } from "undici";
 import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
-import type { Log } from "../log.ts";
+import type { Log, LogLevel } from "../log.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { codecs } from "./codecs.ts";
 import { listen, type Running } from "./server.ts";
@@ -10,6 +10,8 @@ import { transport } from "./transport.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
+const LOG_BUFFER_BYTES = 4096;
+const LOG_FLUSH_MS = 100;
 
 /** What a test may put in the place of the real thing. */
 export interface Substitutes {
@@ -29,7 +31,7 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
     fetch: (url, init) => fetch(url, { ...init, dispatcher: agent }),
     codecs,
     now,
-    log: log ?? pino({ level: settings.logLevel, base: null }),
+    log: log ?? jsonLog(settings.logLevel),
     isDraining: () => isDraining,
   });
   const server = await listen(app, settings, transport(agent, settings), () => {
@@ -43,4 +45,15 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
       return isWhole;
     },
   };
+}
+
+// Lines are written together, a few times a second: one write for each would cost more than a hit (test/bench/hit.ts).
+// pino writes what is left when the process exits.
+function jsonLog(level: LogLevel): Log {
+  const destination = pino.destination({
+    sync: false,
+    minLength: LOG_BUFFER_BYTES,
+    periodicFlush: LOG_FLUSH_MS,
+  });
+  return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, destination);
 }

@@ -108,7 +108,7 @@ export async function listen(
     server.closeAllConnections();
     await closed;
     const leftMs = Math.max(0, settings.drainTimeoutMs - (Date.now() - startedAt));
-    await Promise.race([Promise.allSettled(background), sleep(leftMs)]);
+    await Promise.race([Promise.allSettled(background), sleep(leftMs, undefined, { ref: false })]);
     return isWhole;
   }
 

@@ -1,0 +1,68 @@
+import { settings } from "../../src/config.ts";
+import { lineLog } from "../../src/log.ts";
+import { startMessage } from "../../src/node/command.ts";
+import { start } from "../../src/node/program.ts";
+import type { Running } from "../../src/node/server.ts";
+import { startNanoGpt } from "./nanogpt/nanogpt.ts";
+
+// `npm run demo`: a NanoGPT stand-in and Keylane before it, for anyone without an account or a network.
+
+const ALICE = "demo-alice";
+const BOB = "demo-bob";
+const HIDDEN = "openai/gpt-4-turbo";
+
+const nano = await startNanoGpt({
+  accounts: [
+    { key: ALICE },
+    { key: BOB, visible: [HIDDEN, "NousResearch/hermes-4-70b", "anthropic/claude-sonnet-latest"] },
+  ],
+});
+const keylane = await started();
+const base = `${keylane.url}/v1`;
+const toggle = `curl -s -X POST '${nano.origin}/toggle?key=${ALICE}&model=${encodeURIComponent(HIDDEN)}&visible=false'`;
+
+process.stdout.write(`
+A NanoGPT stand-in with ${nano.models.length} models answers at ${nano.url}
+Keylane answers at ${base}
+
+1. Alice's list, asked of NanoGPT (Cache-Status says fwd=uri-miss):
+
+curl -s -D /dev/stderr ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 300
+
+2. The same again, from the cache (Cache-Status says hit):
+
+curl -s -D /dev/stderr ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 300
+
+3. A streamed chat through the same base URL:
+
+curl -sN ${base}/chat/completions -H 'Authorization: Bearer ${ALICE}' -H 'Content-Type: application/json' -d '{"model":"${HIDDEN}","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
+
+More to try: Bob sees three models with the key ${BOB}. Hide one of Alice's models, then ask for her list at once:
+
+${toggle}
+curl -s ${base}/models -H 'Authorization: Bearer ${ALICE}' -H 'Cache-Control: no-cache' | grep -c ${HIDDEN}
+
+Ctrl-C stops both.
+`);
+
+process.once("SIGINT", () => void stop());
+process.once("SIGTERM", () => void stop());
+
+async function started(): Promise<Running> {
+  try {
+    // Quiet, so that the lines above stay in sight; LOG_LEVEL=info shows every request.
+    const source = { LOG_LEVEL: "warn", ...process.env, UPSTREAM_URL: nano.url, PASSTHROUGH_URL: nano.url };
+    const found = settings(source);
+    return await start(found, { log: lineLog(found.logLevel, Date.now, (line) => console.error(line)) });
+  } catch (error) {
+    await nano.stop();
+    const message = error instanceof Error ? startMessage(error) : undefined;
+    console.error(message ?? error);
+    return process.exit(1);
+  }
+}
+
+async function stop(): Promise<void> {
+  await keylane.stop();
+  await nano.stop();
+}
