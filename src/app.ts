@@ -3,7 +3,7 @@ import { Hono, type ExecutionContext } from "hono";
 import { cache } from "./cache.ts";
 import type { Settings } from "./config.ts";
 import { corsFields, isPreflight, preflight } from "./cors.ts";
-import { fingerprinter } from "./credential.ts";
+import { fingerprinter, type Fingerprint } from "./credential.ts";
 import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
 import { cacheWord } from "./headers.ts";
 import type { Log } from "./log.ts";
@@ -37,17 +37,22 @@ export interface App {
 export function keylane(settings: Settings, platform: Platform): App {
   const { now, log } = platform;
   const startSecret = randomBytes(32).toString("hex");
+  const fingerprint = fingerprinter(settings.cacheSecret ?? startSecret, settings.upstreamUrl);
+  // For the log: eight digits that say nothing after the next start. A fingerprint is such a name already where its
+  // secret was drawn at this one.
+  const callerName = (print: Fingerprint) =>
+    (settings.cacheSecret === undefined ? print : hash("sha256", startSecret + print)).slice(0, 8);
   const list = models({
     settings,
     cache: cache(platform.store, settings, now, log),
-    upstream: upstream(settings.upstreamUrl, settings.listMaxBytes, platform.fetch, now),
+    upstream: upstream(settings, platform.fetch, now),
     codecs: platform.codecs,
-    fingerprint: fingerprinter(settings.cacheSecret ?? startSecret, settings.upstreamUrl),
-    callerName: (fingerprint) => hash("sha256", startSecret + fingerprint).slice(0, 8),
+    fingerprint,
+    callerName,
     now,
     log,
   });
-  const pass = passthrough(settings.maxBodyBytes, now);
+  const pass = passthrough(settings.maxBodyBytes, now, (credential) => callerName(fingerprint(credential)));
   const own = operations(platform.isDraining);
 
   // The paths that tools type are many; paths.ts makes them one name each. HEAD goes where GET goes.

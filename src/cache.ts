@@ -1,12 +1,12 @@
 import type { Fingerprint } from "./credential.ts";
-import { KeylaneError, problem } from "./errors.ts";
+import { isTransient, KeylaneError, problem } from "./errors.ts";
 import { flights, GRACE_MS, type Errand } from "./flights.ts";
 import { age, freshness, type Directives, type Lifetimes } from "./freshness.ts";
 import type { CacheOutcome } from "./headers.ts";
 import type { Log } from "./log.ts";
 import { refusals, refused } from "./refusals.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
-import { timedOut } from "./upstream.ts";
+import { TIMED_OUT } from "./failures.ts";
 
 export interface CacheSettings extends Lifetimes {
   readonly refusalMaxAgeMs: number;
@@ -77,7 +77,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     const still = store.get(question.key) === undefined ? undefined : usable;
     if (landing === undefined) {
       if (still !== undefined) return held(still, "refreshing");
-      throw new KeylaneError(timedOut().problem, { "Retry-After": "1" });
+      throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });
     }
     if ("error" in landing) return fallBack(still, landing.error);
     return { list: landing.list, outcome: { by: "forward", why, isStored, isCollapsed } };
@@ -85,9 +85,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
 
   // RFC 5861 §4 for 5xx and silence; 408, 425 and 429 say "not now" as well. Any other 4xx is an answer.
   function fallBack(usable: StoredList | undefined, error: KeylaneError): Found {
-    const { status } = error.problem;
-    const isTransient = status >= 500 || status === 408 || status === 425 || status === 429;
-    if (usable === undefined || !isTransient) throw error;
+    if (usable === undefined || !isTransient(error.problem.status)) throw error;
     return held(usable, "upstream-failed");
   }
 

@@ -14,7 +14,7 @@ export type Fingerprint = string;
 const KEY = /^[\w.~+/:=-]+$/;
 const KEY_MAX_LENGTH = 512;
 // The scheme is case-insensitive (RFC 9110 §11.1).
-const BEARER = /^\s*bearer(?:\s+(.*))?$/is;
+const BEARER = /^bearer(?:\s+|$)/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const JWT_MAX_LENGTH = 8192;
 // What tools send when their user has entered no key.
@@ -25,25 +25,23 @@ const PLACEHOLDERS = new Set(["", "undefined", "null"]);
  * Throws 401 when there is no usable key and 400 when it is not clear which one is meant.
  */
 export function identify(authorization: string | null, apiKey: string | null): Caller {
-  const bearer = given(authorization?.replace(BEARER, "$1"));
-  const key = given(apiKey);
   if (isRepeated(authorization) || isRepeated(apiKey)) throw ambiguous();
+  const bearer = given(authorization?.replace(BEARER, ""));
+  const key = given(apiKey);
   if (bearer !== undefined && key !== undefined && bearer !== key) throw ambiguous();
   const credential = bearer ?? key;
   if (credential === undefined) {
     throw unauthorized("missing_api_key", "Send your NanoGPT key as `Authorization: Bearer KEY`.");
   }
-  if (bearer !== undefined && !BEARER.test(authorization ?? "")) {
-    throw unauthorized(
-      "invalid_api_key",
-      "Send your NanoGPT key as `Authorization: Bearer KEY`, no other scheme.",
-    );
-  }
+  if (bearer !== undefined && !BEARER.test(authorization ?? "")) throw invalid();
   if (JWT.test(credential) && credential.length <= JWT_MAX_LENGTH) return { kind: "token", credential };
-  if (!KEY.test(credential) || credential.length > KEY_MAX_LENGTH) {
-    throw unauthorized("invalid_api_key", "Send a NanoGPT key: what was sent does not have the form of one.");
-  }
+  if (!KEY.test(credential) || credential.length > KEY_MAX_LENGTH) throw invalid();
   return { kind: "key", credential };
+}
+
+/** Reads the credential of a call that passes through, for the log alone; undefined where none is clear. */
+export function namedCredential(authorization: string | null, apiKey: string | null): string | undefined {
+  return given(authorization?.replace(BEARER, "")) ?? given(apiKey);
 }
 
 /**
@@ -64,6 +62,13 @@ function given(value: string | null | undefined): string | undefined {
 // No key holds a comma, and Headers joins repeated fields with one.
 function isRepeated(value: string | null): boolean {
   return value !== null && value.includes(",");
+}
+
+function invalid(): KeylaneError {
+  return unauthorized(
+    "invalid_api_key",
+    "Send your NanoGPT key as it was given to you: `Authorization: Bearer KEY`.",
+  );
 }
 
 function ambiguous(): KeylaneError {

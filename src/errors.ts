@@ -24,8 +24,14 @@ export class KeylaneError extends Error {
 /**
  * What a failed list fetch means for the stored list (contract, section 5).
  * `unauthorized` deletes all that is held for the key, `rejected` deletes that list, `failed` keeps it.
+ * After `unasked` there is nothing to remember either: upstream never heard of it.
  */
-export type FailureKind = "unauthorized" | "rejected" | "failed";
+export type FailureKind = "unauthorized" | "rejected" | "failed" | "unasked";
+
+/** Says whether a status means "not now", not "not you" or "not this" (RFC 9110 §15.5 and §15.6, RFC 6585, RFC 8470). */
+export function isTransient(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}
 
 /** A list fetch that brought no good list. It is shared by all who waited for it, and remembered for a while. */
 export class UpstreamFailure extends Error {

@@ -1,10 +1,9 @@
-import { bulkhead } from "./bulkhead.ts";
 import type { Fingerprint } from "./credential.ts";
 import type { KeylaneError, UpstreamFailure } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { refused, type Refusals } from "./refusals.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
-import { asFailure, timedOut } from "./upstream.ts";
+import { asFailure } from "./failures.ts";
 
 /** What a flight is to bring, and for whom. */
 export interface Errand {
@@ -47,7 +46,6 @@ interface Flight {
   isCurrent: boolean;
 }
 
-const MAX_FLIGHTS = 16;
 /** A flight still silent so long after its deadline belongs to a request that died, as requests on Workers can. */
 export const GRACE_MS = 200;
 
@@ -59,7 +57,6 @@ export function flights(
   log: Log,
 ): Flights {
   const underWay = new Map<string, Flight>();
-  const deck = bulkhead(MAX_FLIGHTS, now);
 
   function join(errand: Errand): { flight: Flight; isCollapsed: boolean } {
     const name = `${errand.key.fingerprint} ${errand.key.variant} ${errand.isStored ? "" : "no-store"}`;
@@ -82,20 +79,11 @@ export function flights(
 
   async function fly(flight: Flight, errand: Errand): Promise<Landing> {
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(timedOut()), listTimeoutMs);
+    const timer = setTimeout(() => timeout.abort(), listTimeoutMs);
     try {
-      const leave = await deck.enter(timeout.signal, listTimeoutMs + GRACE_MS);
-      try {
-        return arrived(flight, errand, await errand.ask(timeout.signal));
-      } catch (fault) {
-        return failed(flight, errand, asFailure(fault));
-      } finally {
-        leave();
-      }
-    } catch {
-      // Its turn never came. Upstream was not asked, so there is no answer to remember.
-      log.warn({ caller: errand.caller, reason: "no free place" }, "list not fetched");
-      return { error: refused({ failure: timedOut(), until: now(), retryAt: now() + 1000 }, now()) };
+      return arrived(flight, errand, await errand.ask(timeout.signal));
+    } catch (fault) {
+      return failed(flight, errand, asFailure(fault));
     } finally {
       clearTimeout(timer);
     }
@@ -116,7 +104,7 @@ export function flights(
     if (failure.kind === "unauthorized") {
       ground(key.fingerprint);
       store.purge(key.fingerprint);
-    } else if (!flight.isCurrent) {
+    } else if (!flight.isCurrent || failure.kind === "unasked") {
       return { error: refused({ failure, until: now(), retryAt: now() }, now()) };
     } else if (failure.kind === "rejected") store.delete(key);
     return { error: refused(remembered.remember(key, failure), now()) };

@@ -12,7 +12,8 @@ import { isMatch, originalOf, preferredCoding, represent, type Codecs } from "./
 import { refused } from "./refusals.ts";
 import { isBasicModel } from "./shape.ts";
 import type { Coding, Representation, StoredList } from "./store.ts";
-import { asFailure, type Upstream } from "./upstream.ts";
+import { asFailure } from "./failures.ts";
+import type { Upstream } from "./upstream.ts";
 import type { VisitEnv } from "./visit.ts";
 
 export interface ModelsSettings {

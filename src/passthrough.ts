@@ -1,14 +1,21 @@
 import type { Context, Handler } from "hono";
+import { namedCredential } from "./credential.ts";
 import { bodyTooLarge, KeylaneError, methodNotAllowed, problem } from "./errors.ts";
 import { downward, endToEnd, field, upward, type FieldLines } from "./headers.ts";
 import type { VisitEnv } from "./visit.ts";
 
 /** Every call that is not ours to answer: bytes up, bytes down. */
-export function passthrough(maxBodyBytes: number, now: () => number): Handler<VisitEnv> {
+export function passthrough(
+  maxBodyBytes: number,
+  now: () => number,
+  callerName: (credential: string) => string,
+): Handler<VisitEnv> {
   return (c: Context<VisitEnv>): Promise<Response> => {
-    const { route, arrival, fields } = c.env;
+    const { route, arrival, fields, seen } = c.env;
     if (!("path" in route)) throw new TypeError(`Not a passthrough route: ${route.room}`);
-    const { method } = c.req.raw;
+    const { method, headers } = c.req.raw;
+    const credential = namedCredential(headers.get("authorization"), headers.get("x-api-key"));
+    if (credential !== undefined) seen.caller = callerName(credential);
     // TRACE sends the request back, credential and all (RFC 9110 §9.3.8).
     if (method === "TRACE") throw methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     const sent = arrival.lines();

@@ -1,8 +1,9 @@
+import { bulkhead } from "./bulkhead.ts";
 import { checkCatalog, InvalidCatalog, type Catalog } from "./catalog.ts";
-import { UpstreamFailure, problem } from "./errors.ts";
+import { UpstreamFailure } from "./errors.ts";
+import { codeOf, faulty, invalid, rejection, TIMED_OUT, unreachable } from "./failures.ts";
 import { retryAfterMs } from "./freshness.ts";
 import type { ListName } from "./paths.ts";
-import { rejection } from "./rejection.ts";
 import { VERSION } from "./version.ts";
 
 export interface ListRequest {
@@ -38,8 +39,21 @@ const PATHS: Readonly<Record<ListName, string>> = {
 };
 const ERROR_MAX_BYTES = 64 * 1024;
 
-/** The only room that asks for a list. `base` has no slash at the end; `maxBytes` bounds the decoded body. */
-export function upstream(base: string, maxBytes: number, fetch: Fetch, now: () => number): Upstream {
+export interface UpstreamSettings {
+  /** Without a slash at the end. */
+  readonly upstreamUrl: string;
+  /** Bounds the decoded body. */
+  readonly listMaxBytes: number;
+  readonly listTimeoutMs: number;
+}
+
+const MAX_FETCHES = 16;
+
+/** The only room that asks for a list. */
+export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => number): Upstream {
+  const { upstreamUrl: base, listMaxBytes: maxBytes } = settings;
+  const places = bulkhead(MAX_FETCHES, now);
+
   async function ask(request: ListRequest, signal: AbortSignal): Promise<Answer> {
     const response = await fetch(urlOf(base, request), {
       headers: headersOf(request),
@@ -68,63 +82,21 @@ export function upstream(base: string, maxBytes: number, fetch: Fetch, now: () =
   }
 
   return {
-    ask: (request, signal) =>
-      ask(request, signal).catch((fault: unknown) => {
-        if (signal.aborted) throw timedOut();
+    async ask(request, signal) {
+      const leave = await places.enter(signal, settings.listTimeoutMs).catch(() => {
+        throw new UpstreamFailure("unasked", TIMED_OUT, "no free place");
+      });
+      try {
+        return await ask(request, signal);
+      } catch (fault) {
+        if (signal.aborted) throw new UpstreamFailure("failed", TIMED_OUT, "timeout");
         if (fault instanceof UpstreamFailure) throw fault;
         throw invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
-      }),
+      } finally {
+        leave();
+      }
+    },
   };
-}
-
-export const timedOut = (): UpstreamFailure =>
-  failed(504, "upstream_timeout", "NanoGPT did not answer in time: try again.", "timeout");
-
-const invalid = (reason: string): UpstreamFailure =>
-  failed(
-    502,
-    "upstream_invalid_response",
-    "NanoGPT's answer was not a usable model list: try again.",
-    reason,
-  );
-
-const unreachable = (fault: unknown): UpstreamFailure => {
-  const message = "NanoGPT could not be reached: check this host's network and UPSTREAM_URL, then try again.";
-  return failed(502, "upstream_unreachable", message, `unreachable (${codeOf(fault)})`);
-};
-
-// 503 tells a caller to wait; every other fault of upstream is a bad gateway to him.
-const faulty = (status: number, retryAfter: number | undefined): UpstreamFailure =>
-  status === 503
-    ? failed(
-        503,
-        "upstream_unavailable",
-        "NanoGPT is unavailable for now: try again.",
-        "status 503",
-        retryAfter,
-      )
-    : failed(
-        502,
-        "upstream_error",
-        "NanoGPT had an error of its own: try again.",
-        `status ${status}`,
-        retryAfter,
-      );
-
-/** Makes a failure of whatever was thrown while a list was made; what is no UpstreamFailure is a defect of ours. */
-export function asFailure(fault: unknown): UpstreamFailure {
-  if (fault instanceof UpstreamFailure) return fault;
-  return failed(502, "upstream_error", "The list could not be made: try again.", `fault (${codeOf(fault)})`);
-}
-
-function failed(
-  status: number,
-  code: string,
-  message: string,
-  reason: string,
-  retryAfter?: number,
-): UpstreamFailure {
-  return new UpstreamFailure("failed", problem(status, code, message), reason, retryAfter);
 }
 
 function urlOf(base: string, { list, query }: ListRequest): string {
@@ -161,12 +133,4 @@ async function read(
     offset += chunk.length;
   }
   return whole;
-}
-
-// The runtime's code alone: its messages may quote what was sent.
-function codeOf(fault: unknown): string {
-  for (let error = fault; error instanceof Error; error = error.cause) {
-    if ("code" in error && typeof error.code === "string") return error.code;
-  }
-  return fault instanceof Error ? fault.name : "unknown";
 }

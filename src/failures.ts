@@ -1,0 +1,125 @@
+import { isTransient, UpstreamFailure, problem, type FailureKind, type Problem } from "./errors.ts";
+
+const MAX_TEXT_LENGTH = 1000;
+
+/** What a caller is told when the time for a list is over. */
+export const TIMED_OUT: Problem = problem(
+  504,
+  "upstream_timeout",
+  "NanoGPT did not answer in time: try again.",
+);
+
+/** Something came that is no list. `reason` is for the log and in our own words. */
+export const invalid = (reason: string): UpstreamFailure =>
+  failed(
+    502,
+    "upstream_invalid_response",
+    "NanoGPT's answer was not a usable model list: try again.",
+    reason,
+  );
+
+/** Nothing came. */
+export const unreachable = (fault: unknown): UpstreamFailure => {
+  const message = "NanoGPT could not be reached: check this host's network and UPSTREAM_URL, then try again.";
+  return failed(502, "upstream_unreachable", message, `unreachable (${codeOf(fault)})`);
+};
+
+/** A 5xx: 503 tells a caller to wait; every other one is a bad gateway to him. */
+export const faulty = (status: number, retryAfter: number | undefined): UpstreamFailure =>
+  status === 503
+    ? failed(
+        503,
+        "upstream_unavailable",
+        "NanoGPT is unavailable for now: try again.",
+        "status 503",
+        retryAfter,
+      )
+    : failed(
+        502,
+        "upstream_error",
+        "NanoGPT had an error of its own: try again.",
+        `status ${status}`,
+        retryAfter,
+      );
+
+/** Makes a failure of whatever was thrown while a list was made; what is no UpstreamFailure is a defect of ours. */
+export function asFailure(fault: unknown): UpstreamFailure {
+  if (fault instanceof UpstreamFailure) return fault;
+  return failed(502, "upstream_error", "The list could not be made: try again.", `fault (${codeOf(fault)})`);
+}
+
+function failed(
+  status: number,
+  code: string,
+  message: string,
+  reason: string,
+  retryAfter?: number,
+): UpstreamFailure {
+  return new UpstreamFailure("failed", problem(status, code, message), reason, retryAfter);
+}
+
+/**
+ * Reads an upstream 4xx on a list route in any of NanoGPT's envelopes: `{"error":{message,type,code,param}}`,
+ * `{"error":"…"}` or flat `{"code","message"}`. Its status stays; the credential is masked wherever it is quoted.
+ */
+export function rejection(
+  status: number,
+  body: Uint8Array,
+  credential: string,
+  retryAfterMs: number | undefined,
+): UpstreamFailure {
+  const json = parsed(body);
+  const { error = json } = json;
+  const inner = isObject(error) ? error : { ...json, message: json["message"] ?? error };
+  const said = (name: string): string | undefined => text(inner[name], credential);
+  const told = problem(
+    status,
+    said("code") ?? null,
+    said("message") ?? MESSAGES.get(status) ?? OTHER_MESSAGE,
+    {
+      type: said("type"),
+      param: said("param") ?? null,
+    },
+  );
+  return new UpstreamFailure(kindOf(status), told, `status ${status}`, retryAfterMs);
+}
+
+const MESSAGES: ReadonlyMap<number, string> = new Map([
+  [401, "NanoGPT does not accept this key: check it, or make a new one."],
+  [403, "NanoGPT does not allow this key to do that: check its restrictions."],
+  [429, "NanoGPT asks to wait before the next request."],
+]);
+const OTHER_MESSAGE = "NanoGPT refused the request for the model list.";
+
+function kindOf(status: number): FailureKind {
+  if (status === 401) return "unauthorized";
+  return isTransient(status) ? "failed" : "rejected";
+}
+
+// Markup is for browsers and says nothing to a tool; quoted keys are nobody's to see.
+function text(value: unknown, credential: string): string | undefined {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "string" || value === "" || /<[a-z!/?]/i.test(value)) return undefined;
+  return value.replaceAll(credential, "[key]").slice(0, MAX_TEXT_LENGTH);
+}
+
+function parsed(body: Uint8Array): Readonly<Record<string, unknown>> {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder().decode(body));
+    return isObject(json) ? json : {};
+  } catch {
+    return {};
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Gives the runtime's code for a fault and nothing else of it: messages may quote what was sent. */
+export function codeOf(fault: unknown): string {
+  for (let error = fault; error instanceof Error; error = error.cause) {
+    if ("code" in error && typeof error.code === "string") return error.code;
+  }
+  return fault instanceof Error ? fault.name : "unknown";
+}

@@ -1,0 +1,34 @@
+import { codecs } from "../../src/node/codecs.ts";
+import { originalOf } from "../../src/representation.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
+
+// What a stored list takes beside its compressed bytes, and how well the store's own account fits:
+// `node --expose-gc test/bench/memory.ts`.
+
+const LISTS = 2000;
+const text = new TextEncoder().encode(JSON.stringify({ object: "list", data: bundledCatalogue() }));
+const store = memoryStore(2 ** 30);
+
+const before = await used();
+let compressed = 0;
+for (let i = 0; i < LISTS; i++) {
+  const original = await originalOf(text, "gzip", codecs);
+  compressed += original.bytes.length;
+  const key = { fingerprint: i.toString(16).padStart(64, "0"), variant: "1 personalized detailed=true" };
+  store.put(key, { storedAt: Date.now(), isEmpty: false, isBasic: false, original, views: new Map() });
+}
+const taken = (await used()) - before;
+const perList = (bytes: number) => `${Math.round(bytes / LISTS)} bytes`;
+console.log(`${LISTS} lists of ${perList(compressed)} compressed each`);
+console.log(`taken by each: ${perList(taken)}, accounted: ${perList(store.size().bytes)}`);
+console.log(`beside the compressed bytes: ${perList(taken - compressed)} (bound: 20 % and 2048 bytes)`);
+
+async function used(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
