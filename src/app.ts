@@ -1,8 +1,8 @@
-import { hash, randomBytes, randomUUID } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { Hono, type ExecutionContext } from "hono";
 import { cache } from "./cache.ts";
 import type { Settings } from "./config.ts";
-import { corsFields, isPreflight, preflight } from "./cors.ts";
+import { corsFields, preflight } from "./cors.ts";
 import { fingerprinter, type Fingerprint } from "./credential.ts";
 import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
 import { cacheWord } from "./headers.ts";
@@ -10,11 +10,11 @@ import type { Log } from "./log.ts";
 import { models } from "./models.ts";
 import { operations } from "./operations.ts";
 import { passthrough } from "./passthrough.ts";
-import { route, type Route } from "./paths.ts";
+import type { Route } from "./paths.ts";
 import type { Codecs } from "./representation.ts";
 import type { Store } from "./store.ts";
 import { upstream, type Fetch } from "./upstream.ts";
-import type { Arrival, Visit, VisitEnv } from "./visit.ts";
+import { enter, type Arrival, type VisitEnv } from "./visit.ts";
 
 /** All that differs between runtimes. */
 export interface Platform {
@@ -68,11 +68,15 @@ export function keylane(settings: Settings, platform: Platform): App {
   hono.get("/about", own.about);
   hono.get("/healthz", own.healthz);
   hono.get("/readyz", own.readyz);
-  hono.notFound((c) => {
-    const allowed = ALLOWED[c.env.route.room];
-    return errorAnswer(allowed === undefined ? notFound() : methodNotAllowed(allowed), c.env.fields);
-  });
   hono.all("/preflight", (c) => preflight(c.req.raw, c.env.fields));
+  hono.notFound((c) => {
+    const { route, fields } = c.env;
+    const allowed = ALLOWED[route.room];
+    if (route.room === "refused") return errorAnswer(route.error, fields);
+    if (allowed === undefined) return errorAnswer(notFound(), fields);
+    if (c.req.raw.method !== "OPTIONS") return errorAnswer(methodNotAllowed(allowed), fields);
+    return new Response(null, { status: 204, headers: { ...fields, Allow: allowed } });
+  });
   hono.onError((error, c) => errorAnswer(error, c.env.fields));
 
   function errorAnswer(error: unknown, fields: Fields): Response {
@@ -86,36 +90,21 @@ export function keylane(settings: Settings, platform: Platform): App {
   return {
     async fetch(request, arrival, context) {
       const startedAt = now();
-      const requestId = requestIdOf(request.headers);
-      const fields = {
-        ...corsFields(settings.corsOrigins, request.headers.get("origin")),
-        "X-Request-Id": requestId,
-      };
-      const seen: Visit["seen"] = {};
-      let found: Route | undefined;
-      let response: Response;
-      try {
-        checkHost(settings.allowedHosts, request.headers.get("host"));
-        if (isPreflight(request)) found = PREFLIGHT;
-        else found = route(request.method, arrival.target);
-        const isOwn = OWN_ROOMS.has(found.room);
-        const visit = {
-          arrival,
-          route: found,
-          requestId,
-          fields: isOwn ? { "X-Request-Id": requestId } : fields,
-          seen,
-        };
-        response = await hono.fetch(request, visit, context);
-      } catch (error) {
-        response = errorAnswer(error, fields);
-      }
-      const { outcome, caller } = seen;
-      const cacheOutcome = outcome === undefined ? undefined : cacheWord(outcome);
-      const { status } = response;
-      const ms = now() - startedAt;
-      const about = { id: requestId, method: request.method, route: found?.room ?? "refused", status, ms };
-      log.info({ ...about, cache: cacheOutcome, caller }, "request");
+      const visit = enter(request, arrival, settings);
+      const response = await hono.fetch(request, visit, context);
+      const { outcome, caller } = visit.seen;
+      log.info(
+        {
+          id: visit.requestId,
+          method: request.method,
+          route: visit.route.room,
+          status: response.status,
+          ms: now() - startedAt,
+          cache: outcome === undefined ? undefined : cacheWord(outcome),
+          caller,
+        },
+        "request",
+      );
       return response;
     },
     refuse: (error) => errorAnswer(error, corsFields(settings.corsOrigins, null)),
@@ -124,15 +113,12 @@ export function keylane(settings: Settings, platform: Platform): App {
 
 type Fields = Readonly<Record<string, string>>;
 
-const PREFLIGHT: Route = { room: "preflight" };
-// Their answers are for people and supervisors, not for pages of another origin.
-const OWN_ROOMS = new Set<Route["room"]>(["about", "healthz", "readyz"]);
 const ALLOWED: Partial<Record<Route["room"], string>> = {
   models: "GET, HEAD, DELETE, PURGE, OPTIONS",
   model: "GET, HEAD, DELETE, OPTIONS",
-  about: "GET, HEAD",
-  healthz: "GET, HEAD",
-  readyz: "GET, HEAD",
+  about: "GET, HEAD, OPTIONS",
+  healthz: "GET, HEAD, OPTIONS",
+  readyz: "GET, HEAD, OPTIONS",
 };
 
 function answerOf({ problem, headers }: KeylaneError, fields: Fields): Response {
@@ -143,27 +129,6 @@ function answerOf({ problem, headers }: KeylaneError, fields: Fields): Response 
     "Cache-Control": "no-store",
   };
   return new Response(body, { status: problem.status, headers: { ...fields, ...own, ...headers } });
-}
-
-// A request id goes into the log: it must be short, plain, and no part of a credential.
-function requestIdOf(headers: Headers): string {
-  const given = headers.get("x-request-id");
-  const isSane =
-    given !== null &&
-    /^[\w.:-]{1,128}$/.test(given) &&
-    !/^sk-/i.test(given) &&
-    headers.get("authorization")?.includes(given) !== true &&
-    headers.get("x-api-key")?.includes(given) !== true;
-  return isSane ? given : randomUUID();
-}
-
-// Where a name is allowed without a port, any port is.
-function checkHost(allowed: readonly string[] | undefined, host: string | null): void {
-  if (allowed === undefined) return;
-  const name = host?.toLowerCase() ?? "";
-  if (allowed.includes(name) || allowed.includes(name.replace(/:\d+$/, ""))) return;
-  const message = "Use a host name that this instance is set up for (ALLOWED_HOSTS).";
-  throw new KeylaneError(problem(421, "misdirected_request", message));
 }
 
 function framesOf(error: unknown): string {

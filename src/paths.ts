@@ -1,4 +1,4 @@
-import { badRequest } from "./errors.ts";
+import { badRequest, type KeylaneError } from "./errors.ts";
 
 export type ListName = "personalized" | "canonical" | "subscription" | "paid";
 export type ShapeName = "basic" | "detailed";
@@ -6,6 +6,7 @@ export type ShapeName = "basic" | "detailed";
 /** Where a request goes: its room, and what the path says to it. `path` is what a passthrough adds to its base. */
 export type Route =
   | { readonly room: "about" | "healthz" | "readyz" | "hello" | "preflight" | "nowhere" }
+  | { readonly room: "refused"; readonly error: KeylaneError }
   | { readonly room: "passthrough"; readonly path: string }
   | ModelsRoute;
 

@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
+import { corsFields, isPreflight, type CorsOrigins } from "./cors.ts";
+import { KeylaneError, problem } from "./errors.ts";
 import type { CacheOutcome, FieldLines } from "./headers.ts";
-import type { Route } from "./paths.ts";
+import { route, type Route } from "./paths.ts";
 
 /** What the entry of a runtime knows of one request and a Request cannot say. */
 export interface Arrival {
@@ -41,4 +44,54 @@ export interface Visit {
 /** Hono's type parameter for all our handlers. */
 export interface VisitEnv {
   readonly Bindings: Visit;
+}
+
+export interface VisitSettings {
+  readonly corsOrigins: CorsOrigins;
+  readonly allowedHosts: readonly string[] | undefined;
+}
+
+/** Takes a request in: gives it an id, finds its route, and the fields that every answer of ours to it carries. */
+export function enter(request: Request, arrival: Arrival, settings: VisitSettings): Visit {
+  const requestId = requestIdOf(request.headers);
+  const found = routeOf(request, arrival.target, settings.allowedHosts);
+  const origin = request.headers.get("origin");
+  const cors = OWN_ROOMS.has(found.room) ? undefined : corsFields(settings.corsOrigins, origin);
+  return { arrival, route: found, requestId, fields: { ...cors, "X-Request-Id": requestId }, seen: {} };
+}
+
+// Their answers are for people and supervisors, not for pages of another origin.
+const OWN_ROOMS = new Set<Route["room"]>(["about", "healthz", "readyz"]);
+
+function routeOf(request: Request, target: string, allowedHosts: readonly string[] | undefined): Route {
+  try {
+    checkHost(allowedHosts, request.headers.get("host"));
+    const found = route(request.method, target);
+    return isPreflight(request) && !OWN_ROOMS.has(found.room) ? { room: "preflight" } : found;
+  } catch (error) {
+    if (!(error instanceof KeylaneError)) throw error;
+    // A page may read why its request is refused only if it is allowed to send it.
+    return isPreflight(request) ? { room: "preflight" } : { room: "refused", error };
+  }
+}
+
+// A request id goes into the log: it must be short, plain, and no part of a credential.
+function requestIdOf(headers: Headers): string {
+  const given = headers.get("x-request-id");
+  const isSane =
+    given !== null &&
+    /^[\w.:-]{1,128}$/.test(given) &&
+    !/^sk-/i.test(given) &&
+    headers.get("authorization")?.includes(given) !== true &&
+    headers.get("x-api-key")?.includes(given) !== true;
+  return isSane ? given : randomUUID();
+}
+
+// Where a name is allowed without a port, any port is.
+function checkHost(allowed: readonly string[] | undefined, host: string | null): void {
+  if (allowed === undefined) return;
+  const name = host?.toLowerCase() ?? "";
+  if (allowed.includes(name) || allowed.includes(name.replace(/:\d+$/, ""))) return;
+  const message = "Use a host name that this instance is set up for (ALLOWED_HOSTS).";
+  throw new KeylaneError(problem(421, "misdirected_request", message));
 }

@@ -27,11 +27,11 @@ Keylane answers at ${base}
 
 1. Alice's list, asked of NanoGPT (Cache-Status says fwd=uri-miss):
 
-curl -s -D /dev/stderr ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 300
+curl -si ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 800
 
 2. The same again, from the cache (Cache-Status says hit):
 
-curl -s -D /dev/stderr ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 300
+curl -si ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 800
 
 3. A streamed chat through the same base URL:
 

@@ -1,0 +1,79 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { settings } from "../../src/config.ts";
+import { VERSION } from "../../src/version.ts";
+import { ALICE, scene } from "../support/scene.ts";
+
+const run = promisify(execFile);
+const root = new URL("../../", import.meta.url).pathname;
+const readme = await readFile(join(root, "README.md"), "utf8");
+const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+  version: string;
+  scripts: Record<string, string>;
+};
+
+/** The code blocks of a language, in order. */
+const snippets = (language: string): string[] =>
+  [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))].map(([, text = ""]) => text);
+
+describe("the README", () => {
+  test("says on its first screen what it is, one command and one request", () => {
+    const first = readme.split("\n").slice(0, 20).join("\n");
+    expect(first).toContain("npm ci && npm start");
+    expect(first).toMatch(/curl http:\/\/127\.0\.0\.1:8787\/v1\/models/);
+  });
+
+  test("names only npm scripts that exist", () => {
+    const named = [
+      ...readme.matchAll(/npm (?:run )?(start|test|demo|dev(?::worker)?|check|bench|deploy)\b/g),
+    ];
+    expect(named.length).toBeGreaterThan(5);
+    for (const [, name = ""] of named) expect(manifest.scripts).toHaveProperty([name]);
+  });
+
+  test("gives the defaults that the program has", () => {
+    const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("## Run it"));
+    const written: Record<string, string> = {};
+    for (const [, names = "", defaults = ""] of table.matchAll(/^\| (`[^|]+`) \| ([^|]+) \|/gm)) {
+      const values = [...defaults.matchAll(/`([^`]+)`/g)].map(([, value = ""]) => value);
+      for (const [i, [, name = ""]] of [...names.matchAll(/`([A-Z_]+)`/g)].entries()) {
+        const value = values[i];
+        if (value !== undefined && !value.includes("_URL")) written[name] = value;
+      }
+    }
+    expect(Object.keys(written).length).toBeGreaterThan(17);
+    expect(settings(written)).toEqual(settings({}));
+  });
+
+  test("shows a request that works as it stands", async () => {
+    const { keylane } = await scene();
+    const line = snippets("sh").find((text) => text.startsWith("curl")) ?? "";
+    const { stdout } = await run("bash", ["-c", line.replace("http://127.0.0.1:8787", keylane.url)], {
+      env: { ...process.env, NANOGPT_API_KEY: ALICE },
+    });
+    expect(JSON.parse(stdout)).toMatchObject({
+      object: "list",
+      data: [{ object: "model" }, { object: "model" }],
+    });
+  });
+
+  test("shows a program for the OpenAI SDK that works as it stands", async () => {
+    const { keylane } = await scene();
+    const folder = await mkdtemp(join(tmpdir(), "keylane-readme-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+    const [program = ""] = snippets("js");
+    await writeFile(join(folder, "list.mjs"), program.replace("http://127.0.0.1:8787", keylane.url));
+    const environment = { ...process.env, NANOGPT_API_KEY: ALICE };
+    const { stdout } = await run(process.execPath, [join(folder, "list.mjs")], { env: environment });
+    expect(stdout).toBe("NousResearch/Hermes-4-70B:thinking\nopenai/gpt-4-turbo\n");
+  });
+});
+
+test("the version in the source is the version of the package", () => {
+  expect(VERSION).toBe(manifest.version);
+});
