@@ -118,7 +118,8 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
   };
 }
 
-function notCached(): KeylaneError {
+/** There is no list that may be served without asking upstream. */
+export function notCached(): KeylaneError {
   const message = "No list is stored for this key: ask without `Cache-Control: only-if-cached`.";
   return new KeylaneError(problem(504, "not_cached", message));
 }

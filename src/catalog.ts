@@ -1,3 +1,5 @@
+import { rowsOf, type Row } from "./rows.ts";
+
 /** A model as upstream describes it: opaque but for its id. */
 export interface Model {
   readonly id: string;
@@ -6,7 +8,7 @@ export interface Model {
 
 /** A list that upstream sent and that was found good. */
 export interface Catalog {
-  /** The JSON text as it came, UTF-8; written anew only where rows had to be dropped. */
+  /** The JSON text as it came, UTF-8, without the rows that had to be dropped. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly models: readonly Model[];
   /** How many rows were no models. */
@@ -20,29 +22,61 @@ export class InvalidCatalog extends Error {
 
 // A model's row is a handful of objects deep; deeper JSON can only be meant to hurt.
 const MAX_DEPTH = 64;
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+// A second mark would be part of the text.
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Checks a decoded body (contract, section 5). Throws InvalidCatalog. */
-export function checkCatalog(bytes: Uint8Array<ArrayBuffer>): Catalog {
-  if (isDeeperThan(MAX_DEPTH, bytes)) throw new InvalidCatalog("nested too deep");
-  const body = parsed(bytes);
-  if (!isObject(body)) throw new InvalidCatalog("not a JSON object");
-  if (body["error"] !== undefined && body["error"] !== null)
-    throw new InvalidCatalog("an error with status 200");
-  const { data } = body;
+export function checkCatalog(body: Uint8Array<ArrayBuffer>): Catalog {
+  const bytes = withoutMark(body);
+  const rows = rowsOf(bytes, MAX_DEPTH);
+  if (rows === undefined) throw new InvalidCatalog("nested too deep");
+  const json = parsed(bytes);
+  if (!isObject(json)) throw new InvalidCatalog("not a JSON object");
+  const { data, error } = json;
+  if (error !== undefined && error !== null) throw new InvalidCatalog("an error with status 200");
   if (!Array.isArray(data)) throw new InvalidCatalog("no array of models in `data`");
   const models = data.filter(isModel);
   const dropped = data.length - models.length;
   if (dropped > 0 && models.length === 0) throw new InvalidCatalog("no row of `data` is a model");
-  const kept =
-    dropped === 0 ? withoutMark(bytes) : new TextEncoder().encode(JSON.stringify({ ...body, data: models }));
-  return { bytes: kept, models, dropped };
+  if (dropped === 0) return { bytes, models, dropped };
+  const kept = rows.filter((_row, i) => isModel(data[i]));
+  return { bytes: withRows(bytes, rows, kept), models, dropped };
 }
 
 /** Reads the models of a list that was checked before. */
 export function modelsOf(bytes: Uint8Array): readonly Model[] {
-  const body = parsed(bytes);
-  return isObject(body) && Array.isArray(body["data"]) ? body["data"].filter(isModel) : [];
+  const json = parsed(bytes);
+  return isObject(json) && Array.isArray(json["data"]) ? json["data"].filter(isModel) : [];
+}
+
+/** Gives the bytes of one model of a checked list, as they came; undefined where no row has exactly this id. */
+export function modelBytes(bytes: Uint8Array<ArrayBuffer>, id: string): Uint8Array<ArrayBuffer> | undefined {
+  const index = modelsOf(bytes).findIndex((model) => model.id === id);
+  const row = rowsOf(bytes, MAX_DEPTH)?.[index];
+  return row === undefined ? undefined : bytes.slice(row.start, row.end);
+}
+
+function withRows(bytes: Uint8Array, rows: readonly Row[], kept: readonly Row[]): Uint8Array<ArrayBuffer> {
+  const parts = [bytes.subarray(0, rows[0]?.start)];
+  for (const [i, row] of kept.entries()) {
+    if (i > 0) parts.push(COMMA);
+    parts.push(bytes.subarray(row.start, row.end));
+  }
+  parts.push(bytes.subarray(rows.at(-1)?.end));
+  return joined(parts);
+}
+
+const COMMA = new TextEncoder().encode(",");
+
+/** Joins pieces of bytes into bytes of their own. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
 }
 
 function parsed(bytes: Uint8Array): unknown {
@@ -64,25 +98,4 @@ function isModel(value: unknown): value is Model {
 // The byte order mark is no part of JSON (RFC 8259 §8.1), and callers' parsers stumble over it.
 function withoutMark(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
-}
-
-const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [
-  0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d,
-];
-
-// On the bytes and before parsing: JSON.parse would build it all, and whatever walks it then would overflow the stack.
-function isDeeperThan(most: number, bytes: Uint8Array): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (isInString) {
-      if (byte === BACKSLASH) i++;
-      else if (byte === QUOTE) isInString = false;
-    } else if (byte === QUOTE) isInString = true;
-    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-      if (++depth > most) return true;
-    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--;
-  }
-  return false;
 }

@@ -105,7 +105,7 @@ export function flights(
       ground(key.fingerprint);
       store.purge(key.fingerprint);
     } else if (!flight.isCurrent || failure.kind === "unasked") {
-      return { error: refused({ failure, until: now(), retryAt: now() }, now()) };
+      return { error: refused({ failure, retryAt: now() }, now()) };
     } else if (failure.kind === "rejected") store.delete(key);
     return { error: refused(remembered.remember(key, failure), now()) };
   }

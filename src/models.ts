@@ -1,9 +1,9 @@
 import type { Context, Handler } from "hono";
-import type { Cache, Found } from "./cache.ts";
+import { notCached, type Cache, type Found } from "./cache.ts";
 import type { Settings } from "./config.ts";
 import { identify, type Caller, type Fingerprint } from "./credential.ts";
 import { KeylaneError, problem } from "./errors.ts";
-import { age, directives } from "./freshness.ts";
+import { age, directives, type Directives } from "./freshness.ts";
 import { cacheStatus } from "./headers.ts";
 import type { Log } from "./log.ts";
 import type { ModelsRoute } from "./paths.ts";
@@ -45,12 +45,13 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     const coding = preferredCoding(headers.get("accept-encoding"), codecs);
     const ask = asker(caller, question, origin, coding, visit.seen.caller);
     const key = cacheKey(fingerprint, question, origin);
+    const asked = directives(headers.get("cache-control"));
     const found =
       caller.kind === "token"
-        ? await askOnce(ask)
+        ? await askOnce(ask, asked)
         : await cache.find({
             key,
-            directives: directives(headers.get("cache-control")),
+            directives: asked,
             ask,
             waitUntil: (work) => c.executionCtx.waitUntil(work),
             caller: visit.seen.caller,
@@ -93,12 +94,16 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   }
 
   // A signed token names its caller for one call: nothing is shared, stored or tried again.
-  async function askOnce(ask: (signal: AbortSignal) => Promise<StoredList>): Promise<Found> {
+  async function askOnce(
+    ask: (signal: AbortSignal) => Promise<StoredList>,
+    { onlyIfCached }: Directives,
+  ): Promise<Found> {
+    if (onlyIfCached) throw notCached();
     try {
       const list = await ask(AbortSignal.timeout(settings.listTimeoutMs));
       return { list, outcome: { by: "forward", why: "bypass", isStored: false, isCollapsed: false } };
     } catch (fault) {
-      throw refused({ failure: asFailure(fault), until: now(), retryAt: now() }, now());
+      throw refused({ failure: asFailure(fault), retryAt: now() }, now());
     }
   }
 

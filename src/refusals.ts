@@ -6,6 +6,7 @@ import type { Fingerprint } from "./credential.ts";
 /** A remembered failure: until then that key causes no upstream call. Instants in ms since the epoch. */
 export interface Refusal {
   readonly failure: UpstreamFailure;
+  readonly since: number;
   readonly until: number;
   /** The instant before which asking again is of no use, as far as is known. */
   readonly retryAt: number;
@@ -29,8 +30,14 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
   return {
     remember({ fingerprint, variant }, failure) {
       const askedFor = Math.min(failure.retryAfterMs ?? 0, LONGEST_RETRY_MS);
-      const until = now() + Math.max(maxAgeMs, askedFor);
-      const refusal = { failure, until, retryAt: Math.max(until, now() + (failure.retryAfterMs ?? 0)) };
+      const since = now();
+      const until = since + Math.max(maxAgeMs, askedFor);
+      const refusal = {
+        failure,
+        since,
+        until,
+        retryAt: Math.max(until, since + (failure.retryAfterMs ?? 0)),
+      };
       const known = callers.get(fingerprint) ?? new Map<string, Refusal>();
       const name = WHOLE_KEY_STATUSES.has(failure.problem.status) ? ANY_VARIANT : variant;
       known.delete(name);
@@ -43,14 +50,22 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
     active({ fingerprint, variant }) {
       const known = callers.get(fingerprint);
       const found = [known?.get(ANY_VARIANT), known?.get(variant)];
-      return found.find((refusal) => refusal !== undefined && refusal.until > now());
+      return found.find((refusal) => refusal !== undefined && isActive(refusal, now()));
     },
     forget: (fingerprint) => void callers.delete(fingerprint),
   };
 }
 
+// A clock that steps back ends a refusal: it must not last for as long as the step was wide.
+function isActive({ since, until }: Refusal, now: number): boolean {
+  return since <= now && now < until;
+}
+
 /** Makes the error that a caller gets; Retry-After stands where waiting helps, in whole seconds. */
-export function refused({ failure, retryAt }: Refusal, now: number): KeylaneError {
+export function refused(
+  { failure, retryAt }: Pick<Refusal, "failure" | "retryAt">,
+  now: number,
+): KeylaneError {
   const { status } = failure.problem;
   const headers: Record<string, string> = {};
   if (status === 401) headers["WWW-Authenticate"] = "Bearer";

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import Negotiator from "negotiator";
-import { modelsOf } from "./catalog.ts";
+import { modelBytes, modelsOf } from "./catalog.ts";
 import { basicModel } from "./shape.ts";
 import type { Coding, Held, Representation, StoredList } from "./store.ts";
 
@@ -89,14 +89,12 @@ async function make(
   return { coding, bytes: await encoded(bytes, coding, codecs), etag };
 }
 
-function viewed(bytes: Uint8Array, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
-  const shaped = shape === "basic" ? basicModel : undefined;
+function viewed(bytes: Uint8Array<ArrayBuffer>, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
+  if (shape === "original") return id === undefined ? bytes : modelBytes(bytes, id);
   const models = modelsOf(bytes);
-  if (id !== undefined) {
-    const model = models.find((one) => one.id === id);
-    return model === undefined ? undefined : json(shaped?.(model) ?? model);
-  }
-  return json({ object: "list", data: shaped === undefined ? models : models.map(shaped) });
+  if (id === undefined) return json({ object: "list", data: models.map(basicModel) });
+  const model = models.find((one) => one.id === id);
+  return model === undefined ? undefined : json(basicModel(model));
 }
 
 function json(value: unknown): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
 import { bulkhead } from "./bulkhead.ts";
-import { checkCatalog, InvalidCatalog, type Catalog } from "./catalog.ts";
+import { checkCatalog, joined, InvalidCatalog, type Catalog } from "./catalog.ts";
 import { UpstreamFailure } from "./errors.ts";
 import { codeOf, faulty, invalid, rejection, TIMED_OUT, unreachable } from "./failures.ts";
 import { retryAfterMs } from "./freshness.ts";
@@ -126,11 +126,5 @@ async function read(
     if (length > maxBytes) throw new InvalidCatalog(`larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
+  return joined(chunks);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { Fault } from "./support/nanogpt/nanogpt.ts";
-import { ACCOUNTS, ALICE, BOB, scene, type Scene } from "./support/scene.ts";
+import { breakUpstream, FAILURES } from "./support/failures.ts";
+import { ACCOUNTS, ALICE, BOB, scene } from "./support/scene.ts";
 import { errorOf, held, NEW, OLD, SOON, storedScene } from "./support/stored.ts";
 
 const LIFE = { MAX_AGE: "60s", STALE_WHILE_REVALIDATE: "60s", STALE_IF_ERROR: "10m" };
@@ -11,28 +11,7 @@ const LATER = 300_000;
 const OLDER = 661_000;
 const NO_CACHE = { "cache-control": "no-cache" };
 
-/** Every way a refresh fails that keeps the stored list, and the error where none is. */
-const FAILURES: { failure: string; fault: Fault | "pause"; status: number; code?: string | null }[] = [
-  { failure: "408", fault: { kind: "status", status: 408 }, status: 408 },
-  { failure: "425", fault: { kind: "status", status: 425 }, status: 425 },
-  { failure: "429", fault: { kind: "rate-limited" }, status: 429, code: "rate_limited" },
-  { failure: "500", fault: { kind: "status", status: 500 }, status: 502, code: "upstream_error" },
-  { failure: "502", fault: { kind: "status", status: 502 }, status: 502, code: "upstream_error" },
-  { failure: "503", fault: { kind: "status", status: 503 }, status: 503, code: "upstream_unavailable" },
-  { failure: "504", fault: { kind: "status", status: 504 }, status: 502, code: "upstream_error" },
-  { failure: "520", fault: { kind: "status", status: 520 }, status: 502, code: "upstream_error" },
-  { failure: "timeout", fault: { kind: "hang-before-headers" }, status: 504, code: "upstream_timeout" },
-  { failure: "timeout in the body", fault: { kind: "hang-mid-body" }, status: 504, code: "upstream_timeout" },
-  { failure: "unreachable", fault: "pause", status: 502, code: "upstream_unreachable" },
-  { failure: "broken body", fault: { kind: "bad-json" }, status: 502, code: "upstream_invalid_response" },
-  { failure: "cut body", fault: { kind: "cut-chunked" }, status: 502, code: "upstream_invalid_response" },
-];
-const QUICK = { ...LIFE, LIST_TIMEOUT: "400ms" };
-
-async function breakUpstream({ nano }: Scene, fault: Fault | "pause"): Promise<void> {
-  if (fault === "pause") await nano.pause();
-  else nano.fail(fault);
-}
+const QUICK = { ...LIFE, LIST_TIMEOUT: "300ms" };
 
 describe("a fresh list", () => {
   test("is served without a question to upstream", async () => {
@@ -102,7 +81,7 @@ describe("a stale list, later, within STALE_IF_ERROR", () => {
   });
 
   test("is waited for half of LIST_TIMEOUT at most, and the fetch goes on", async () => {
-    const all = await storedScene(LATER, { ...LIFE, LIST_TIMEOUT: "2s" });
+    const all = await storedScene(LATER, { ...LIFE, LIST_TIMEOUT: "1200ms" });
     const refresh = all.nano.hold();
     const answer = await all.list(ALICE);
     expect(answer.ids()).toEqual(OLD);
@@ -161,14 +140,17 @@ describe("when upstream says another 4xx", () => {
     expect(await held(all, ALICE)).toBeUndefined();
   });
 
-  test.each([400, 402, 403, 404, 409, 410, 422, 451])("that answer is given, others stay: %i", async (status) => {
-    const all = await storedScene(LATER, LIFE);
-    await all.list(ALICE, { path: DETAILED });
-    all.nano.fail({ kind: "status", status, body: '{"error":{"message":"No.","code":"said"}}' });
-    expect(errorOf(await all.list(ALICE))).toEqual({ status, code: "said" });
-    expect(await held(all, ALICE)).toBeUndefined();
-    expect(await held(all, ALICE, { path: DETAILED })).toEqual(NEW);
-  });
+  test.each([400, 402, 403, 404, 409, 410, 422, 451])(
+    "that answer is given, others stay: %i",
+    async (status) => {
+      const all = await storedScene(LATER, LIFE);
+      await all.list(ALICE, { path: DETAILED });
+      all.nano.fail({ kind: "status", status, body: '{"error":{"message":"No.","code":"said"}}' });
+      expect(errorOf(await all.list(ALICE))).toEqual({ status, code: "said" });
+      expect(await held(all, ALICE)).toBeUndefined();
+      expect(await held(all, ALICE, { path: DETAILED })).toEqual(NEW);
+    },
+  );
 });
 
 describe("the age of a list", () => {
@@ -184,7 +166,7 @@ describe("the age of a list", () => {
 
   test("counts from when upstream answered, not from when its last byte came", async () => {
     const { list, nano, keylane } = await scene({ ...LIFE, LIST_TIMEOUT: "10m" });
-    nano.fail({ kind: "drip", bytes: 40, everyMs: 300 });
+    nano.fail({ kind: "drip", bytes: 80, everyMs: 300 });
     const asked = list(ALICE);
     await expect.poll(() => nano.lists().length, SOON).toBe(1);
     await sleep(500);

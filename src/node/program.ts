@@ -10,6 +10,7 @@ import { transport } from "./transport.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
+const OF_A_BROWSER = new Set(["accept-language", "sec-fetch-mode", "cache-control", "pragma"]);
 const LOG_BUFFER_BYTES = 4096;
 const LOG_FLUSH_MS = 100;
 
@@ -25,10 +26,15 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
     throw new Error("Cannot start: REDIS_URL is set, and this version has no Redis");
   // Idle connections stay open for the next call; a list fetch has its own, shorter limits.
   const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: KEEP_ALIVE_MS });
+  // fetch speaks as a browser does; upstream is told Keylane's own fields and nothing else.
+  const plain = agent.compose((dispatch) => (options, handler) => {
+    const fields = Object.entries(options.headers ?? {}).filter(([name]) => !OF_A_BROWSER.has(name));
+    return dispatch({ ...options, headers: Object.fromEntries(fields) }, handler);
+  });
   let isDraining = false;
   const app = keylane(settings, {
     store: memoryStore(settings.memoryMaxBytes),
-    fetch: (url, init) => fetch(url, { ...init, dispatcher: agent }),
+    fetch: (url, init) => fetch(url, { ...init, dispatcher: plain }),
     codecs,
     now,
     log: log ?? jsonLog(settings.logLevel),

@@ -26,7 +26,7 @@ export async function held(
 
 /** Gives status and code of an error in OpenAI's envelope. */
 export function errorOf(answer: Answer): { status: number; code: unknown } {
-  return { status: answer.status, code: answer.json().error.code };
+  return { status: answer.status, code: answer.json().error?.code };
 }
 
 /** Patience for things that happen in the background. */

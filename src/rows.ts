@@ -1,0 +1,76 @@
+/** Where a row stands in the bytes of a list: from `start` up to, not including, `end`. */
+export interface Row {
+  readonly start: number;
+  readonly end: number;
+}
+
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/**
+ * Finds the rows of `{"data":[…]}` in the bytes of a JSON text, so that a row can be given on as it came, every digit of
+ * its numbers kept. Gives undefined for JSON nested deeper than `maxDepth`: on the bytes and before parsing, since
+ * JSON.parse would build it all and whatever walks it then would overflow the stack. Checks nothing else.
+ */
+export function rowsOf(bytes: Uint8Array, maxDepth: number): readonly Row[] | undefined {
+  let rows: Row[] = [];
+  let depth = 0;
+  let isInData = false;
+  let name = { start: 0, end: 0 };
+  let start = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) {
+      const end = endOfString(bytes, i);
+      if (depth === 1) name = { start: i, end };
+      i = end - 1;
+    } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      if (++depth > maxDepth) return undefined;
+      if (depth !== 2 || byte !== OPEN_ARRAY || !isData(bytes, name)) continue;
+      // Of two fields of one name JSON.parse takes the last.
+      isInData = true;
+      rows = [];
+      start = i + 1;
+    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+      if (isInData && depth === 2) {
+        push(rows, bytes, start, i);
+        isInData = false;
+      }
+      depth--;
+    } else if (byte === COMMA && isInData && depth === 2) {
+      push(rows, bytes, start, i);
+      start = i + 1;
+    } else if (byte === COLON && depth === 1 && isData(bytes, name)) rows = [];
+  }
+  return rows;
+}
+
+// The index behind the closing quote.
+function endOfString(bytes: Uint8Array, start: number): number {
+  for (let i = start + 1; i < bytes.length; i++) {
+    if (bytes[i] === BACKSLASH) i++;
+    else if (bytes[i] === QUOTE) return i + 1;
+  }
+  return bytes.length;
+}
+
+function isData(bytes: Uint8Array, { start, end }: Row): boolean {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(start, end))) === "data";
+  } catch {
+    return false;
+  }
+}
+
+// An empty array has no row, and white space around a row is not part of it.
+function push(rows: Row[], bytes: Uint8Array, start: number, end: number): void {
+  let from = start;
+  let to = end;
+  while (from < to && isSpace(bytes[from])) from++;
+  while (to > from && isSpace(bytes[to - 1])) to--;
+  if (from < to) rows.push({ start: from, end: to });
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
