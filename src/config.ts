@@ -51,7 +51,7 @@ export interface Settings {
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
   constructor(faults: readonly string[]) {
-    super(`Cannot start: ${faults.length === 1 ? "" : "\n  "}${faults.join("\n  ")}`);
+    super(faults.length === 1 ? `Cannot start: ${faults[0]}` : ["Cannot start:", ...faults].join("\n  "));
   }
 }
 
@@ -112,7 +112,7 @@ function reader(source: Source, faults: string[]) {
     const raw = typeof found === "number" || typeof found === "boolean" ? String(found) : found;
     // Compose files pass an unset variable on as an empty one.
     if (raw === undefined || (raw === "" && empty === undefined)) return fallback;
-    const value = typeof raw === "string" ? form(raw.trim()) : { wanted: "text" };
+    const value = typeof raw === "string" ? form(raw.trim()) : { wanted: "text", isSecret: true };
     if (!isWanted(value)) return value;
     const shown = value.isSecret === true ? "a value that is not shown" : JSON.stringify(found);
     faults.push(`${name} must be ${value.wanted}, got ${shown}`);

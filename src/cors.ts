@@ -7,8 +7,10 @@ const EXPOSED = "ETag, Age, Cache-Status, Retry-After, X-Request-Id";
 export function corsFields(origins: CorsOrigins, origin: string | null): Record<string, string> {
   if (origins === "*")
     return { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED };
-  if (origin === null || !origins.includes(origin)) return {};
-  return { "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED };
+  if (origins.length === 0) return {};
+  // The answer differs by origin, for a browser's own cache too.
+  if (origin === null || !origins.includes(origin)) return { Vary: "Origin" };
+  return { "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, Vary: "Origin" };
 }
 
 /** Says whether a request is a preflight: a browser asks before it sends the real one. */

@@ -14,7 +14,7 @@ export const invalid = (reason: string): UpstreamFailure =>
   failed(
     502,
     "upstream_invalid_response",
-    "NanoGPT's answer was not a usable model list: try again.",
+    "NanoGPT's answer was not a usable model list: try again, and check UPSTREAM_URL if this stays.",
     reason,
   );
 
@@ -87,6 +87,7 @@ export function rejection(
 const MESSAGES: ReadonlyMap<number, string> = new Map([
   [401, "NanoGPT does not accept this key: check it, or make a new one."],
   [403, "NanoGPT does not allow this key to do that: check its restrictions."],
+  [404, "NanoGPT has no such list at this address: check UPSTREAM_URL and MODELS_LIST."],
   [429, "NanoGPT asks to wait before the next request."],
 ]);
 const OTHER_MESSAGE = "NanoGPT refused the request for the model list.";

@@ -60,13 +60,16 @@ export function oneOf<const T extends string>(names: readonly T[]): Form<T> {
 
 /** Reads the base URL of an upstream; gives it without a slash at the end. */
 export const url: Form<string> = (raw) => {
-  const wanted = {
-    wanted: "an http or https URL without user, query or fragment, such as https://nano-gpt.com/api",
-  };
+  // A user, a query and a fragment may hold a key, and so they may in what is no URL at all.
+  const hasMore = /[@?#]/.test(raw);
   const parsed = URL.parse(raw);
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return wanted;
-  if (`${parsed.username}${parsed.password}${parsed.search}${parsed.hash}` !== "")
-    return { ...wanted, isSecret: true };
+  if (hasMore || parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    const wanted = "an http or https URL without user, query or fragment, such as https://nano-gpt.com/api";
+    return { wanted, isSecret: hasMore };
+  }
+  // Keylane adds the rest of the path itself.
+  if (/\/v1\/*$/.test(parsed.pathname))
+    return { wanted: "without /v1 at its end, such as https://nano-gpt.com/api" };
   return parsed.href.replace(/\/+$/, "");
 };
 

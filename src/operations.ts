@@ -11,7 +11,11 @@ export function operations(
 ): Record<"about" | "healthz" | "readyz" | "hello", Handler<VisitEnv>> {
   return {
     about: (c) =>
-      json(200, c.env.requestId, JSON.stringify({ name: "keylane", version: VERSION, docs: DOCS })),
+      json(
+        200,
+        c.env.requestId,
+        JSON.stringify({ name: "keylane", version: VERSION, base_url: "/v1", docs: DOCS }),
+      ),
     healthz: (c) => json(200, c.env.requestId, '{"status":"alive"}'),
     readyz: (c) => {
       if (!isDraining()) return json(200, c.env.requestId, '{"status":"ready"}');

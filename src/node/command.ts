@@ -16,8 +16,8 @@ const HEALTHCHECK_TIMEOUT_MS = 3000;
 
 /** Runs one command line and gives its exit code; a started server keeps the process until it has stopped. */
 export async function command(words: readonly string[], environment: Source): Promise<number> {
-  const [word, ...more] = words;
-  if (more.length > 0) return usage(`keylane takes one word, got ${words.length}`);
+  const [word] = words;
+  if (words.length > 1) return usage(`keylane takes one word at most, got: ${words.join(" ")}`);
   switch (word) {
     case undefined:
       return guarded(environment, serve);
@@ -32,16 +32,19 @@ export async function command(words: readonly string[], environment: Source): Pr
       process.stdout.write(`${VERSION}\n`);
       return 0;
     default:
-      return usage(`keylane does not know the word ${JSON.stringify(word)}`);
+      return usage(
+        `keylane does not know ${JSON.stringify(word)}; settings come from the environment: PORT=8788 keylane`,
+      );
   }
 }
 
 async function guarded(environment: Source, run: (found: Settings) => Promise<number>): Promise<number> {
+  let found: Settings | undefined;
   try {
-    return await run(settings(environment));
+    found = settings(environment);
+    return await run(found);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const message = startMessage(error);
+    const message = startMessage(error, found);
     if (message === undefined) throw error;
     process.stderr.write(`${message}\n`);
     return 1;
@@ -49,25 +52,45 @@ async function guarded(environment: Source, run: (found: Settings) => Promise<nu
 }
 
 /** Says what to do about a failed start; undefined for a failure that is none of the operator's making. */
-export function startMessage(error: Error): string | undefined {
+export function startMessage(error: unknown, found: Settings | undefined): string | undefined {
+  if (!(error instanceof Error)) return undefined;
   if (error instanceof SettingsError || error.message.startsWith("Cannot start:")) return error.message;
-  const code = "code" in error ? error.code : undefined;
-  if (code === "EADDRINUSE")
-    return "Cannot start: HOST and PORT are in use: stop the other program, or set another PORT";
-  if (code === "EACCES") return "Cannot start: PORT needs more rights than this user has: set one above 1023";
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
-    return "Cannot start: HOST must be an address of this machine";
-  return undefined;
+  const { host, port } = found ?? { host: "", port: "" };
+  switch ("code" in error ? error.code : undefined) {
+    case "EADDRINUSE":
+      return `Cannot start: ${host}:${port} is in use: stop the other program, or set another PORT`;
+    case "EACCES":
+      return `Cannot start: PORT ${port} needs more rights than this user has: set one above 1023`;
+    case "EADDRNOTAVAIL":
+      return `Cannot start: HOST must be an address of this machine, got ${JSON.stringify(host)}`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `Cannot start: HOST must be an address or a name that is known here, got ${JSON.stringify(host)}`;
+    default:
+      return undefined;
+  }
 }
 
 async function serve(found: Settings): Promise<number> {
   const running = await start(found);
-  process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${running.url}/v1\n`);
+  const { hostname, port } = new URL(running.url);
+  const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
+  const base = isEverywhere
+    ? `http://THIS-HOST:${port}/v1 (it listens on every address)`
+    : `${running.url}/v1`;
+  process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${base}\n`);
+  process.stderr.write(
+    `Lists come from ${found.upstreamUrl}, every other call goes to ${found.passthroughUrl}\n`,
+  );
   return new Promise((resolve) => {
     let isStopping = false;
     const onSignal = (signal: NodeJS.Signals) => {
       if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
       isStopping = true;
+      const seconds = found.drainTimeoutMs / 1000;
+      process.stderr.write(
+        `Stopping: answers in flight have ${seconds} s to end; a second signal ends it now\n`,
+      );
       void running.stop().then((isWhole) => resolve(isWhole ? 0 : 1));
     };
     process.on("SIGTERM", onSignal);

@@ -1,4 +1,4 @@
-import { settings } from "../../src/config.ts";
+import { settings, type Settings } from "../../src/config.ts";
 import { lineLog } from "../../src/log.ts";
 import { startMessage } from "../../src/node/command.ts";
 import { start } from "../../src/node/program.ts";
@@ -19,7 +19,7 @@ const nano = await startNanoGpt({
 });
 const keylane = await started();
 const base = `${keylane.url}/v1`;
-const toggle = `curl -s -X POST '${nano.origin}/toggle?key=${ALICE}&model=${encodeURIComponent(HIDDEN)}&visible=false'`;
+const toggle = `curl -s -X POST '${nano.origin}/toggle?key=${ALICE}&model=${encodeURIComponent(HIDDEN)}&visible=false'; echo`;
 
 process.stdout.write(`
 A NanoGPT stand-in with ${nano.models.length} models answers at ${nano.url}
@@ -37,10 +37,11 @@ curl -si ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 800
 
 curl -sN ${base}/chat/completions -H 'Authorization: Bearer ${ALICE}' -H 'Content-Type: application/json' -d '{"model":"${HIDDEN}","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
-More to try: Bob sees three models with the key ${BOB}. Hide one of Alice's models, then ask for her list at once:
+More to try: Bob sees three models with the key ${BOB}. Hide one of Alice's models, and a second later
+ask for her list anew (the last line counts the model: 1 before, 0 after):
 
 ${toggle}
-curl -s ${base}/models -H 'Authorization: Bearer ${ALICE}' -H 'Cache-Control: no-cache' | grep -c ${HIDDEN}
+sleep 1; curl -s ${base}/models -H 'Authorization: Bearer ${ALICE}' -H 'Cache-Control: no-cache' | grep -o '"${HIDDEN}"' | wc -l
 
 Ctrl-C stops both.
 `);
@@ -49,15 +50,15 @@ process.once("SIGINT", () => void stop());
 process.once("SIGTERM", () => void stop());
 
 async function started(): Promise<Running> {
+  let found: Settings | undefined;
   try {
     // Quiet, so that the lines above stay in sight; LOG_LEVEL=info shows every request.
     const source = { LOG_LEVEL: "warn", ...process.env, UPSTREAM_URL: nano.url, PASSTHROUGH_URL: nano.url };
-    const found = settings(source);
+    found = settings(source);
     return await start(found, { log: lineLog(found.logLevel, Date.now, (line) => console.error(line)) });
   } catch (error) {
     await nano.stop();
-    const message = error instanceof Error ? startMessage(error) : undefined;
-    console.error(message ?? error);
+    console.error(startMessage(error, found) ?? error);
     return process.exit(1);
   }
 }
