@@ -1,5 +1,5 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
-import { Server as NetServer, type AddressInfo } from "node:net";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
@@ -54,7 +54,11 @@ export async function listen(
       const response = await app.fetch(request, arrival, context);
       return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
     },
-    { errorHandler: () => app.refuse(badRequest("Send a request target and a Host that HTTP allows.")) },
+    // HTTP/1.0 knows no Host, and a Request needs one.
+    {
+      hostname: "localhost",
+      errorHandler: () => app.refuse(badRequest("Send a request target and a Host that HTTP allows.")),
+    },
   );
 
   const server = createServer(
@@ -69,6 +73,11 @@ export async function listen(
     },
     (incoming, outgoing) => void respond(incoming, outgoing),
   );
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     // A body that will be refused need not be sent at all.
     if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
@@ -103,7 +112,10 @@ export async function listen(
     let isWhole = false;
     while (!isWhole && Date.now() - startedAt < settings.drainTimeoutMs) {
       isWhole = await Promise.race([closed, sleep(DRAIN_STEP_MS, false)]);
-      if (Date.now() - startedAt >= LAST_REQUEST_MS) server.closeIdleConnections();
+      if (Date.now() - startedAt < LAST_REQUEST_MS) continue;
+      server.closeIdleConnections();
+      // Opened ahead of a request that never came: Node does not count these as idle.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     }
     server.closeAllConnections();
     await closed;

@@ -151,7 +151,7 @@ function asProblem(error: unknown): KeylaneError {
   if (CODES_OF_TIMEOUTS.has(code)) {
     return failure(504, "upstream_timeout", "NanoGPT did not answer in time: try again.");
   }
-  if (CODES_OF_ANSWERS.has(code) || code.startsWith("HPE_")) {
+  if (CODES_OF_ANSWERS.has(code) || (error instanceof Error && error.name === "HTTPParserError")) {
     return failure(
       502,
       "upstream_invalid_response",

@@ -1,5 +1,5 @@
 import type { Settings } from "../config.ts";
-import { bodyTooLarge, KeylaneError, problem } from "../errors.ts";
+import { badRequest, bodyTooLarge, KeylaneError, problem } from "../errors.ts";
 import type { FieldLines } from "../headers.ts";
 import type { Arrival, Call } from "../visit.ts";
 
@@ -15,26 +15,25 @@ export function arrival(settings: TransportSettings): (request: Request) => Arri
 }
 
 async function carry(request: Request, call: Call, settings: TransportSettings): Promise<Response> {
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(), settings.passthroughTimeoutMs);
-  const body = limited(request, settings.maxBodyBytes);
+  const cut = new AbortController();
+  const body = bodyOf(request, settings.maxBodyBytes, () => cut.abort(bodyTooLarge(settings.maxBodyBytes)));
+  const timer = setTimeout(() => cut.abort(TIMED_OUT), settings.passthroughTimeoutMs);
   try {
     const response = await fetch(settings.passthroughUrl + call.path, {
       method: call.method,
       headers: headersOf(call.lines),
-      body: body.stream,
+      body,
       redirect: "manual",
       // A Worker's GET reads through the zone's cache unless told not to, which costs two header fields; POST does not.
-      ...(call.method === "GET" || call.method === "HEAD" ? { cache: "no-store" } : {}),
-      signal: AbortSignal.any([request.signal, silence.signal]),
+      ...(isBodiless(call.method) ? { cache: "no-store" } : {}),
+      signal: AbortSignal.any([request.signal, cut.signal]),
       duplex: "half",
     });
     const { status, statusText } = response;
     const headers = headersOf(call.downward(status, linesOf(response.headers)));
     return new Response(response.body, { status, statusText, headers });
   } catch {
-    if (body.isTooLarge()) throw bodyTooLarge(settings.maxBodyBytes);
-    throw silence.signal.aborted ? TIMED_OUT : UNREACHABLE;
+    throw cut.signal.aborted ? cut.signal.reason : UNREACHABLE;
   } finally {
     clearTimeout(timer);
   }
@@ -54,19 +53,34 @@ const UNREACHABLE = new KeylaneError(
 );
 
 // A length that was announced has been checked already and is kept by the runtime; others are counted on the way.
-function limited(request: Request, maxBytes: number): { stream: Request["body"]; isTooLarge: () => boolean } {
+function bodyOf(request: Request, maxBytes: number, onTooLarge: () => void): Request["body"] {
+  const { headers, method, body } = request;
+  if (isBodiless(method)) {
+    if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0)
+      throw bodyRefused();
+    return null;
+  }
+  if (body === null || headers.has("content-length")) return body;
   let bytes = 0;
-  const isTooLarge = () => bytes > maxBytes;
-  if (request.body === null || request.headers.has("content-length"))
-    return { stream: request.body, isTooLarge };
   const counter = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
+    async transform(chunk, controller) {
       bytes += chunk.length;
-      if (isTooLarge()) controller.error(bodyTooLarge(maxBytes));
-      else controller.enqueue(chunk);
+      if (bytes <= maxBytes) return controller.enqueue(chunk);
+      onTooLarge();
+      // To fail here would end the body as if it were whole; what waits is dropped with the call.
+      await new Promise(() => {});
     },
   });
-  return { stream: request.body.pipeThrough(counter), isTooLarge };
+  return body.pipeThrough(counter);
+}
+
+function isBodiless(method: string): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+// fetch has no way to send it (Fetch standard, `new Request`, step 35).
+function bodyRefused(): KeylaneError {
+  return badRequest("Send a GET or HEAD without a body: on Workers it cannot be passed on.");
 }
 
 // The request target is what follows scheme and host; `new URL` would write it anew.

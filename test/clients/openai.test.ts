@@ -1,0 +1,86 @@
+import OpenAI from "openai";
+import OpenAI4 from "openai-4";
+import { describe, expect, test } from "vitest";
+import { ALICE } from "../support/scene.ts";
+import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+
+const messages = [{ role: "user" as const, content: PROMPT }];
+
+describe.for(KEYLANES)("the package openai, before Keylane on %s", (where) => {
+  const client = async () => {
+    const { url } = await served(where);
+    return new OpenAI({ baseURL: `${url}/v1`, apiKey: ALICE, maxRetries: 0 });
+  };
+
+  test("lists the key's models", async () => {
+    const ids: string[] = [];
+    for await (const { id } of (await client()).models.list()) ids.push(id);
+    expect(ids.sort()).toEqual(VISIBLE);
+  });
+
+  test("retrieves a model by an id with a slash and a colon, and learns of one that is not there", async () => {
+    const { models } = await client();
+    expect(await models.retrieve(MODEL)).toMatchObject({ id: MODEL, object: "model" });
+    await expect(models.retrieve(MODEL.toLowerCase())).rejects.toMatchObject({
+      status: 404,
+      code: "model_not_found",
+    });
+  });
+
+  test("chats, plain and streamed", async () => {
+    const { chat } = await client();
+    const plain = await chat.completions.create({ model: MODEL, messages });
+    expect(plain.choices[0]?.message.content).toBe(REPLY);
+    let text = "";
+    for await (const chunk of await chat.completions.create({ model: MODEL, messages, stream: true })) {
+      text += chunk.choices[0]?.delta.content ?? "";
+    }
+    expect(text).toBe(REPLY);
+  });
+
+  test("streams a response", async () => {
+    const { responses } = await client();
+    let text = "";
+    for await (const event of await responses.create({ model: MODEL, input: PROMPT, stream: true })) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+    }
+    expect(text).toBe(REPLY);
+  });
+
+  test("makes out what is wrong with a key", async () => {
+    const { url } = await served(where);
+    const stranger = new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-nano-test-nobody", maxRetries: 0 });
+    const refused = { status: 401, code: "invalid_api_key", type: "authentication_error" };
+    await expect(stranger.models.list()).rejects.toMatchObject(refused);
+    await expect(stranger.chat.completions.create({ model: MODEL, messages })).rejects.toMatchObject(refused);
+  });
+});
+
+describe.for(KEYLANES)("the package openai at version 4, before Keylane on %s", (where) => {
+  const client = async () => {
+    const { url } = await served(where);
+    return new OpenAI4({ baseURL: `${url}/v1`, apiKey: ALICE, maxRetries: 0 });
+  };
+
+  test("lists the key's models", async () => {
+    const ids: string[] = [];
+    for await (const { id } of (await client()).models.list()) ids.push(id);
+    expect(ids.sort()).toEqual(VISIBLE);
+  });
+
+  // It puts the id into the path as it is.
+  test("retrieves a model by an id with a slash and a colon", async () => {
+    expect(await (await client()).models.retrieve(MODEL)).toMatchObject({ id: MODEL, object: "model" });
+  });
+
+  test("chats, plain and streamed", async () => {
+    const { chat } = await client();
+    const plain = await chat.completions.create({ model: MODEL, messages });
+    expect(plain.choices[0]?.message.content).toBe(REPLY);
+    let text = "";
+    for await (const chunk of await chat.completions.create({ model: MODEL, messages, stream: true })) {
+      text += chunk.choices[0]?.delta.content ?? "";
+    }
+    expect(text).toBe(REPLY);
+  });
+});

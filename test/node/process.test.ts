@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { Agent } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { connection, isRefusing } from "../support/connection.ts";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { answerTo, begun, plainCall, readAnswer, type PlainCall } from "../support/plain-call.ts";
+import { startProgram } from "../support/program.ts";
+import { ACCOUNTS, ALICE } from "../support/scene.ts";
+
+const CHAT = "/v1/chat/completions";
+
+async function started(environment: Record<string, string> = {}) {
+  const nano = await startNanoGpt({ accounts: ACCOUNTS });
+  onTestFinished(() => nano.stop());
+  const program = await startProgram({ UPSTREAM_URL: nano.url, ...environment });
+  return { nano, program, begin: (options?: PlainCall) => begun(program.url + CHAT, options) };
+}
+
+const streamedChat = (intervalMs: number): PlainCall => ({
+  method: "POST",
+  fields: `Authorization: Bearer ${ALICE}\nx-standin-interval-ms: ${intervalMs}`,
+  body: JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "a b c d" }] }),
+});
+const firstByte = (stream: NodeJS.ReadableStream) => once(stream, "data");
+
+describe("a program that is told to stop", () => {
+  test.for(["SIGTERM", "SIGINT"] as const)(
+    "by %s lets a stream in flight end whole, and exits 0",
+    async (signal) => {
+      const { nano, program, begin } = await started();
+      const answer = await answerTo(begin(streamedChat(40)));
+      await firstByte(answer);
+      program.child.kill(signal);
+      const { isWhole, text } = await readAnswer(answer);
+      expect({ isWhole, ended: text.endsWith("data: [DONE]\n\n") }).toEqual({ isWhole: true, ended: true });
+      expect(await program.exited).toBe(0);
+      expect(nano.seen[0]?.aborted).toBe(false);
+    },
+  );
+
+  test("takes no new connections, and says 503 on /readyz to one that it has", async () => {
+    const { program, begin } = await started();
+    const kept = await connection(program.url);
+    kept.say("GET /readyz HTTP/1.1\nHost: a\n\n");
+    await kept.until(/200 OK[^]*"ready"/);
+    // Half of a request, so that the connection is not idle when the stop begins.
+    kept.say("GET /readyz HTTP/1.1\n");
+    const answer = await answerTo(begin(streamedChat(60)));
+    program.child.kill("SIGTERM");
+    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    kept.say("Host: a\n\n");
+    const said = await kept.until(/503 [^]*"draining"/);
+    expect(said).toMatch(/503 [^]*Connection: close/i);
+    expect(await kept.ended).toBe("fin");
+    expect((await readAnswer(answer)).isWhole).toBe(true);
+    expect(await program.exited).toBe(0);
+  });
+
+  test("does not wait for a connection that has said nothing, such as a browser opens ahead", async () => {
+    const { program } = await started({ HEADERS_TIMEOUT: "1h", DRAIN_TIMEOUT: "1h" });
+    const silent = await connection(program.url);
+    // Connections are accepted in their order: once this is answered, the silent one has been.
+    await plainCall(`${program.url}/healthz`);
+    program.child.kill("SIGTERM");
+    await silent.ended;
+    expect(await program.exited).toBe(0);
+  }, 8_000);
+
+  test("ends at once when it is told again", async () => {
+    const { program, begin } = await started();
+    const answer = await answerTo(begin(streamedChat(60_000)));
+    program.child.kill("SIGTERM");
+    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    const cut = readAnswer(answer);
+    program.child.kill("SIGTERM");
+    expect(await program.exited).toBe(143);
+    expect((await cut).isWhole).toBe(false);
+  });
+
+  test("cuts what is not over after DRAIN_TIMEOUT", async () => {
+    const { nano, program, begin } = await started({ DRAIN_TIMEOUT: "300ms" });
+    const answer = await answerTo(begin(streamedChat(60_000)));
+    program.child.kill("SIGTERM");
+    expect((await readAnswer(answer)).isWhole).toBe(false);
+    expect(await program.exited).toBe(1);
+    await nano.seen[0]?.closed;
+    expect(nano.seen[0]?.aborted).toBe(true);
+  });
+
+  test("loses no request of callers that keep their connections", async () => {
+    const { program } = await started();
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    onTestFinished(() => agent.destroy());
+    const outcomes: string[] = [];
+    const caller = async () => {
+      for (;;) {
+        const outgoing = begun(`${program.url}/v1/echo`, { agent, method: "POST", body: "whole" });
+        const failed = once(outgoing, "error").then(
+          ([error]) => (error as NodeJS.ErrnoException).code ?? "?",
+        );
+        const done = answerTo(outgoing)
+          .then(readAnswer)
+          .then(({ status, text, isWhole }) => `${status} ${text}${isWhole ? "" : ", cut"}`);
+        const outcome = await Promise.race([done.catch(() => failed), failed]);
+        // A new connection is refused: another instance is asked from here on.
+        if (outcome === "ECONNREFUSED") return;
+        outcomes.push(outcome);
+        await sleep(2);
+      }
+    };
+    const callers = Array.from({ length: 8 }, caller);
+    await expect.poll(() => outcomes.length).toBeGreaterThan(100);
+    program.child.kill("SIGTERM");
+    expect(await program.exited).toBe(0);
+    await Promise.all(callers);
+    expect(outcomes.filter((outcome) => outcome !== "200 whole")).toEqual([]);
+  });
+});

@@ -1,0 +1,53 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { onTestFinished } from "vitest";
+
+/** The real program in a process of its own. */
+export interface Program {
+  /** Where it listens, such as `http://127.0.0.1:43121`. */
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Resolves with the exit code, or the signal it died of. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  stdout(): string;
+  stderr(): string;
+}
+
+const ENTRY = new URL("../../src/node.ts", import.meta.url).pathname;
+
+/** Runs one command line to its end. */
+export async function run(
+  words: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  const program = spawned(words, environment);
+  const code = await program.exited;
+  return { code, stdout: program.stdout(), stderr: program.stderr() };
+}
+
+/** Starts the program on a free port and resolves when it listens. */
+export async function startProgram(environment: Record<string, string>): Promise<Program> {
+  const program = spawned([], { PORT: "0", ...environment });
+  // A server that listens everywhere does not name this address.
+  const listening = /base URL to http:\/\/\S+:(\d+)\/v1/;
+  while (!listening.test(program.stderr())) {
+    const ended = program.exited.then((code) => {
+      throw new Error(`The program ended with ${code}: ${program.stderr()}`);
+    });
+    await Promise.race([once(program.child.stderr ?? program.child, "data"), ended]);
+  }
+  return { ...program, url: `http://127.0.0.1:${listening.exec(program.stderr())?.[1]}` };
+}
+
+function spawned(words: readonly string[], environment: Record<string, string>): Omit<Program, "url"> {
+  const env = { PATH: process.env["PATH"], ...environment };
+  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
+  }
+  // "close" and not "exit": all it said has been read by then.
+  const exited = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  return { child, exited, stdout: () => said.stdout, stderr: () => said.stderr };
+}

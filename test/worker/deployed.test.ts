@@ -1,0 +1,128 @@
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { namesOf, plainCall, valuesOf } from "../support/plain-call.ts";
+import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { startWorkerd } from "../support/worker/workerd.ts";
+
+const ECHO = "/v1/echo";
+const fields = `Authorization: Bearer ${ALICE}`;
+
+const isOfTheEdge = (name: string) => /^(?:cf-|cdn-|x-real|x-forwarded)/.test(name);
+
+/** The bundle as it is deployed, with these bindings for settings. */
+async function deployed(bindings: Record<string, string> = {}) {
+  const nano = await startNanoGpt({ accounts: ACCOUNTS });
+  const workerd = await startWorkerd(inject("deployedWorker"), {
+    UPSTREAM_URL: nano.url,
+    ...bindings,
+  });
+  onTestFinished(async () => {
+    await workerd.stop();
+    await nano.stop();
+  });
+  const said = () => workerd.output.join("");
+  return {
+    nano,
+    said,
+    call: (path: string, more = "") => plainCall(workerd.url + path, { fields: `${fields}\n${more}` }),
+  };
+}
+
+describe("the Worker as it is deployed", () => {
+  test("answers a list out of its cache, and passes other calls through", async () => {
+    const { nano, call } = await deployed();
+    const first = await call("/v1/models");
+    const second = await call("/v1/models");
+    expect(
+      JSON.parse(first.text)
+        .data.map(({ id }: { id: string }) => id)
+        .sort(),
+    ).toEqual([...(ACCOUNTS[0]?.visible ?? [])].sort());
+    expect(second.text).toBe(first.text);
+    expect(valuesOf(second.lines, "cache-status")[0]).toMatch(/^keylane; hit; ttl=\d+$/);
+    expect((await call(ECHO)).status).toBe(200);
+    expect(nano.seen.map(({ target }) => target)).toEqual(["/api/personalized/v1/models", "/api/v1/echo"]);
+  });
+
+  test("takes its settings from its bindings", async () => {
+    const { nano, call } = await deployed({
+      MODELS_LIST: "subscription",
+      MAX_AGE: "20m",
+      CORS_ORIGIN: "https://app.example",
+      MAX_BODY_SIZE: "1KB",
+    });
+    const { lines } = await call("/v1/models", "Origin: https://app.example");
+    expect(nano.seen.map(({ target }) => target)).toEqual(["/api/subscription/v1/models"]);
+    expect(valuesOf(lines, "access-control-allow-origin")).toEqual(["https://app.example"]);
+    const again = await call("/v1/models", "Origin: https://app.example");
+    expect(valuesOf(again.lines, "cache-status")[0]).toMatch(/^keylane; hit; ttl=1[12]\d\d$/);
+    expect((await call(ECHO, "Content-Length: 1025")).status).toBe(413);
+  });
+
+  test("writes one JSON line per request, with no key or query value in it", async () => {
+    const { said, call } = await deployed({ CACHE_SECRET: "a-secret-of-more-than-thirty-two-characters" });
+    await call("/v1/models?x=hush");
+    await call(`${ECHO}/hush?x=hush`);
+    await expect.poll(() => said().match(/"msg":"request"/g)?.length).toBe(2);
+    const lines = said()
+      .split("\n")
+      .filter((line) => line.startsWith("{"));
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "info", method: "GET", route: "models", status: 200, cache: "miss", time: expect.any(Number) },
+      { level: "info", method: "GET", route: "passthrough", status: 200, id: expect.any(String) },
+    ]);
+    expect(said()).not.toMatch(new RegExp(`${ALICE}|hush|more-than-thirty`));
+  });
+
+  test("does not send up what the edge adds about the caller", async () => {
+    const { nano, call } = await deployed();
+    const added = `CF-Connecting-IP: 192.0.2.7
+      CF-Ray: 1
+      CF-IPCountry: DE
+      CF-Visitor: {"scheme":"https"}
+      CF-Worker: keylane.example
+      CDN-Loop: cloudflare; loops=1
+      X-Real-IP: 192.0.2.7
+      X-Forwarded-Proto: https
+      X-Mine: kept`;
+    await call(ECHO, added);
+    await call("/v1/models", added);
+    const [echoed, listed] = nano.seen.map(({ rawHeaders }) => namesOf(rawHeaders));
+    expect(echoed?.filter(isOfTheEdge)).toEqual([]);
+    expect(echoed).toContain("x-mine");
+    expect(listed?.filter(isOfTheEdge)).toEqual([]);
+    expect(listed).not.toContain("x-mine");
+  });
+});
+
+describe("the Worker with bad settings", () => {
+  const bad = { MAX_AGE: "1 minute", MODELS_LIST: "mine", CACHE_SECRET: "hush" };
+
+  test("answers every call with 500, and shows none of them", async () => {
+    const { nano, call } = await deployed(bad);
+    for (const path of ["/v1/models", ECHO, "/healthz", "/"]) {
+      const { status, text, lines } = await call(path);
+      expect({ status, type: valuesOf(lines, "content-type") }).toEqual({
+        status: 500,
+        type: ["application/json"],
+      });
+      expect(JSON.parse(text).error).toMatchObject({
+        code: "bad_settings",
+        type: "server_error",
+        param: null,
+      });
+      expect(text).not.toMatch(/1 minute|MAX_AGE|hush|mine/);
+    }
+    expect(nano.seen).toHaveLength(0);
+  });
+
+  test("names them on the console, but never the value of a secret", async () => {
+    const { said, call } = await deployed(bad);
+    await call("/v1/models");
+    await expect.poll(said).toContain("Cannot start:");
+    for (const name of Object.keys(bad))
+      expect(said().match(new RegExp(`${name} must be`, "g"))).toHaveLength(1);
+    expect(said()).toContain('got "1 minute"');
+    expect(said()).not.toContain("hush");
+  });
+});
