@@ -40,8 +40,8 @@ describe("an error of Keylane's own", () => {
     expect(answer.text).not.toContain(ALICE);
   });
 
-  // workerd has a limit and an answer of its own.
-  test.runIf(runtime === "node")("431 headers_too_large: headers that never end", async () => {
+  test("431 headers_too_large: headers that never end", async ({ skip }) => {
+    if (runtime === "workerd") skip("workerd has a limit and an answer of its own");
     const { keylane } = await scene();
     const heard = await rawCall(keylane.url, "/v1/models", [`x-long: ${"x".repeat(20_000)}`]);
     expect(heard.head).toMatch(/^HTTP\/1\.1 431 /);

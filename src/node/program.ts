@@ -11,7 +11,7 @@ import { transport } from "./transport.ts";
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 const OF_A_BROWSER = new Set(["accept-language", "sec-fetch-mode", "cache-control", "pragma"]);
-const LOG_BUFFER_BYTES = 4096;
+const LOG_BUFFER_BYTES = 16_000;
 const LOG_FLUSH_MS = 100;
 
 /** What a test may put in the place of the real thing. */

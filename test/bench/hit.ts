@@ -78,10 +78,13 @@ async function serverProcess(file: string, environment: Record<string, string>):
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   let told = "";
-  for await (const data of child.stderr ?? []) {
-    told += String(data);
-    if (/http:\/\/[\d.:]+/.test(told)) break;
-  }
+  await new Promise<void>((resolve) => {
+    child.stderr?.on("data", (data: Buffer) => {
+      told += data.toString();
+      if (/http:\/\/127[\d.:]+/.test(told)) resolve();
+    });
+    child.once("exit", () => resolve());
+  });
   const url = /http:\/\/[\d.]+:\d+/.exec(told)?.[0];
   if (url === undefined) throw new Error(`${file} did not start: ${told}`);
   return {
