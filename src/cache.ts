@@ -73,8 +73,8 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     // With a list to fall back on nobody waits longer than is fair to a tool that has a limit of its own.
     const patienceMs = usable === undefined ? settings.listTimeoutMs + GRACE_MS : settings.listTimeoutMs / 2;
     const { landing, isCollapsed } = await flying.wait({ ...question, isStored }, now() + patienceMs);
-    // What was purged during the wait is nothing to fall back on any more.
-    const still = store.get(question.key) === undefined ? undefined : usable;
+    // What was purged during the wait is nothing to fall back on any more, even where another list stands there since.
+    const still = usable === undefined ? undefined : store.get(question.key);
     if (landing === undefined) {
       if (still !== undefined) return held(still, "refreshing");
       throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });

@@ -101,7 +101,9 @@ function kindOf(status: number): FailureKind {
 function text(value: unknown, credential: string): string | undefined {
   if (typeof value === "number") return String(value);
   if (typeof value !== "string" || value === "" || /<[a-z!/?]/i.test(value)) return undefined;
-  return value.replaceAll(credential, "[key]").slice(0, MAX_TEXT_LENGTH);
+  const told = value.replaceAll(credential, "[key]").slice(0, MAX_TEXT_LENGTH);
+  // A slice keeps the whole text alive as long as it lives itself; this is a copy.
+  return told.length < value.length ? new TextDecoder().decode(new TextEncoder().encode(told)) : told;
 }
 
 function parsed(body: Uint8Array): Readonly<Record<string, unknown>> {

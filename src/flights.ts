@@ -42,8 +42,10 @@ interface Flight {
   readonly fingerprint: Fingerprint;
   readonly deadline: number;
   readonly landing: Promise<Landing>;
-  /** False once a purge came between. */
+  /** False once a purge came between, or another flight took over. */
   isCurrent: boolean;
+  /** Why the key was refused while this flight was under way. */
+  revoked: UpstreamFailure | undefined;
 }
 
 /** A flight still silent so long after its deadline belongs to a request that died, as requests on Workers can. */
@@ -62,6 +64,7 @@ export function flights(
     const name = `${errand.key.fingerprint} ${errand.key.variant} ${errand.isStored ? "" : "no-store"}`;
     const known = underWay.get(name);
     if (known !== undefined && now() < known.deadline + GRACE_MS) return { flight: known, isCollapsed: true };
+    if (known !== undefined) overtake(known);
     const flight: Flight = {
       name,
       fingerprint: errand.key.fingerprint,
@@ -70,6 +73,7 @@ export function flights(
         .then(() => fly(flight, errand))
         .finally(() => drop(flight)),
       isCurrent: true,
+      revoked: undefined,
     };
     underWay.set(name, flight);
     // From the first moment: a caller who leaves must not take the flight with him.
@@ -95,14 +99,15 @@ export function flights(
       return { list };
     }
     // Another call learned meanwhile that the key is revoked: this answer comes from before that.
-    const refusal = remembered.active(key);
-    return refusal?.failure.kind === "unauthorized" ? { error: refused(refusal, now()) } : { list };
+    const failure = flight.revoked ?? remembered.active(key)?.failure;
+    if (failure?.kind !== "unauthorized") return { list };
+    return { error: refused({ failure, retryAt: now() }, now()) };
   }
 
   function failed(flight: Flight, { key, caller }: Errand, failure: UpstreamFailure): Landing {
     log.warn({ caller, reason: failure.reason }, "list not fetched");
     if (failure.kind === "unauthorized") {
-      ground(key.fingerprint);
+      ground(key.fingerprint, failure);
       store.purge(key.fingerprint);
     } else if (!flight.isCurrent || failure.kind === "unasked") {
       return { error: refused({ failure, retryAt: now() }, now()) };
@@ -110,12 +115,18 @@ export function flights(
     return { error: refused(remembered.remember(key, failure), now()) };
   }
 
-  function ground(fingerprint: Fingerprint): void {
+  function ground(fingerprint: Fingerprint, revoked?: UpstreamFailure): void {
     for (const flight of underWay.values()) {
       if (flight.fingerprint !== fingerprint) continue;
-      flight.isCurrent = false;
-      drop(flight);
+      flight.revoked = revoked;
+      overtake(flight);
     }
+  }
+
+  // Out of sight no purge can reach it: it must not keep what it brings.
+  function overtake(flight: Flight): void {
+    flight.isCurrent = false;
+    drop(flight);
   }
 
   function drop(flight: Flight): void {
@@ -129,11 +140,11 @@ export function flights(
         const landing = await within(flight.landing, Math.min(deadline, flight.deadline + GRACE_MS) - now());
         if (landing !== undefined || now() >= deadline) return { landing, isCollapsed };
         // The flight is overdue: whoever notices first takes over.
-        drop(flight);
+        overtake(flight);
       }
     },
     start: (errand) => void join(errand),
-    ground,
+    ground: (fingerprint) => ground(fingerprint),
   };
 }
 

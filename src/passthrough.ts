@@ -20,6 +20,9 @@ export function passthrough(
     if (method === "TRACE") throw methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     const sent = arrival.lines();
     if (isUpgrade(sent)) throw upgradeRefused();
+    // RFC 9112 §6.1: a coding below the body that is not understood; without its label the body would be another one.
+    if ((field(sent, "transfer-encoding") ?? "chunked").toLowerCase() !== "chunked")
+      throw transferCodingRefused();
     if (Number(field(sent, "content-length") ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
     const { "X-Request-Id": _, ...cors } = fields;
     return arrival.carry({
@@ -40,4 +43,10 @@ function isUpgrade(lines: FieldLines): boolean {
 function upgradeRefused(): KeylaneError {
   const message = "Use plain HTTP requests: upgrades such as WebSocket do not pass through.";
   return new KeylaneError(problem(501, "upgrade_not_supported", message));
+}
+
+function transferCodingRefused(): KeylaneError {
+  const message =
+    "Send the body with `Transfer-Encoding: chunked` or none; a compressed one needs Content-Encoding.";
+  return new KeylaneError(problem(501, "transfer_coding_not_supported", message));
 }

@@ -5,7 +5,7 @@ import type { Fingerprint } from "./credential.ts";
 
 /** A remembered failure: until then that key causes no upstream call. Instants in ms since the epoch. */
 export interface Refusal {
-  readonly failure: UpstreamFailure;
+  readonly failure: Pick<UpstreamFailure, "kind" | "problem">;
   readonly since: number;
   readonly until: number;
   /** The instant before which asking again is of no use, as far as is known. */
@@ -28,15 +28,17 @@ const ANY_VARIANT = "";
 export function refusals(maxAgeMs: number, now: () => number): Refusals {
   const callers = new LRUCache<Fingerprint, Map<string, Refusal>>({ max: MAX_CALLERS });
   return {
-    remember({ fingerprint, variant }, failure) {
-      const askedFor = Math.min(failure.retryAfterMs ?? 0, LONGEST_RETRY_MS);
+    remember({ fingerprint, variant }, fault) {
+      // Not the error itself: its stack holds on to the functions it went through, and they to the credential.
+      const failure = { kind: fault.kind, problem: fault.problem };
+      const askedFor = Math.min(fault.retryAfterMs ?? 0, LONGEST_RETRY_MS);
       const since = now();
       const until = since + Math.max(maxAgeMs, askedFor);
       const refusal = {
         failure,
         since,
         until,
-        retryAt: Math.max(until, since + (failure.retryAfterMs ?? 0)),
+        retryAt: Math.max(until, since + (fault.retryAfterMs ?? 0)),
       };
       const known = callers.get(fingerprint) ?? new Map<string, Refusal>();
       const name = WHOLE_KEY_STATUSES.has(failure.problem.status) ? ANY_VARIANT : variant;

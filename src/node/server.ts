@@ -61,6 +61,11 @@ export async function listen(
     },
   );
 
+  // The adapter's own failures are its caller's; unheard, one would end the process.
+  function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    Promise.resolve(respond(incoming, outgoing)).catch(() => outgoing.destroy());
+  }
+
   const server = createServer(
     {
       headersTimeout: settings.headersTimeoutMs,
@@ -71,7 +76,7 @@ export async function listen(
       // Checked here, so that the answer has our shape.
       requireHostHeader: false,
     },
-    (incoming, outgoing) => void respond(incoming, outgoing),
+    answer,
   );
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -81,9 +86,11 @@ export async function listen(
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     // A body that will be refused need not be sent at all.
     if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
-    void respond(incoming, outgoing);
+    answer(incoming, outgoing);
   });
   server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
+    // Node has let go of this socket: its errors are nobody's, and a stop would wait for it for ever.
+    socket.on("error", () => {});
     void writeRaw(socket, app.refuse(methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -160,6 +167,9 @@ async function writeRaw(socket: Duplex, response: Response): Promise<void> {
   const lines = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`, "Connection: close"];
   response.headers.forEach((value, name) => lines.push(`${name}: ${value}`));
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  // Half a connection is no use to anyone; a moment, so that bytes still on their way up do not reset the answer.
+  socket.resume();
+  setTimeout(() => socket.destroy(), 500).unref();
 }
 
 function urlOf(address: AddressInfo | string | null): string {

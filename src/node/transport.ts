@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { badRequest, bodyTooLarge, KeylaneError, problem } from "../errors.ts";
@@ -85,7 +85,7 @@ function answerTo(
       }
       status = statusCode;
       outgoing.sendDate = false;
-      outgoing.writeHead(statusCode, reason, call.downward(statusCode, lines));
+      outgoing.writeHead(statusCode, phraseOf(statusCode, reason), call.downward(statusCode, lines));
       // Together with the first bytes of the body where they are here already, else at once.
       process.nextTick(() => outgoing.flushHeaders());
     },
@@ -110,6 +110,11 @@ function answerTo(
       done();
     },
   };
+}
+
+// undici reads a phrase as UTF-8, and Node refuses to write what is not printable: it says nothing that the status does not.
+function phraseOf(status: number, reason: string): string {
+  return /^[\t\x20-\x7e]*$/.test(reason) ? reason : (STATUS_CODES[status] ?? "");
 }
 
 // undici hands raw fields on as bytes of Latin-1, which is what Node writes.

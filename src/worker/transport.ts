@@ -16,7 +16,7 @@ export function arrival(settings: TransportSettings): (request: Request) => Arri
 
 async function carry(request: Request, call: Call, settings: TransportSettings): Promise<Response> {
   const cut = new AbortController();
-  const body = bodyOf(request, settings.maxBodyBytes, () => cut.abort(bodyTooLarge(settings.maxBodyBytes)));
+  const body = bodyOf(request, settings.maxBodyBytes, (reason) => cut.abort(reason));
   const timer = setTimeout(() => cut.abort(TIMED_OUT), settings.passthroughTimeoutMs);
   try {
     const response = await fetch(settings.passthroughUrl + call.path, {
@@ -53,7 +53,7 @@ const UNREACHABLE = new KeylaneError(
 );
 
 // A length that was announced has been checked already and is kept by the runtime; others are counted on the way.
-function bodyOf(request: Request, maxBytes: number, onTooLarge: () => void): Request["body"] {
+function bodyOf(request: Request, maxBytes: number, cut: (reason: KeylaneError) => void): Request["body"] {
   const { headers, method, body } = request;
   if (isBodiless(method)) {
     if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0)
@@ -61,17 +61,24 @@ function bodyOf(request: Request, maxBytes: number, onTooLarge: () => void): Req
     return null;
   }
   if (body === null || headers.has("content-length")) return body;
+  const reader = body.getReader();
   let bytes = 0;
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    async transform(chunk, controller) {
-      bytes += chunk.length;
-      if (bytes <= maxBytes) return controller.enqueue(chunk);
-      onTooLarge();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch(() => ({ done: false, value: undefined }));
+      if (done) return controller.close();
+      bytes += value?.length ?? 0;
+      if (value !== undefined && bytes <= maxBytes) return controller.enqueue(value);
+      cut(
+        value === undefined
+          ? badRequest("Send the whole body that the request begins.")
+          : bodyTooLarge(maxBytes),
+      );
       // To fail here would end the body as if it were whole; what waits is dropped with the call.
       await new Promise(() => {});
     },
+    cancel: (reason) => reader.cancel(reason),
   });
-  return body.pipeThrough(counter);
 }
 
 function isBodiless(method: string): boolean {
