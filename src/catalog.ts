@@ -25,7 +25,7 @@ const MAX_DEPTH = 64;
 // A second mark would be part of the text.
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Checks a decoded body (contract, section 5). Throws InvalidCatalog. */
+/** Checks a decoded body: 200 is not enough, it must be a list of models. Throws InvalidCatalog. */
 export function checkCatalog(body: Uint8Array<ArrayBuffer>): Catalog {
   const bytes = withoutMark(body);
   const rows = rowsOf(bytes, MAX_DEPTH);

@@ -22,7 +22,7 @@ export class KeylaneError extends Error {
 }
 
 /**
- * What a failed list fetch means for the stored list (contract, section 5).
+ * What a failed list fetch means for the stored list (the README's table of a list's life).
  * `unauthorized` deletes all that is held for the key, `rejected` deletes that list, `failed` keeps it.
  * After `unasked` there is nothing to remember either: upstream never heard of it.
  */
