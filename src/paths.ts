@@ -117,7 +117,7 @@ function checked(target: string): { path: string; query: string } {
       throw badRequest("Send a path without escaped controls and backslashes.");
   }
   // Servers are known to read `..;x` as a dot segment too.
-  const plain = path.replaceAll(/%2e/gi, ".").replaceAll(/%2f/gi, "/");
+  const plain = path.includes("%") ? path.replaceAll(/%2e/gi, ".").replaceAll(/%2f/gi, "/") : path;
   if (/\/\.\.?(?:;[^/]*)?(?:\/|$)/.test(plain)) throw badRequest("Send a path without dot segments.");
   return { path, query };
 }

@@ -53,13 +53,14 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
   };
 }
 
-// Lines are written together, a few times a second: one write for each would cost more than a hit (test/bench/hit.ts).
-// pino writes what is left when the process exits.
+// Lines are written together, when there are 16 KB of them and ten times a second: a write for each would cost more than
+// the rest of a hit, and so does pino's own thread for it (test/bench/hit.ts).
 function jsonLog(level: LogLevel): Log {
   const destination = pino.destination({
-    sync: false,
+    sync: true,
     minLength: LOG_BUFFER_BYTES,
     periodicFlush: LOG_FLUSH_MS,
   });
+  process.once("exit", () => destination.flushSync());
   return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, destination);
 }
