@@ -40,6 +40,7 @@ export interface FlightSettings {
 interface Flight {
   readonly name: string;
   readonly fingerprint: Fingerprint;
+  readonly startedAt: number;
   readonly deadline: number;
   readonly landing: Promise<Landing>;
   /** False once a purge came between, or another flight took over. */
@@ -68,6 +69,7 @@ export function flights(
     const flight: Flight = {
       name,
       fingerprint: errand.key.fingerprint,
+      startedAt: now(),
       deadline: now() + listTimeoutMs,
       landing: Promise.resolve()
         .then(() => fly(flight, errand))
@@ -99,7 +101,7 @@ export function flights(
       return { list };
     }
     // Another call learned meanwhile that the key is revoked: this answer comes from before that.
-    const failure = flight.revoked ?? remembered.active(key)?.failure;
+    const failure = flight.revoked ?? remembered.since(key, flight.startedAt)?.failure;
     if (failure?.kind !== "unauthorized") return { list };
     return { error: refused({ failure, retryAt: now() }, now()) };
   }

@@ -16,6 +16,8 @@ export interface Refusal {
 export interface Refusals {
   remember(key: CacheKey, failure: UpstreamFailure): Refusal;
   active(key: CacheKey): Refusal | undefined;
+  /** What the whole key was refused for at that instant or later, even where that is over again. */
+  since(key: CacheKey, instant: number): Refusal | undefined;
   forget(fingerprint: Fingerprint): void;
 }
 
@@ -53,6 +55,10 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
       const known = callers.get(fingerprint);
       const found = [known?.get(ANY_VARIANT), known?.get(variant)];
       return found.find((refusal) => refusal !== undefined && isActive(refusal, now()));
+    },
+    since({ fingerprint }, instant) {
+      const last = callers.get(fingerprint)?.get(ANY_VARIANT);
+      return last !== undefined && last.since >= instant ? last : undefined;
     },
     forget: (fingerprint) => void callers.delete(fingerprint),
   };

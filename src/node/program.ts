@@ -31,6 +31,8 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
     const fields = Object.entries(options.headers ?? {}).filter(([name]) => !OF_A_BROWSER.has(name));
     return dispatch({ ...options, headers: Object.fromEntries(fields) }, handler);
   });
+  // fetch notes every URL it asks for, query and all, for a page to measure: nobody reads that here.
+  performance.setResourceTimingBufferSize(0);
   let isDraining = false;
   const app = keylane(settings, {
     store: memoryStore(settings.memoryMaxBytes),

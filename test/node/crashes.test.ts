@@ -1,0 +1,113 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { connection } from "../support/connection.ts";
+import { plainCall } from "../support/plain-call.ts";
+import { startProgram, type Program } from "../support/program.ts";
+import { rawUpstream } from "../support/raw-upstream.ts";
+
+// Nobody listens there, and nothing here asks.
+const NOWHERE = "http://127.0.0.1:9";
+const CONNECT = "CONNECT other.invalid:443 HTTP/1.1\nHost: other.invalid:443\n\n";
+
+const started = (environment: Record<string, string> = {}) =>
+  startProgram({ UPSTREAM_URL: NOWHERE, ...environment });
+
+async function expectAlive(program: Program) {
+  const { url, child } = program;
+  const status = await plainCall(`${url}/healthz`).then(
+    (answer) => answer.status,
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+  expect({ status, signal: child.signalCode, exit: child.exitCode }, program.stderr()).toEqual({
+    status: 200,
+    signal: null,
+    exit: null,
+  });
+}
+
+/** Says something on a connection of its own and resets that at once. */
+async function saidAndReset(url: string, request: string) {
+  const { port, hostname } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  await new Promise((resolve) => {
+    socket.write(request.replaceAll("\n", "\r\n"), resolve);
+  });
+  socket.resetAndDestroy();
+}
+
+describe("the program still answers after", () => {
+  test("CONNECT on a connection that is reset", async () => {
+    const program = await started();
+    // When the reset comes is a matter of luck: before our answer, or behind it.
+    for (let i = 0; i < 10; i++) await saidAndReset(program.url, CONNECT);
+    await sleep(50);
+    await expectAlive(program);
+  });
+
+  test("garbage on a connection that is reset", async () => {
+    const program = await started();
+    for (let i = 0; i < 10; i++) await saidAndReset(program.url, "hello\n\n");
+    await sleep(50);
+    await expectAlive(program);
+  });
+
+  test.for<readonly [string, string]>([
+    ["Latin-1", "Tr\xe8s bien"],
+    ["one byte that is no UTF-8", "\xe9"],
+    ["UTF-8", Buffer.from("D’accord ✓").toString("latin1")],
+    ["a control character", "O\x7fK"],
+  ])("a reason phrase of upstream's that cannot be written: %s", async ([, phrase]) => {
+    const upstream = await rawUpstream(`HTTP/1.1 200 ${phrase}\nContent-Length: 2\n\nok`);
+    const program = await started({ PASSTHROUGH_URL: upstream.url });
+    const asked = plainCall(`${program.url}/v1/echo`).then(
+      ({ status, reason, text }) => ({ status, reason, text }),
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    expect(await Promise.race([asked, program.exited])).toEqual({ status: 200, reason: "OK", text: "ok" });
+    await expectAlive(program);
+  });
+
+  test("a status of upstream's that has no phrase of its own", async () => {
+    const upstream = await rawUpstream("HTTP/1.1 299 \xe9\nContent-Length: 2\n\nok");
+    const program = await started({ PASSTHROUGH_URL: upstream.url });
+    const asked = plainCall(`${program.url}/v1/echo`).then(({ status, reason }) => ({ status, reason }));
+    expect(await Promise.race([asked, program.exited])).toEqual({ status: 299, reason: "" });
+    await expectAlive(program);
+  });
+});
+
+describe("a stop is not held up by a caller who keeps his half of the connection open after", () => {
+  test.for<readonly [string, string, RegExp]>([
+    ["CONNECT", CONNECT, /^HTTP\/1\.1 405 [^]*method_not_allowed/],
+    ["garbage", "hello\n\n", /^HTTP\/1\.1 400 [^]*bad_request/],
+    [
+      "too many header bytes",
+      `GET /v1/echo HTTP/1.1\nHost: a\nX-Much: ${"x".repeat(20_000)}\n\n`,
+      /^HTTP\/1\.1 431 /,
+    ],
+  ])("%s", async ([, request, answer]) => {
+    const program = await started({ DRAIN_TIMEOUT: "1h" });
+    const open = await connection(program.url);
+    open.say(request);
+    await open.until(answer);
+    program.child.kill("SIGTERM");
+    expect(await Promise.race([program.exited, sleep(2000, "still there")])).toBe(0);
+  });
+
+  test("CONNECT, said on a connection that the stop finds open", async () => {
+    const program = await started({ DRAIN_TIMEOUT: "1h" });
+    const open = await connection(program.url);
+    // Half of a request, so that the connection is neither silent nor idle when the stop begins.
+    open.say("CONNECT other.invalid:443 HTTP/1.1\n");
+    await plainCall(`${program.url}/healthz`);
+    program.child.kill("SIGTERM");
+    await sleep(100);
+    open.say("Host: other.invalid:443\n\n");
+    await open.until(/ 405 /);
+    expect(await Promise.race([program.exited, sleep(2000, "still there")])).toBe(0);
+  });
+});

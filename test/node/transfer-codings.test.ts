@@ -1,0 +1,39 @@
+import { gzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { connection } from "../support/connection.ts";
+import { scene } from "../support/scene.ts";
+
+const packed = gzipSync('{"model":"m"}');
+const CHUNKS = `${packed.length.toString(16)}\n${"x".repeat(packed.length)}\n0\n\n`;
+
+async function posted(codings: string) {
+  const { nano, keylane } = await scene();
+  const { say, until, ended } = await connection(keylane.url);
+  say(`POST /v1/chat/completions HTTP/1.1\nHost: a\nConnection: close\n${codings}\n\n${CHUNKS}`);
+  const heard = await until(/\r\n\r\n[^]*\}/);
+  return { nano, ended, heard };
+}
+
+describe("a coding below a body", () => {
+  test.for([
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: GZip,Chunked",
+    "Transfer-Encoding: deflate, gzip, chunked",
+    "transfer-encoding: gzip\nTransfer-Encoding: chunked",
+    "TE: gzip\nTransfer-Encoding: gzip, chunked",
+  ])("that would be lost on the way is refused: %s", async (codings) => {
+    const { nano, heard } = await posted(codings);
+    expect(heard).toMatch(/^HTTP\/1\.1 501 /);
+    expect(heard).toContain('"code":"transfer_coding_not_supported"');
+    expect(nano.seen).toHaveLength(0);
+  });
+
+  test.for(["Transfer-Encoding: chunked", "transfer-encoding: Chunked"])(
+    "is none of them: %s",
+    async (codings) => {
+      const { nano, heard } = await posted(codings);
+      expect(heard).not.toMatch(/^HTTP\/1\.1 501 /);
+      expect(nano.seen).toHaveLength(1);
+    },
+  );
+});
