@@ -3,7 +3,7 @@ export type FieldLines = readonly string[];
 
 // RFC 9110 §7.6.1 and §11.7: these belong to one connection, or to one proxy.
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
-// A Connection field cannot take these away: without them the call would be another caller's, or another body.
+// A Connection field cannot take these away: without them the call would be nobody's.
 const CREDENTIALS = new Set(["authorization", "x-api-key"]);
 // Host is upstream's own, Expect is answered here, a browser's cookies for localhost belong to some neighbour.
 const KEPT_FROM_UPSTREAM = new Set(["host", "expect", "cookie"]);

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { KeylaneError, type UpstreamFailure } from "./errors.ts";
+import { isTransient, KeylaneError, type UpstreamFailure } from "./errors.ts";
 import { MAX_VARIANTS, type CacheKey } from "./store.ts";
 import type { Fingerprint } from "./credential.ts";
 
@@ -77,7 +77,6 @@ export function refused(
   const { status } = failure.problem;
   const headers: Record<string, string> = {};
   if (status === 401) headers["WWW-Authenticate"] = "Bearer";
-  if (failure.kind === "failed")
-    headers["Retry-After"] = String(Math.max(1, Math.ceil((retryAt - now) / 1000)));
+  if (isTransient(status)) headers["Retry-After"] = String(Math.max(1, Math.ceil((retryAt - now) / 1000)));
   return new KeylaneError(failure.problem, headers);
 }

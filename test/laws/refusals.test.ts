@@ -97,6 +97,8 @@ describe("the error a caller gets", () => {
     [403, "rejected", {}],
     [429, "failed", { "Retry-After": "5" }],
     [503, "failed", { "Retry-After": "5" }],
+    // Upstream was never asked: its turn did not come in time.
+    [504, "unasked", { "Retry-After": "5" }],
   ] as const)("for %i %s has %o", ([status, kind, headers]) => {
     const { remember, now } = book();
     const refusal = remember(key("a"), failure(status, undefined, kind));
