@@ -1,35 +1,19 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { once, program, root } from "./projects.ts";
 
-const root = new URL("..", import.meta.url).pathname;
-const shared = { root, testTimeout: 20_000, hookTimeout: 60_000 };
-const globalSetup = ["test/support/worker/bundle.ts"];
-
-// The whole program over real HTTP: the same files against Node and against workerd.
-const program = (runtime: "node" | "workerd") => ({
-  test: {
-    ...shared,
-    name: runtime,
-    include: ["test/*.test.ts"],
-    globalSetup: runtime === "workerd" ? globalSetup : [],
-    setupFiles: ["test/support/worker/close.ts"],
-    provide: { runtime },
-  },
-});
-
-const once = (name: string, include: string[], more: object = {}) => ({
-  test: { ...shared, name, include, provide: { runtime: "node" as const }, ...more },
-});
+const EVERYWHERE = ["test/*.test.ts"];
+const extent = { operations: 5000 };
 
 const config: ViteUserConfig = defineConfig({
   test: {
     root,
     projects: [
-      program("node"),
-      program("workerd"),
+      program("node", EVERYWHERE, extent),
+      program("workerd", EVERYWHERE, extent),
       once("laws", ["test/laws/*.test.ts"]),
       once("node-only", ["test/node/*.test.ts"]),
-      once("worker-only", ["test/worker/*.test.ts"], { globalSetup }),
-      once("clients", ["test/clients/*.test.ts"], { globalSetup }),
+      once("worker-only", ["test/worker/*.test.ts"], "bundle"),
+      once("clients", ["test/clients/*.test.ts"], "bundle"),
     ],
   },
 });

@@ -20,6 +20,8 @@ export type Runtime = "node" | "workerd";
 declare module "vitest" {
   interface ProvidedContext {
     runtime: Runtime;
+    /** How many operations the interleavings are made of. */
+    operations: number;
     /** The bundled Worker with its movable clock. */
     workerUnderTest: string;
     /** The bundled Worker as it is deployed. */

@@ -1,0 +1,38 @@
+import type { TestProjectInlineConfiguration } from "vitest/config";
+import type { Runtime } from "./support/keylane.ts";
+
+export const root: string = new URL("..", import.meta.url).pathname;
+
+const shared = { root, testTimeout: 20_000, hookTimeout: 60_000 };
+const globalSetup = ["test/support/worker/bundle.ts"];
+
+interface Extent {
+  /** How many operations the interleavings are made of. */
+  readonly operations: number;
+}
+
+/** The whole program over real HTTP: the same files against Node and against workerd. */
+export function program(
+  runtime: Runtime,
+  include: string[],
+  { operations }: Extent,
+): TestProjectInlineConfiguration {
+  return {
+    test: {
+      ...shared,
+      name: runtime,
+      include,
+      globalSetup: runtime === "workerd" ? globalSetup : [],
+      setupFiles: ["test/support/worker/close.ts"],
+      provide: { runtime, operations },
+    },
+  };
+}
+
+/** Files that run once; `bundle` for those that start a Worker. */
+export function once(name: string, include: string[], bundle?: "bundle"): TestProjectInlineConfiguration {
+  const provide = { runtime: "node" as const };
+  return {
+    test: { ...shared, name, include, provide, globalSetup: bundle === undefined ? [] : globalSetup },
+  };
+}

@@ -1,0 +1,19 @@
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { once, program, root } from "../projects.ts";
+
+const INTERLEAVINGS = ["test/interleavings.test.ts"];
+const extent = { operations: 100_000 };
+
+/** What takes too long for every `npm test`. */
+const config: ViteUserConfig = defineConfig({
+  test: {
+    root,
+    projects: [
+      program("node", INTERLEAVINGS, extent),
+      program("workerd", INTERLEAVINGS, extent),
+      once("soak", ["test/soak/*.test.ts"]),
+    ],
+  },
+});
+
+export default config;
