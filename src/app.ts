@@ -6,7 +6,7 @@ import { corsFields, preflight } from "./cors.ts";
 import { fingerprinter, type Fingerprint } from "./credential.ts";
 import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
 import { cacheWord } from "./headers.ts";
-import type { Log } from "./log.ts";
+import { framesOf, type Log } from "./log.ts";
 import { models } from "./models.ts";
 import { operations } from "./operations.ts";
 import { passthrough } from "./passthrough.ts";
@@ -81,7 +81,6 @@ export function keylane(settings: Settings, platform: Platform): App {
 
   function errorAnswer(error: unknown, fields: Fields): Response {
     if (error instanceof KeylaneError) return answerOf(error, fields);
-    // Where it happened, never its message: that may quote what was sent.
     log.error({ at: framesOf(error) }, "unforeseen error");
     const message = "Keylane had an error of its own: try again, and look into its log.";
     return answerOf(new KeylaneError(problem(500, "internal_error", message)), fields);
@@ -129,14 +128,4 @@ function answerOf({ problem, headers }: KeylaneError, fields: Fields): Response 
     "Cache-Control": "no-store",
   };
   return new Response(body, { status: problem.status, headers: { ...fields, ...own, ...headers } });
-}
-
-function framesOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  return stack
-    .split("\n")
-    .filter((line) => line.startsWith("    at "))
-    .slice(0, 8)
-    .map((line) => line.trim())
-    .join(" < ");
 }

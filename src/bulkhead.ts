@@ -1,26 +1,60 @@
-/** Lets at most so many pieces of work be under way at a time; the others wait their turn, first come first served. */
+/** Who wants a place. */
+export interface Guest {
+  /** Guests of one name hold a quarter of the places at most. */
+  readonly name: string;
+  /** A list of this guest's is held already: he goes before those whom upstream may not know at all. */
+  readonly isKnown: boolean;
+}
+
+/**
+ * Lets at most so many pieces of work be under way at a time; the others wait their turn: known guests first, then first
+ * come first served.
+ */
 export interface Bulkhead {
   /**
    * Waits for a place and gives the function that gives it back. Rejects with the signal's reason when that comes first.
    * A place is lost after `leaseMs`, given back or not.
    */
-  enter(signal: AbortSignal, leaseMs: number): Promise<() => void>;
+  enter(guest: Guest, signal: AbortSignal, leaseMs: number): Promise<() => void>;
 }
+
+interface Lease {
+  readonly name: string;
+  readonly until: number;
+}
+
+// One caller with endless questions must leave places to the others.
+const LARGEST_PART = 4;
 
 /**
  * Makes a bulkhead of `places`. Written here instead of taken from p-limit because of Workers: there a request can be
  * cancelled so that neither its callbacks nor its timers ever run, and the place it held would be gone for ever.
  */
 export function bulkhead(places: number, now: () => number): Bulkhead {
-  const leases = new Set<{ readonly until: number }>();
-  const waiting: (() => void)[] = [];
+  const leases = new Set<Lease>();
+  const known = new Map<() => void, Guest>();
+  const others = new Map<() => void, Guest>();
+  const most = Math.ceil(places / LARGEST_PART);
 
-  function wakeNext(): void {
-    while (leases.size < places && waiting.length > 0) waiting.shift()?.();
+  function isFree({ name }: Guest): boolean {
+    let own = 0;
+    for (const lease of leases) if (lease.name === name) own++;
+    return own < most;
   }
 
-  function take(leaseMs: number): () => void {
-    const lease = { until: now() + leaseMs };
+  function wakeNext(): void {
+    for (const queue of [known, others]) {
+      for (const [wake, guest] of queue) {
+        if (leases.size >= places) return;
+        if (!isFree(guest)) continue;
+        queue.delete(wake);
+        wake();
+      }
+    }
+  }
+
+  function take({ name }: Guest, leaseMs: number): () => void {
+    const lease = { name, until: now() + leaseMs };
     leases.add(lease);
     return () => {
       if (leases.delete(lease)) wakeNext();
@@ -28,21 +62,21 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
   }
 
   return {
-    async enter(signal, leaseMs) {
+    async enter(guest, signal, leaseMs) {
       signal.throwIfAborted();
       for (const lease of leases) if (lease.until <= now()) leases.delete(lease);
-      if (leases.size < places && waiting.length === 0) return take(leaseMs);
+      const queue = guest.isKnown ? known : others;
       return new Promise((resolve, reject) => {
         const wake = () => {
           signal.removeEventListener("abort", leave);
-          resolve(take(leaseMs));
+          resolve(take(guest, leaseMs));
         };
         const leave = () => {
-          waiting.splice(waiting.indexOf(wake), 1);
+          queue.delete(wake);
           reject(signal.reason);
         };
         signal.addEventListener("abort", leave, { once: true });
-        waiting.push(wake);
+        queue.set(wake, guest);
         wakeNext();
       });
     },

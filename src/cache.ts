@@ -14,7 +14,7 @@ export interface CacheSettings extends Lifetimes {
 }
 
 /** One caller's question for one list. */
-export interface Question extends Omit<Errand, "isStored"> {
+export interface Question extends Omit<Errand, "isStored" | "isKnown"> {
   readonly directives: Directives;
 }
 
@@ -62,7 +62,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
 
   function refresh(question: Question, stale: StoredList): Found {
     if (remembered.active(question.key) !== undefined) return held(stale, "upstream-failed");
-    flying.start({ ...question, isStored: true });
+    flying.start({ ...question, isStored: true, isKnown: true });
     return held(stale, "refreshing");
   }
 
@@ -72,7 +72,8 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     const isStored = !question.directives.noStore;
     // With a list to fall back on nobody waits longer than is fair to a tool that has a limit of its own.
     const patienceMs = usable === undefined ? settings.listTimeoutMs + GRACE_MS : settings.listTimeoutMs / 2;
-    const { landing, isCollapsed } = await flying.wait({ ...question, isStored }, now() + patienceMs);
+    const errand = { ...question, isStored, isKnown: usable !== undefined };
+    const { landing, isCollapsed } = await flying.wait(errand, now() + patienceMs);
     // What was purged during the wait is nothing to fall back on any more, even where another list stands there since.
     const still = usable === undefined ? undefined : store.get(question.key);
     if (landing === undefined) {

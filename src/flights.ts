@@ -9,12 +9,14 @@ import { asFailure } from "./failures.ts";
 export interface Errand {
   readonly key: CacheKey;
   /** Asks upstream once. Throws an UpstreamFailure when there is no good list. */
-  readonly ask: (signal: AbortSignal) => Promise<StoredList>;
+  readonly ask: (isKnown: boolean, signal: AbortSignal) => Promise<StoredList>;
   /** Keeps the runtime awake for work that outlives the request. */
   readonly waitUntil: (work: Promise<unknown>) => void;
   /** Names the caller in the log. */
   readonly caller: string;
   readonly isStored: boolean;
+  /** An answer to this question is held already: upstream knows this key. */
+  readonly isKnown: boolean;
 }
 
 /** What a flight brought: shared by all who waited, so bytes or an error, never a Response. */
@@ -87,7 +89,7 @@ export function flights(
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), listTimeoutMs);
     try {
-      return arrived(flight, errand, await errand.ask(timeout.signal));
+      return arrived(flight, errand, await errand.ask(errand.isKnown, timeout.signal));
     } catch (fault) {
       return failed(flight, errand, asFailure(fault));
     } finally {

@@ -22,3 +22,14 @@ export function lineLog(level: LogLevel, now: () => number, write: (line: string
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
+
+/** Says where a fault happened, never its message: that may quote what was sent. */
+export function framesOf(fault: unknown): string {
+  const stack = fault instanceof Error ? (fault.stack ?? "") : "";
+  return stack
+    .split("\n")
+    .filter((line) => line.startsWith("    at "))
+    .slice(0, 8)
+    .map((line) => line.trim())
+    .join(" < ");
+}

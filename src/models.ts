@@ -1,19 +1,19 @@
 import type { Context, Handler } from "hono";
 import { notCached, type Cache, type Found } from "./cache.ts";
 import type { Settings } from "./config.ts";
-import { identify, type Caller, type Fingerprint } from "./credential.ts";
+import { identify, type Fingerprint } from "./credential.ts";
 import { KeylaneError, problem } from "./errors.ts";
 import { age, directives, type Directives } from "./freshness.ts";
 import { cacheStatus } from "./headers.ts";
 import type { Log } from "./log.ts";
 import type { ModelsRoute } from "./paths.ts";
-import { cacheKey, listQuestion, type ListQuestion } from "./question.ts";
+import { cacheKey, listQuestion } from "./question.ts";
 import { isMatch, originalOf, preferredCoding, represent, type Codecs } from "./representation.ts";
 import { refused } from "./refusals.ts";
 import { isBasicModel } from "./shape.ts";
-import type { Coding, Representation, StoredList } from "./store.ts";
+import type { CacheKey, Coding, Representation, StoredList } from "./store.ts";
 import { asFailure } from "./failures.ts";
-import type { Upstream } from "./upstream.ts";
+import type { ListRequest, Upstream } from "./upstream.ts";
 import type { VisitEnv } from "./visit.ts";
 
 export interface ModelsSettings {
@@ -43,8 +43,9 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     const question = listQuestion(route, settings);
     const origin = headers.get("origin") ?? undefined;
     const coding = preferredCoding(headers.get("accept-encoding"), codecs);
-    const ask = asker(caller, question, origin, coding, visit.seen.caller);
     const key = cacheKey(fingerprint, question, origin);
+    const request = { list: question.list, query: question.query, credential: caller.credential, origin };
+    const ask = asker(request, key, coding, visit.seen.caller);
     const asked = directives(headers.get("cache-control"));
     const found =
       caller.kind === "token"
@@ -66,16 +67,9 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     return deliver(c, found, representation);
   }
 
-  function asker(
-    caller: Caller,
-    { list, query }: ListQuestion,
-    origin: string | undefined,
-    coding: Coding,
-    name: string,
-  ) {
-    const request = { list, query, credential: caller.credential, origin };
-    return async (signal: AbortSignal): Promise<StoredList> => {
-      const { catalog, answeredAt } = await upstream.ask(request, signal);
+  function asker(request: ListRequest, { fingerprint }: CacheKey, coding: Coding, name: string) {
+    return async (isKnown: boolean, signal: AbortSignal): Promise<StoredList> => {
+      const { catalog, answeredAt } = await upstream.ask(request, { name: fingerprint, isKnown }, signal);
       if (catalog.dropped > 0)
         log.warn({ caller: name, rows: catalog.dropped }, "rows that are no models dropped");
       return {
@@ -94,13 +88,10 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   }
 
   // A signed token names its caller for one call: nothing is shared, stored or tried again.
-  async function askOnce(
-    ask: (signal: AbortSignal) => Promise<StoredList>,
-    { onlyIfCached }: Directives,
-  ): Promise<Found> {
+  async function askOnce(ask: ReturnType<typeof asker>, { onlyIfCached }: Directives): Promise<Found> {
     if (onlyIfCached) throw notCached();
     try {
-      const list = await ask(AbortSignal.timeout(settings.listTimeoutMs));
+      const list = await ask(false, AbortSignal.timeout(settings.listTimeoutMs));
       return { list, outcome: { by: "forward", why: "bypass", isStored: false, isCollapsed: false } };
     } catch (fault) {
       throw refused({ failure: asFailure(fault), retryAt: now() }, now());

@@ -1,4 +1,4 @@
-import { bulkhead } from "./bulkhead.ts";
+import { bulkhead, type Guest } from "./bulkhead.ts";
 import { checkCatalog, joined, InvalidCatalog, type Catalog } from "./catalog.ts";
 import { UpstreamFailure } from "./errors.ts";
 import { codeOf, faulty, invalid, rejection, TIMED_OUT, unreachable } from "./failures.ts";
@@ -21,8 +21,8 @@ export interface Answer {
 }
 
 export interface Upstream {
-  /** Asks for a list once. Throws an UpstreamFailure, and nothing else. */
-  ask(request: ListRequest, signal: AbortSignal): Promise<Answer>;
+  /** Asks for a list once, when it is the guest's turn. Throws an UpstreamFailure, and nothing else. */
+  ask(request: ListRequest, guest: Guest, signal: AbortSignal): Promise<Answer>;
 }
 
 /** The part of fetch that is used: it decodes the body, follows nothing and keeps nothing. */
@@ -82,8 +82,8 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
   }
 
   return {
-    async ask(request, signal) {
-      const leave = await places.enter(signal, settings.listTimeoutMs).catch(() => {
+    async ask(request, guest, signal) {
+      const leave = await places.enter(guest, signal, settings.listTimeoutMs).catch(() => {
         throw new UpstreamFailure("unasked", TIMED_OUT, "no free place");
       });
       try {

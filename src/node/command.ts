@@ -1,5 +1,6 @@
 import { settings, SettingsError, type Settings, type Source } from "../config.ts";
 import { VERSION } from "../version.ts";
+import { hearFaults, jsonLog } from "./log.ts";
 import { start } from "./program.ts";
 
 const HELP = `keylane ${VERSION}: a caching proxy that gives every NanoGPT key its own model list
@@ -72,7 +73,8 @@ export function startMessage(error: unknown, found: Settings | undefined): strin
 }
 
 async function serve(found: Settings): Promise<number> {
-  const running = await start(found);
+  const log = jsonLog(found.logLevel);
+  const running = await start(found, { log });
   const { hostname, port } = new URL(running.url);
   const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
   const base = isEverywhere
@@ -84,15 +86,23 @@ async function serve(found: Settings): Promise<number> {
   );
   return new Promise((resolve) => {
     let isStopping = false;
-    const onSignal = (signal: NodeJS.Signals) => {
-      if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
+    let isSound = true;
+    const stop = () => {
       isStopping = true;
       const seconds = found.drainTimeoutMs / 1000;
       process.stderr.write(
         `Stopping: answers in flight have ${seconds} s to end; a second signal ends it now\n`,
       );
-      void running.stop().then((isWhole) => resolve(isWhole ? 0 : 1));
+      void running.stop().then((isWhole) => resolve(isWhole && isSound ? 0 : 1));
     };
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
+      stop();
+    };
+    hearFaults(log, () => {
+      isSound = false;
+      if (!isStopping) stop();
+    });
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });

@@ -1,8 +1,7 @@
-import pino from "pino";
 import { Agent, fetch } from "undici";
 import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
-import type { Log, LogLevel } from "../log.ts";
+import type { Log } from "../log.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { codecs } from "./codecs.ts";
 import { listen, type Running } from "./server.ts";
@@ -11,17 +10,15 @@ import { transport } from "./transport.ts";
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 const OF_A_BROWSER = new Set(["accept-language", "sec-fetch-mode", "cache-control", "pragma"]);
-const LOG_BUFFER_BYTES = 16_000;
-const LOG_FLUSH_MS = 100;
 
-/** What a test may put in the place of the real thing. */
-export interface Substitutes {
+export interface Surroundings {
+  readonly log: Log;
+  /** Milliseconds since the epoch; the system's clock unless given. */
   readonly now?: () => number;
-  readonly log?: Log;
 }
 
 /** Starts Keylane on Node and resolves when it listens. */
-export async function start(settings: Settings, { now = Date.now, log }: Substitutes = {}): Promise<Running> {
+export async function start(settings: Settings, { log, now = Date.now }: Surroundings): Promise<Running> {
   if (settings.redisUrl !== undefined)
     throw new Error("Cannot start: REDIS_URL is set, and this version has no Redis");
   // Idle connections stay open for the next call; a list fetch has its own, shorter limits.
@@ -39,7 +36,7 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
     fetch: (url, init) => fetch(url, { ...init, dispatcher: plain }),
     codecs,
     now,
-    log: log ?? jsonLog(settings.logLevel),
+    log,
     isDraining: () => isDraining,
   });
   const server = await listen(app, settings, transport(agent, settings), () => {
@@ -53,16 +50,4 @@ export async function start(settings: Settings, { now = Date.now, log }: Substit
       return isWhole;
     },
   };
-}
-
-// Lines are written together, when there are 16 KB of them and ten times a second: a write for each would cost more than
-// the rest of a hit, and so does pino's own thread for it (test/bench/hit.ts).
-function jsonLog(level: LogLevel): Log {
-  const destination = pino.destination({
-    sync: true,
-    minLength: LOG_BUFFER_BYTES,
-    periodicFlush: LOG_FLUSH_MS,
-  });
-  process.once("exit", () => destination.flushSync());
-  return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, destination);
 }

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bulkhead } from "../../src/bulkhead.ts";
+import { bulkhead, type Guest } from "../../src/bulkhead.ts";
 
 const LEASE_MS = 1000;
 const never = new AbortController().signal;
@@ -15,8 +15,8 @@ function room(places: number) {
   const leave = new Map<string, () => void>();
   return {
     inside,
-    come: async (name: string, signal = never): Promise<void> => {
-      const go = await doors.enter(signal, LEASE_MS);
+    come: async (name: string, signal = never, guest: Partial<Guest> = {}): Promise<void> => {
+      const go = await doors.enter({ name, isKnown: false, ...guest }, signal, LEASE_MS);
       inside.push(name);
       leave.set(name, go);
     },
@@ -95,6 +95,33 @@ describe("a bulkhead", () => {
     await second;
     await settled();
     expect(inside).toEqual(["a", "b"]);
+  });
+
+  test("lets known guests in before the others, and each kind in the order they came", async () => {
+    const { come, go, inside } = room(1);
+    await come("a");
+    for (const name of ["b", "c"]) void come(name);
+    for (const name of ["d", "e"]) void come(name, never, { isKnown: true });
+    for (const name of ["a", "d", "e", "b"]) {
+      go(name);
+      await settled();
+    }
+    expect(inside).toEqual(["a", "d", "e", "b", "c"]);
+  });
+
+  test("gives guests of one name a quarter of the places, however many come", async () => {
+    const { come, go, inside } = room(8);
+    const crowd = { name: "crowd", isKnown: true };
+    for (const name of ["a", "b", "c"]) void come(name, never, crowd);
+    for (const name of ["d", "e", "f", "g", "h", "i", "j"]) void come(name);
+    await settled();
+    expect(inside).toEqual(["a", "b", "d", "e", "f", "g", "h", "i"]);
+    go("d");
+    await settled();
+    expect(inside.slice(8)).toEqual(["j"]);
+    go("b");
+    await settled();
+    expect(inside.slice(9)).toEqual(["c"]);
   });
 
   test("never holds more than its places, and loses nobody, whoever comes, leaves or gives up", async () => {

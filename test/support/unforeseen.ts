@@ -1,0 +1,7 @@
+// Loaded into the program before it starts (NODE_OPTIONS=--import): signals make faults in it that nothing catches.
+process.on("SIGUSR2", () => void Promise.reject(new TypeError(`hush ${Math.random()}`)));
+process.on("SIGWINCH", () => {
+  setImmediate(() => {
+    throw new RangeError("hush");
+  });
+});
