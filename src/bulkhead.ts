@@ -13,13 +13,18 @@ export interface Guest {
 export interface Bulkhead {
   /**
    * Waits for a place and gives the function that gives it back. Rejects with the signal's reason when that comes first.
-   * A place is lost after `leaseMs`, given back or not.
+   * A place is lost after `leaseMs`, given back or not, and so is a turn that has not come by then.
    */
   enter(guest: Guest, signal: AbortSignal, leaseMs: number): Promise<() => void>;
 }
 
 interface Lease {
   readonly name: string;
+  readonly until: number;
+}
+
+interface Turn {
+  readonly guest: Guest;
   readonly until: number;
 }
 
@@ -32,8 +37,8 @@ const LARGEST_PART = 4;
  */
 export function bulkhead(places: number, now: () => number): Bulkhead {
   const leases = new Set<Lease>();
-  const known = new Map<() => void, Guest>();
-  const others = new Map<() => void, Guest>();
+  const known = new Map<() => void, Turn>();
+  const others = new Map<() => void, Turn>();
   const most = Math.ceil(places / LARGEST_PART);
 
   function isFree({ name }: Guest): boolean {
@@ -44,11 +49,13 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
 
   function wakeNext(): void {
     for (const queue of [known, others]) {
-      for (const [wake, guest] of queue) {
+      for (const [wake, { guest, until }] of queue) {
         if (leases.size >= places) return;
-        if (!isFree(guest)) continue;
+        const isOver = until < now();
+        if (!isOver && !isFree(guest)) continue;
         queue.delete(wake);
-        wake();
+        // A request that died in the queue would take a place with it.
+        if (!isOver) wake();
       }
     }
   }
@@ -76,7 +83,7 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
           reject(signal.reason);
         };
         signal.addEventListener("abort", leave, { once: true });
-        queue.set(wake, guest);
+        queue.set(wake, { guest, until: now() + leaseMs });
         wakeNext();
       });
     },

@@ -49,7 +49,7 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     const asked = directives(headers.get("cache-control"));
     const found =
       caller.kind === "token"
-        ? await askOnce(ask, asked)
+        ? await askOnce(ask, asked, (work) => c.executionCtx.waitUntil(work))
         : await cache.find({
             key,
             directives: asked,
@@ -88,10 +88,17 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   }
 
   // A signed token names its caller for one call: nothing is shared, stored or tried again.
-  async function askOnce(ask: ReturnType<typeof asker>, { onlyIfCached }: Directives): Promise<Found> {
+  async function askOnce(
+    ask: ReturnType<typeof asker>,
+    { onlyIfCached }: Directives,
+    waitUntil: (work: Promise<unknown>) => void,
+  ): Promise<Found> {
     if (onlyIfCached) throw notCached();
     try {
-      const list = await ask(false, AbortSignal.timeout(settings.listTimeoutMs));
+      const answer = ask(false, AbortSignal.timeout(settings.listTimeoutMs));
+      // On Workers a caller who leaves would take his place among the list fetches with him.
+      waitUntil(answer.catch(() => {}));
+      const list = await answer;
       return { list, outcome: { by: "forward", why: "bypass", isStored: false, isCollapsed: false } };
     } catch (fault) {
       throw refused({ failure: asFailure(fault), retryAt: now() }, now());

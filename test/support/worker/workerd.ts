@@ -1,26 +1,42 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire, stripTypeScriptTypes } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 
 export interface Workerd {
   /** Such as `http://127.0.0.1:43121`. */
   readonly url: string;
+  /** Where the caller Worker listens, if there is one. */
+  readonly callerUrl: string;
   /** What the Worker wrote to its console. */
   readonly output: string[];
   stop(): Promise<void>;
+}
+
+export interface Neighbours {
+  /** The file of a second Worker, TypeScript without imports, which gets the first as its service binding KEYLANE. */
+  readonly caller?: string;
+  /** JavaScript that is the Worker in the bundle's place, and imports that as "keylane". */
+  readonly entry?: string | undefined;
 }
 
 /**
  * Starts a bundle in workerd itself, listening on a free port: no development server in between, which would code
  * bodies and rewrite targets on its own. `bindings` become text bindings.
  */
-export async function startWorkerd(bundle: string, bindings: Record<string, string> = {}): Promise<Workerd> {
+export async function startWorkerd(
+  bundle: string,
+  bindings: Record<string, string> = {},
+  { caller, entry }: Neighbours = {},
+): Promise<Workerd> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-workerd-"));
   const config = join(folder, "config.capnp");
-  await writeFile(config, configOf(bundle, bindings));
+  const callerScript = caller && stripTypeScriptTypes(await readFile(caller, "utf8"));
+  await writeFile(config, configOf(bundle, bindings, entry, callerScript));
   const child = spawn(binary(), ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -29,14 +45,24 @@ export async function startWorkerd(bundle: string, bindings: Record<string, stri
   child.stderr?.on("data", (data: Buffer) => output.push(data.toString()));
   const exited = once(child, "exit");
   const control = child.stdio[3];
-  if (control === null || control === undefined) throw new Error("workerd has no control pipe");
-  const told = await Promise.race([
-    once(control, "data").then(([data]) => String(data)),
+  if (!(control instanceof Readable)) throw new Error("workerd has no control pipe");
+  const ports = new Map<string, number>();
+  const listening = (async () => {
+    // One JSON line for each socket, once it listens.
+    for await (const line of createInterface(control)) {
+      const { socket, port } = JSON.parse(line) as { socket: string; port: number };
+      ports.set(socket, port);
+      if (ports.has("http") && (caller === undefined || ports.has("caller"))) return;
+    }
+    throw new Error(`workerd did not start: ${output.join("")}`);
+  })();
+  await Promise.race([
+    listening,
     exited.then(() => Promise.reject(new Error(`workerd did not start: ${output.join("")}`))),
   ]);
-  const { port } = JSON.parse(told.split("\n")[0] ?? "") as { port: number };
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${ports.get("http")}`,
+    callerUrl: `http://127.0.0.1:${ports.get("caller")}`,
     output,
     async stop() {
       child.kill("SIGKILL");
@@ -46,25 +72,53 @@ export async function startWorkerd(bundle: string, bindings: Record<string, stri
   };
 }
 
-function configOf(bundle: string, bindings: Record<string, string>): string {
+function configOf(
+  bundle: string,
+  bindings: Record<string, string>,
+  entry: string | undefined,
+  caller: string | undefined,
+): string {
   const texts = Object.entries(bindings).map(
     ([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`,
   );
+  const modules = [module("keylane", `embed ${JSON.stringify(`/${basename(bundle)}`)}`)];
+  // The first module is the Worker.
+  if (entry !== undefined) modules.unshift(module("entry", JSON.stringify(entry)));
+  const services = [worker("main", modules, texts)];
+  const sockets = [socket("http", "main")];
+  if (caller !== undefined) {
+    services.push(
+      worker("caller", [module("caller", JSON.stringify(caller))], ['(name = "KEYLANE", service = "main")']),
+    );
+    sockets.push(socket("caller", "caller"));
+  }
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = (
-      modules = [(name = "worker", esModule = embed ${JSON.stringify(`/${basename(bundle)}`)})],
-      bindings = [${texts.join(", ")}],
+    ${services.join("\n    ")}
+    (name = "network", network = (allow = ["private", "public"])),
+  ],
+  sockets = [${sockets.join(", ")}],
+);
+`;
+}
+
+function module(name: string, source: string): string {
+  return `(name = "${name}", esModule = ${source})`;
+}
+
+function worker(name: string, modules: readonly string[], bindings: readonly string[]): string {
+  return `(name = "${name}", worker = (
+      modules = [${modules.join(", ")}],
+      bindings = [${bindings.join(", ")}],
       compatibilityDate = "2026-10-20",
       compatibilityFlags = ["enable_request_signal"],
       globalOutbound = "network",
-    )),
-    (name = "network", network = (allow = ["private", "public"])),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);
-`;
+    )),`;
+}
+
+function socket(name: string, service: string): string {
+  return `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${service}")`;
 }
 
 // The package's own entry knows where the binary of this platform is.
