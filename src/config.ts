@@ -13,6 +13,7 @@ import {
   type Form,
   type Wanted,
 } from "./forms.ts";
+import { quotesKey } from "./credential.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import type { ListName } from "./paths.ts";
 
@@ -114,7 +115,9 @@ function reader(source: Source, faults: string[]) {
     if (raw === undefined || (raw === "" && empty === undefined)) return fallback;
     const value = typeof raw === "string" ? form(raw.trim()) : { wanted: "text", isSecret: true };
     if (!isWanted(value)) return value;
-    const shown = value.isSecret === true ? "a value that is not shown" : JSON.stringify(found);
+    // Keys are pasted into the wrong line.
+    const isSecret = value.isSecret === true || quotesKey(String(found));
+    const shown = isSecret ? "a value that is not shown" : JSON.stringify(found);
     faults.push(`${name} must be ${value.wanted}, got ${shown}`);
     return fallback;
   };

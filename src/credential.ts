@@ -44,6 +44,11 @@ export function namedCredential(authorization: string | null, apiKey: string | n
   return given(authorization?.replace(BEARER, "")) ?? given(apiKey);
 }
 
+/** Says whether a text that is to be shown has what looks like a key, at its begin or anywhere. */
+export function quotesKey(text: string): boolean {
+  return /(?<![a-z\d])sk-/i.test(text);
+}
+
 /**
  * Makes the function from credential to fingerprint: SHA-256 keyed by `secret`, 256 bits as hex.
  * The secret's own digest comes first and has a fixed length; a one-shot hash costs a fifth of an HMAC, and its known

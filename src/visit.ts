@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { corsFields, isPreflight, type CorsOrigins } from "./cors.ts";
+import { quotesKey } from "./credential.ts";
 import { KeylaneError, problem } from "./errors.ts";
 import type { CacheOutcome, FieldLines } from "./headers.ts";
 import { route, type Route } from "./paths.ts";
@@ -75,10 +76,10 @@ function routeOf(request: Request, target: string, allowedHosts: readonly string
   }
 }
 
-// A request id goes into the log: it must be short and plain, and have nothing of a credential.
+// A request id goes into the log: it must be short and plain, and have nothing of a credential, wherever that stands.
 function requestIdOf(headers: Headers): string {
   const given = headers.get("x-request-id");
-  if (given === null || !/^[\w.:-]{1,128}$/.test(given) || /^sk-/i.test(given)) return randomUUID();
+  if (given === null || !/^[\w.:-]{1,128}$/.test(given) || quotesKey(given)) return randomUUID();
   const words = ["authorization", "x-api-key"].flatMap((name) => headers.get(name)?.split(/[\s,]+/) ?? []);
   const isQuote = words.some((word) => word.includes(given) || (word.length >= 8 && given.includes(word)));
   return isQuote ? randomUUID() : given;

@@ -44,6 +44,17 @@ const OCCASIONS: { occasion: string; make: (scene: Scene) => Promise<Answer> }[]
     occasion: "a key as Origin",
     make: ({ call }) => call("/v1/models", { headers: { ...bearer, origin: `https://${ALICE}` } }),
   },
+  {
+    occasion: "an upstream that quotes a token",
+    async make({ nano, list }) {
+      nano.fail({
+        kind: "status",
+        status: 401,
+        body: JSON.stringify({ code: TOKEN, message: `No ${TOKEN}` }),
+      });
+      return list(TOKEN);
+    },
+  },
   { occasion: "rows that are dropped", make: (all) => failing(all, { kind: "bad-rows" }) },
   ...[400, 401, 403, 422, 429, 500, 503].map((status) => ({
     occasion: `an upstream that quotes the key with ${status}`,
