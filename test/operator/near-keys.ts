@@ -1,0 +1,32 @@
+/** A key that is nearly another. */
+export interface NearKey {
+  readonly how: string;
+  readonly key: string;
+}
+
+/** Makes keys that a careless cache takes for the given one; none of them is among `real`. */
+export function nearKeys(key: string, real: readonly string[]): NearKey[] {
+  const middle = Math.floor(key.length / 2);
+  const near = [
+    { how: "the last character changed", key: key.slice(0, -1) + otherThan(key.at(-1)) },
+    { how: "the first character changed", key: otherThan(key[0]) + key.slice(1) },
+    {
+      how: "one character changed",
+      key: key.slice(0, middle) + otherThan(key[middle]) + key.slice(middle + 1),
+    },
+    { how: "in capitals", key: key.toUpperCase() },
+    { how: "in small letters", key: key.toLowerCase() },
+    { how: "the last character missing", key: key.slice(0, -1) },
+    { how: "the first character missing", key: key.slice(1) },
+    { how: "only its first half", key: key.slice(0, middle) },
+    { how: "only its second half", key: key.slice(middle) },
+    ...["x", "=", ":", "/", "."].map((junk) => ({ how: `with ${junk} behind it`, key: key + junk })),
+    { how: "with x before it", key: `x${key}` },
+    { how: "twice", key: key + key },
+  ];
+  return near.filter((one) => !real.includes(one.key));
+}
+
+function otherThan(character: string | undefined): string {
+  return character === "0" ? "1" : "0";
+}
