@@ -13,8 +13,10 @@ export type Fingerprint = string;
 // NanoGPT's keys are `sk-nano-` and a UUID, or a bare UUID; this is every character of RFC 6750's b68token, and a colon.
 const KEY = /^[\w.~+/:=-]+$/;
 const KEY_MAX_LENGTH = 512;
-// The scheme is case-insensitive (RFC 9110 §11.1).
-const BEARER = /^bearer(?:\s+|$)/i;
+// The scheme is case-insensitive (RFC 9110 §11.1). White space is what HTTP means by it: a pasted no-break space is
+// no part of a scheme, and of no key.
+const BEARER = /^bearer(?:[ \t]+|$)/i;
+const OUTER_SPACE = /^[ \t]+|[ \t]+$/g;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const JWT_MAX_LENGTH = 8192;
 // What tools send when their user has entered no key.
@@ -60,7 +62,7 @@ export function fingerprinter(secret: string, upstream: string): (credential: st
 }
 
 function given(value: string | null | undefined): string | undefined {
-  const text = value?.trim() ?? "";
+  const text = value?.replace(OUTER_SPACE, "") ?? "";
   return PLACEHOLDERS.has(text) ? undefined : text;
 }
 

@@ -1,4 +1,4 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,8 +6,9 @@ import { getRequestListener } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { App } from "../app.ts";
 import type { Settings } from "../config.ts";
-import { badRequest, KeylaneError, methodNotAllowed, problem } from "../errors.ts";
+import { badRequest, methodNotAllowed, type KeylaneError } from "../errors.ts";
 import type { Carry } from "../visit.ts";
+import { malformed, writeRaw } from "./malformed.ts";
 
 export interface Running {
   /** Where it listens, such as `http://127.0.0.1:8787`. */
@@ -44,7 +45,7 @@ export async function listen(
       if (!(isHttp1(incoming) && isHttp1Answer(outgoing)))
         throw new TypeError("Only HTTP/1.1 is served here.");
       if (isDraining) outgoing.shouldKeepAlive = false;
-      const fault = hostFault(incoming);
+      const fault = versionFault(incoming) ?? hostFault(incoming);
       if (fault !== undefined) return app.refuse(fault);
       const arrival = {
         target: incoming.url ?? "",
@@ -61,8 +62,16 @@ export async function listen(
     },
   );
 
+  // A connection on which nothing more is read as a request.
+  const last = new WeakSet<Socket>();
+
   // The adapter's own failures are its caller's; unheard, one would end the process.
   function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    if (last.has(incoming.socket)) return;
+    if (isLast(incoming)) {
+      last.add(incoming.socket);
+      outgoing.shouldKeepAlive = false;
+    }
     Promise.resolve(respond(incoming, outgoing)).catch(() => outgoing.destroy());
   }
 
@@ -88,17 +97,17 @@ export async function listen(
     if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
     answer(incoming, outgoing);
   });
+  // RFC 9110 §10.1.1: an expectation nobody knows may be refused; what asks for an answer gets one.
+  server.on("checkExpectation", answer);
   server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
     // Node has let go of this socket: its errors are nobody's, and a stop would wait for it for ever.
     socket.on("error", () => {});
     void writeRaw(socket, app.refuse(methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")));
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // Nobody is there to read an answer, or a part of another one has gone down already.
-    const hasBegun = "_httpMessage" in socket && socket._httpMessage !== null;
-    if (error.code === "ECONNRESET" || !socket.writable || hasBegun) socket.destroy();
-    else void writeRaw(socket, app.refuse(clientProblem(error.code)));
-  });
+  server.on(
+    "clientError",
+    malformed((error) => app.refuse(error)),
+  );
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -138,6 +147,20 @@ const isHttp1 = (incoming: object): incoming is IncomingMessage =>
   "rawHeaders" in incoming && !("authority" in incoming);
 const isHttp1Answer = (outgoing: object): outgoing is ServerResponse => "shouldKeepAlive" in outgoing;
 
+// Node's parser drops what came in one packet behind an offer to upgrade, and would read on in the middle of the rest.
+// RFC 9112 §6.1: chunks from a sender of HTTP/1.0 are answered, and then the connection is closed.
+function isLast({ headers, httpVersion }: IncomingMessage): boolean {
+  return (
+    headers.upgrade !== undefined || (httpVersion === "1.0" && headers["transfer-encoding"] !== undefined)
+  );
+}
+
+// Node's parser also takes 0.9 and 2.0, and reads them as if they were 1.0.
+function versionFault({ httpVersion }: IncomingMessage): KeylaneError | undefined {
+  if (httpVersion === "1.1" || httpVersion === "1.0") return undefined;
+  return badRequest("Send a request of HTTP/1.1.");
+}
+
 // RFC 9112 §3.2: a request of HTTP/1.1 has one Host, and a server must refuse any other number.
 function hostFault({ rawHeaders, httpVersion }: IncomingMessage): KeylaneError | undefined {
   let hosts = 0;
@@ -146,30 +169,6 @@ function hostFault({ rawHeaders, httpVersion }: IncomingMessage): KeylaneError |
   }
   if (hosts === 1 || (hosts === 0 && httpVersion === "1.0")) return undefined;
   return badRequest("Send one Host header.");
-}
-
-function clientProblem(code: string | undefined): KeylaneError {
-  if (code === "HPE_HEADER_OVERFLOW") {
-    return new KeylaneError(
-      problem(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all."),
-    );
-  }
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    const message = "Send the request faster (HEADERS_TIMEOUT, REQUEST_TIMEOUT).";
-    return new KeylaneError(problem(408, "request_timeout", message));
-  }
-  return badRequest("Send a well-formed HTTP/1.1 request.");
-}
-
-/** Writes an answer to a connection that Node gave up on before there was a response to write to. */
-async function writeRaw(socket: Duplex, response: Response): Promise<void> {
-  const body = await response.text();
-  const lines = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`, "Connection: close"];
-  response.headers.forEach((value, name) => lines.push(`${name}: ${value}`));
-  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
-  // Half a connection is no use to anyone; a moment, so that bytes still on their way up do not reset the answer.
-  socket.resume();
-  setTimeout(() => socket.destroy(), 500).unref();
 }
 
 function urlOf(address: AddressInfo | string | null): string {
