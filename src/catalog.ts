@@ -29,7 +29,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function checkCatalog(body: Uint8Array<ArrayBuffer>): Catalog {
   const bytes = withoutMark(body);
   const rows = rowsOf(bytes, MAX_DEPTH);
-  if (rows === undefined) throw new InvalidCatalog("nested too deep");
+  if (typeof rows === "string") throw new InvalidCatalog(rows);
   const json = parsed(bytes);
   if (!isObject(json)) throw new InvalidCatalog("not a JSON object");
   const { data, error } = json;
@@ -52,7 +52,8 @@ export function modelsOf(bytes: Uint8Array): readonly Model[] {
 /** Gives the bytes of one model of a checked list, as they came; undefined where no row has exactly this id. */
 export function modelBytes(bytes: Uint8Array<ArrayBuffer>, id: string): Uint8Array<ArrayBuffer> | undefined {
   const index = modelsOf(bytes).findIndex((model) => model.id === id);
-  const row = rowsOf(bytes, MAX_DEPTH)?.[index];
+  const rows = rowsOf(bytes, MAX_DEPTH);
+  const row = typeof rows === "string" ? undefined : rows[index];
   return row === undefined ? undefined : bytes.slice(row.start, row.end);
 }
 

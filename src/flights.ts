@@ -141,8 +141,10 @@ export function flights(
     async wait(errand, deadline) {
       for (;;) {
         const { flight, isCollapsed } = join(errand);
-        const landing = await within(flight.landing, Math.min(deadline, flight.deadline + GRACE_MS) - now());
-        if (landing !== undefined || now() >= deadline) return { landing, isCollapsed };
+        const overdueAt = flight.deadline + GRACE_MS;
+        const landing = await within(flight.landing, Math.min(deadline, overdueAt) - now());
+        // Not judged by the clock, which may be a millisecond behind the timer: a flight would be overtaken too early.
+        if (landing !== undefined || deadline <= overdueAt) return { landing, isCollapsed };
         // The flight is overdue: whoever notices first takes over.
         overtake(flight);
       }

@@ -57,12 +57,15 @@ export function retryAfterMs(value: string | null, now: number): number | undefi
   if (value === null) return undefined;
   const ms = deltaSeconds(value);
   if (ms !== undefined) return ms;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+  // Date.parse finds a date in almost any text that holds a number.
+  const at = /^[a-z]{3,9}, .+ gmt$/i.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - now), LONGEST_MS);
 }
+
+const LONGEST_MS = 2 ** 31 * 1000;
 
 // RFC 9111 §1.2.2: a number too large to hold counts as 2^31.
 function deltaSeconds(value: string | undefined): number | undefined {
   const digits = /^"?(\d+)"?$/.exec(value?.trim() ?? "")?.[1];
-  return digits === undefined ? undefined : Math.min(Number(digits), 2 ** 31) * 1000;
+  return digits === undefined ? undefined : Math.min(Number(digits) * 1000, LONGEST_MS);
 }

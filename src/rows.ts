@@ -1,3 +1,5 @@
+const MAX_ROWS = 250_000;
+
 /** Where a row stands in the bytes of a list: from `start` up to, not including, `end`. */
 export interface Row {
   readonly start: number;
@@ -9,10 +11,14 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 
 
 /**
  * Finds the rows of `{"data":[…]}` in the bytes of a JSON text, so that a row can be given on as it came, every digit of
- * its numbers kept. Gives undefined for JSON nested deeper than `maxDepth`: on the bytes and before parsing, since
- * JSON.parse would build it all and whatever walks it then would overflow the stack. Checks nothing else.
+ * its numbers kept. Says what is wrong with JSON nested deeper than `maxDepth` or of more than 250,000 rows: on the bytes
+ * and before parsing, since JSON.parse would build it all, and then memory or whatever walks it would suffer. Checks
+ * nothing else.
  */
-export function rowsOf(bytes: Uint8Array, maxDepth: number): readonly Row[] | undefined {
+export function rowsOf(
+  bytes: Uint8Array,
+  maxDepth: number,
+): readonly Row[] | "nested too deep" | "too many rows" {
   let rows: Row[] = [];
   let depth = 0;
   let isInData = false;
@@ -25,7 +31,7 @@ export function rowsOf(bytes: Uint8Array, maxDepth: number): readonly Row[] | un
       if (depth === 1) name = { start: i, end };
       i = end - 1;
     } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-      if (++depth > maxDepth) return undefined;
+      if (++depth > maxDepth) return "nested too deep";
       if (depth !== 2 || byte !== OPEN_ARRAY || !isData(bytes, name)) continue;
       // Of two fields of one name JSON.parse takes the last.
       isInData = true;
@@ -39,6 +45,7 @@ export function rowsOf(bytes: Uint8Array, maxDepth: number): readonly Row[] | un
       depth--;
     } else if (byte === COMMA && isInData && depth === 2) {
       push(rows, bytes, start, i);
+      if (rows.length > MAX_ROWS) return "too many rows";
       start = i + 1;
     } else if (byte === COLON && depth === 1 && isData(bytes, name)) rows = [];
   }
@@ -54,13 +61,15 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
+// Never the whole of a long name, nor with an exception for a broken one: a body can be made of nothing but names.
 function isData(bytes: Uint8Array, { start, end }: Row): boolean {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes.subarray(start, end))) === "data";
-  } catch {
-    return false;
-  }
+  return end - start <= LONGEST_DATA && DATA.test(latin1.decode(bytes.subarray(start, end)));
 }
+
+// However JSON can write "data".
+const DATA = /^"(?:d|\\u0064)(?:a|\\u0061)(?:t|\\u0074)(?:a|\\u0061)"$/;
+const LONGEST_DATA = '"\\u0064\\u0061\\u0074\\u0061"'.length;
+const latin1 = new TextDecoder("latin1");
 
 // An empty array has no row, and white space around a row is not part of it.
 function push(rows: Row[], bytes: Uint8Array, start: number, end: number): void {

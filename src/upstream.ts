@@ -38,6 +38,8 @@ const PATHS: Readonly<Record<ListName, string>> = {
   paid: "/paid/v1/models",
 };
 const ERROR_MAX_BYTES = 64 * 1024;
+// Its words are worth a wait, but a shorter one than a caller with a stored list has patience for.
+const ERROR_PART_OF_TIMEOUT = 4;
 
 export interface UpstreamSettings {
   /** Without a slash at the end. */
@@ -62,7 +64,7 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
       cache: "no-store",
       signal,
     }).catch((fault: unknown) => {
-      throw unreachable(fault);
+      throw signal.aborted ? timedOut() : unreachable(fault);
     });
     const answeredAt = now();
     const { status } = response;
@@ -76,8 +78,7 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
       await response.body?.cancel().catch(() => {});
       throw status < 500 ? invalid(`status ${status}`) : faulty(status, retryAfter);
     }
-    // An error whose body breaks is still that error.
-    const body = await read(response.body, ERROR_MAX_BYTES).catch(() => new Uint8Array());
+    const body = await readError(response.body, settings.listTimeoutMs / ERROR_PART_OF_TIMEOUT);
     throw rejection(status, body, request.credential, retryAfter);
   }
 
@@ -89,14 +90,19 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
       try {
         return await ask(request, signal);
       } catch (fault) {
-        if (signal.aborted) throw new UpstreamFailure("failed", TIMED_OUT, "timeout");
+        // First of all what upstream said: a key that it refused is refused, though the time was over then.
         if (fault instanceof UpstreamFailure) throw fault;
+        if (signal.aborted) throw timedOut();
         throw invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
       } finally {
         leave();
       }
     },
   };
+}
+
+function timedOut(): UpstreamFailure {
+  return new UpstreamFailure("failed", TIMED_OUT, "timeout");
 }
 
 function urlOf(base: string, { list, query }: ListRequest): string {
@@ -125,6 +131,27 @@ async function read(
     length += chunk.length;
     if (length > maxBytes) throw new InvalidCatalog(`larger than ${maxBytes} bytes`);
     chunks.push(chunk);
+  }
+  return joined(chunks);
+}
+
+// An error whose body breaks or does not end is still that error: what came of it has to do.
+async function readError(body: ReadableStream<Uint8Array> | null, maxMs: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const reader = body?.getReader();
+  const leave = () => void reader?.cancel().catch(() => {});
+  const timer = setTimeout(leave, maxMs);
+  try {
+    for (let length = 0; length <= ERROR_MAX_BYTES; length += chunks.at(-1)?.length ?? 0) {
+      const piece = await reader?.read();
+      if (piece?.value === undefined) break;
+      chunks.push(piece.value);
+    }
+  } catch {
+    // Cut or reset.
+  } finally {
+    clearTimeout(timer);
+    leave();
   }
   return joined(chunks);
 }

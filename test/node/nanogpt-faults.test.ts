@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { bombBytes } from "../support/nanogpt/broken-codings.ts";
+import { ODD_IDS } from "../support/nanogpt/broken-lists.ts";
 import { plainFaults, type PlainFault } from "../support/nanogpt/faults.ts";
 import { rawCall, type Heard } from "../support/nanogpt/raw-call.ts";
 import { startNanoGpt, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
@@ -61,6 +62,21 @@ const shows: Readonly<Record<Exclude<PlainFault, "hang-before-headers" | "gzip-b
   "bad-rows": (answer) => parsed(answer).data.length === 4 && parsed(answer).data[0] === null,
   empty: (answer) => parsed(answer).data.length === 0,
   bom: ({ body }) => body.toString() === `\uFEFF${good}`,
+  "cut-gzip-chunked": ({ head, body }) => /encoding: gzip/.test(head) && isCutChunk(head, body),
+  "gzip-and-more": (answer) => isWhole(answer) && answer.body.toString().endsWith("and more"),
+  "gzip-twice": ({ head, body }) =>
+    /encoding: gzip, gzip/.test(head) && gunzipSync(gunzipSync(body)).toString() === good,
+  "many-rows": (answer) => parsed(answer).data.length === 100_002,
+  "large-row": ({ body }) => body.length > 15 * 1024 * 1024,
+  "wide-row": (answer) => Object.keys(parsed(answer).data[2] ?? {}).length === 100_001,
+  "nested-row": ({ body }) => body.toString().includes("[".repeat(60)),
+  "odd-ids": (answer) => ODD_IDS.every((id, i) => parsed(answer).data[i + 2]?.id === id),
+  "odd-numbers": (answer) => parsed(answer).data[2]?.huge === Infinity,
+  "fields-twice": ({ body }) => body.toString().split('"data":').length === 3,
+  "utf-16": ({ body }) => body.toString("utf16le") === `\uFEFF${good}`,
+  "latin-1": ({ body }) =>
+    body.toString("latin1").includes("caf\u00e9") && body.toString().includes("\uFFFD"),
+  nul: ({ body }) => body.toString() === `${good}\0`,
   "no-content": ({ head, body }) => head.includes("204 No Content") && body.length === 0,
 };
 

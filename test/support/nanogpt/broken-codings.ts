@@ -1,7 +1,8 @@
 import { promisify } from "node:util";
-import { constants, crc32, deflateRawSync, gzip } from "node:zlib";
+import { brotliCompressSync, constants, crc32, deflateRawSync, gzip, gzipSync } from "node:zlib";
 import { jsonText, send } from "./answer.ts";
-import type { Breakage } from "./breakage.ts";
+import { closeConnection, type Breakage } from "./breakage.ts";
+import type { Exchange } from "./exchange.ts";
 
 const gzipped = promisify(gzip);
 
@@ -9,6 +10,12 @@ const gzipped = promisify(gzip);
 export type CodingFault =
   /** A gzip stream that ends in its middle. */
   | "cut-gzip"
+  /** The same in chunks on a connection that closes without the last one. */
+  | "cut-gzip-chunked"
+  /** A good gzip stream with more bytes behind it. */
+  | "gzip-and-more"
+  /** A good list in gzip, in gzip once more. */
+  | "gzip-twice"
   /** Said to be gzip, and is not. */
   | "bad-gzip"
   /** 65 kB that inflate to a good list of 64 MB, nearly all of it blanks. */
@@ -24,6 +31,18 @@ export const brokenCodings: Readonly<Record<CodingFault, Breakage>> = {
     const whole = await gzipped(good);
     send(exchange, coded("gzip", whole.subarray(0, Math.ceil(whole.length / 2))));
   },
+  async "cut-gzip-chunked"(exchange, good) {
+    const whole = await gzipped(good);
+    exchange.response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
+    exchange.response.write(whole.subarray(0, Math.ceil(whole.length / 2)));
+    closeConnection(exchange);
+  },
+  async "gzip-and-more"(exchange, good) {
+    send(exchange, coded("gzip", Buffer.concat([await gzipped(good), Buffer.from("and more")])));
+  },
+  async "gzip-twice"(exchange, good) {
+    send(exchange, coded("gzip, gzip", await gzipped(await gzipped(good))));
+  },
   "bad-gzip"(exchange, good) {
     send(exchange, coded("gzip", good));
   },
@@ -37,6 +56,19 @@ export const brokenCodings: Readonly<Record<CodingFault, Breakage>> = {
     send(exchange, coded("foo", good));
   },
 };
+
+/** A few bytes that grow to many. */
+export interface BombFault {
+  readonly kind: "bomb";
+  readonly coding: "gzip" | "br" | "gzip, gzip";
+  /** Of the answer; 200 when left out. */
+  readonly status?: number | undefined;
+}
+
+/** Answers with a bomb of 64 MB. */
+export function sendBomb(exchange: Exchange, { coding, status = 200 }: BombFault): void {
+  send(exchange, { ...coded(coding, BOMBS[coding]()), status });
+}
 
 /** Is the size of what the gzip bomb inflates to, its few rows aside. */
 export const bombBytes: number = 64 * 1024 * 1024;
@@ -68,5 +100,13 @@ function gzipBomb(): Buffer {
   ]);
 }
 
+const BOMBS: Readonly<Record<BombFault["coding"], () => Buffer>> = {
+  gzip: gzipBomb,
+  "gzip, gzip": () => gzipSync(gzipBomb()),
+  br: () =>
+    brotliCompressSync(`{"object":"list","data":[{"id":"bomb"}]}${" ".repeat(bombBytes)}`, {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
+    }),
+};
 const MEGABYTE = 1024 * 1024;
 const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);

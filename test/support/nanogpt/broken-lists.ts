@@ -27,7 +27,24 @@ export type ListFault =
   /** A list without rows. */
   | "empty"
   /** A good list behind a byte order mark. */
-  | "bom";
+  | "bom"
+  /** 100,000 rows more. */
+  | "many-rows"
+  /** A row of 15 MB more. */
+  | "large-row"
+  /** A row with 100,000 fields more. */
+  | "wide-row"
+  /** A row that is nested as deep as a list may be, more or less. */
+  | "nested-row"
+  /** Ids that are empty, long, of several lines, of half a character. */
+  | "odd-ids"
+  /** Numbers no program can hold. */
+  | "odd-numbers"
+  /** Every field twice, the good one last. */
+  | "fields-twice"
+  | "utf-16"
+  | "latin-1"
+  | "nul";
 
 /** How the body breaks, by fault. */
 export const brokenLists: Readonly<Record<ListFault, Breakage>> = {
@@ -52,6 +69,30 @@ export const brokenLists: Readonly<Record<ListFault, Breakage>> = {
   }),
   empty: says(() => list([])),
   bom: says((good) => `\uFEFF${good}`),
+  "many-rows": says((good) =>
+    withRows(
+      good,
+      Array.from({ length: 100_000 }, (_, i) => `{"id":"row-${i}"}`),
+    ),
+  ),
+  "large-row": says((good) => paddedList(good, 15 * 1024 * 1024)),
+  "wide-row": says((good) => withRows(good, [`{"id":"wide",${WIDE}}`])),
+  "nested-row": says((good) =>
+    withRows(good, [`{"id":"nested","nested":${"[".repeat(60)}${"]".repeat(60)}}`]),
+  ),
+  "odd-ids": says((good) =>
+    withRows(
+      good,
+      ODD_IDS.map((id) => JSON.stringify({ id })),
+    ),
+  ),
+  "odd-numbers": says((good) =>
+    withRows(good, [`{"id":"odd","huge":1e999,"long":${"9".repeat(5000)},"zero":-0}`]),
+  ),
+  "fields-twice": says((good) => `{"data":[{"id":"first"}],"object":1,${good.slice(1)}`),
+  "utf-16": says((good) => Buffer.from(`\uFEFF${good}`, "utf16le")),
+  "latin-1": says((good) => Buffer.from(withRows(good, ['{"id":"caf\u00e9"}']), "latin1")),
+  nul: says((good) => `${good}\0`),
 };
 
 /** Adds a row with so long a description to a good list. */
@@ -60,7 +101,12 @@ export function paddedList(good: string, bytes: number): string {
   return list([...rowsOf(good), { ...row, description: "x".repeat(bytes) }]);
 }
 
-function says(body: (good: string) => string): Breakage {
+function withRows(good: string, more: readonly string[]): string {
+  const rows = [...rowsOf(good).map((row) => JSON.stringify(row)), ...more];
+  return `{"object":"list","data":[${rows.join(",")}]}`;
+}
+
+function says(body: (good: string) => string | Buffer): Breakage {
   return (exchange, good) => send(exchange, jsonText(body(good)));
 }
 
@@ -73,6 +119,17 @@ function list(data: readonly unknown[]): string {
   return JSON.stringify({ object: "list", data });
 }
 
+/** Ids that are strings, and odd. */
+export const ODD_IDS: readonly string[] = [
+  "",
+  "x".repeat(10_000),
+  "two\nlines",
+  "\0",
+  "half \ud83d",
+  "%2F%00",
+];
+
+const WIDE = Array.from({ length: 100_000 }, (_, index) => `"field-${index}":${index}`).join(",");
 const PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>\n";
 const DEEP = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
 // As text: an object literal would set a prototype where JSON sets a key.

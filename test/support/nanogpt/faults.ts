@@ -1,10 +1,12 @@
 import { jsonText, send } from "./answer.ts";
-import type { Breakage } from "./breakage.ts";
-import { brokenCodings, type CodingFault } from "./broken-codings.ts";
+import { closeConnection, type Breakage } from "./breakage.ts";
+import { brokenCodings, sendBomb, type BombFault, type CodingFault } from "./broken-codings.ts";
 import { brokenConnections, type ConnectionFault } from "./broken-connections.ts";
 import { brokenLists, paddedList, type ListFault } from "./broken-lists.ts";
+import { sendEndless, type EndlessFault } from "./endless-answers.ts";
 import type { Exchange } from "./exchange.ts";
 import { isListRequest, listFor } from "./lists.ts";
+import { sendRaw, type RawFault } from "./raw-answers.ts";
 import { rateLimited } from "./refusals.ts";
 import type { World } from "./routes.ts";
 
@@ -18,6 +20,8 @@ export type Fault =
       readonly headers?: Readonly<Record<string, string>> | undefined;
       readonly contentType?: string | undefined;
       readonly early?: boolean | undefined;
+      /** What happens behind the body in place of its promised end. */
+      readonly end?: "cut" | "hang" | undefined;
     }
   /** NanoGPT's own 429: a flat body on list routes, OpenAI's envelope elsewhere. */
   | { readonly kind: "rate-limited"; readonly retryAfter?: number | undefined }
@@ -35,6 +39,9 @@ export type Fault =
   | { readonly kind: "header-bomb"; readonly count?: number | undefined; readonly bytes?: number | undefined }
   /** A good list after interim answers (103, then 100). */
   | { readonly kind: "interim"; readonly statuses?: readonly number[] | undefined }
+  | BombFault
+  | RawFault
+  | EndlessFault
   | { readonly kind: PlainFault };
 
 /** A fault with nothing to choose about it. */
@@ -71,6 +78,12 @@ export async function answerBroken(exchange: Exchange, fault: Fault, world: Worl
       return sendHeaderBomb(exchange, good, fault);
     case "interim":
       return sendInterim(exchange, good, fault);
+    case "bomb":
+      return sendBomb(exchange, fault);
+    case "raw":
+      return sendRaw(exchange, good, fault);
+    case "endless":
+      return sendEndless(exchange, good, fault);
   }
 }
 
@@ -84,9 +97,19 @@ function isPlainKind(kind: string): kind is PlainFault {
 
 type Chosen<Kind extends Fault["kind"]> = Extract<Fault, { readonly kind: Kind }>;
 
-function sendStatus(exchange: Exchange, { status, body = "", headers, contentType }: Chosen<"status">): void {
+function sendStatus(exchange: Exchange, fault: Chosen<"status">): void {
+  const { status, body = "", headers, contentType, end } = fault;
   const type = contentType ?? (body.startsWith("{") ? "application/json" : "text/plain");
-  send(exchange, { status, headers: { "content-type": type, ...headers }, body });
+  if (end === undefined)
+    return send(exchange, { status, headers: { "content-type": type, ...headers }, body });
+  exchange.response.writeHead(status, {
+    "content-type": type,
+    "content-length": body.length + 100,
+    ...headers,
+  });
+  exchange.response.flushHeaders();
+  exchange.response.write(body);
+  if (end === "cut") closeConnection(exchange);
 }
 
 function sendRedirect(exchange: Exchange, { status = 302, location }: Chosen<"redirect">): void {

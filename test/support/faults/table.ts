@@ -1,0 +1,104 @@
+import type { Runtime } from "../keylane.ts";
+import type { Fault } from "../nanogpt/nanogpt.ts";
+import { CONNECTIONS } from "./connections.ts";
+import { LISTS } from "./lists.ts";
+import { ODDITIES } from "./oddities.ts";
+import { STATUSES } from "./statuses.ts";
+
+/** Something that NanoGPT does, and by its group what Keylane makes of it. */
+export interface FaultRow {
+  /** What NanoGPT does, so that "NanoGPT …" is a sentence. */
+  readonly name: string;
+  readonly group: GroupName;
+  /** `refuse`: nobody listens at its port. */
+  readonly cause: Fault | "refuse";
+  /** The status, where it is NanoGPT's own. */
+  readonly status?: number | undefined;
+  /** The error's code, where it is NanoGPT's own or not the group's. */
+  readonly code?: string | null | undefined;
+  /** The ids that callers get of a good list; the same when left out. */
+  readonly ids?: ((good: readonly string[]) => readonly string[]) | undefined;
+  /** How long it takes where that is not the group's. */
+  readonly within?: Within | undefined;
+  /** Where one runtime judges otherwise than the other, which is not ours to say. */
+  readonly only?: Runtime | undefined;
+}
+
+/** What Keylane makes of a group of faults. A row of the README's table is one group, under the same name. */
+export interface Outcome {
+  /** With nothing stored: the list, or an error; `its own` is the status or code that NanoGPT said. */
+  readonly cold: "the list" | { readonly status: number | "its own"; readonly code: string };
+  /** With a list stored that is too old to be served unasked. */
+  readonly stored: "the new list" | "the stored list" | "the same error";
+  /** What is stored for that key afterwards. */
+  readonly kept: "the new list" | "the stored list" | "its other lists" | "nothing";
+  readonly within: Within;
+}
+
+/** How long a caller with nothing stored waits; with a list to fall back on, half of `LIST_TIMEOUT` at most. */
+export type Within = "at once" | "a quarter of LIST_TIMEOUT" | "LIST_TIMEOUT";
+
+const failure = (status: number | "its own", code: string): Outcome => ({
+  cold: { status, code },
+  stored: "the stored list",
+  kept: "the stored list",
+  within: "at once",
+});
+const refusal = (kept: Outcome["kept"]): Outcome => ({
+  cold: { status: "its own", code: "its own" },
+  stored: "the same error",
+  kept,
+  within: "at once",
+});
+
+export type GroupName =
+  | "sends a good list in an odd way"
+  | "cannot be reached"
+  | "closes or resets before its answer"
+  | "is silent or too slow"
+  | "breaks off its answer"
+  | "does not speak HTTP"
+  | "codes its answer wrongly"
+  | "sends too much"
+  | "sends what is no model list"
+  | "sends a success other than 200"
+  | "redirects"
+  | "says 401"
+  | "says another 4xx"
+  | "says 408, 425 or 429"
+  | "says 503"
+  | "says another 5xx";
+
+/** All groups, in the README's order. */
+export const GROUPS: Readonly<Record<GroupName, Outcome>> = {
+  "sends a good list in an odd way": {
+    cold: "the list",
+    stored: "the new list",
+    kept: "the new list",
+    within: "at once",
+  },
+  "cannot be reached": failure(502, "upstream_unreachable"),
+  "closes or resets before its answer": failure(502, "upstream_unreachable"),
+  "is silent or too slow": { ...failure(504, "upstream_timeout"), within: "LIST_TIMEOUT" },
+  "breaks off its answer": failure(502, "upstream_invalid_response"),
+  "does not speak HTTP": failure(502, "upstream_unreachable"),
+  "codes its answer wrongly": failure(502, "upstream_invalid_response"),
+  "sends too much": failure(502, "upstream_invalid_response"),
+  "sends what is no model list": failure(502, "upstream_invalid_response"),
+  "sends a success other than 200": failure(502, "upstream_invalid_response"),
+  redirects: failure(502, "upstream_invalid_response"),
+  "says 401": refusal("nothing"),
+  "says another 4xx": refusal("its other lists"),
+  "says 408, 425 or 429": failure("its own", "its own"),
+  "says 503": failure(503, "upstream_unavailable"),
+  "says another 5xx": failure(502, "upstream_error"),
+};
+
+/** Every fault, group by group. */
+export const FAULTS: readonly FaultRow[] = [...ODDITIES, ...CONNECTIONS, ...LISTS, ...STATUSES];
+
+/** The first fault of each group that keeps a stored list, to stand for the rest. */
+export const FAILURES: readonly FaultRow[] = FAULTS.filter(
+  ({ group }, index) =>
+    GROUPS[group].stored === "the stored list" && FAULTS.findIndex((row) => row.group === group) === index,
+);
