@@ -73,19 +73,17 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
       signal.throwIfAborted();
       for (const lease of leases) if (lease.until <= now()) leases.delete(lease);
       const queue = guest.isKnown ? known : others;
-      return new Promise((resolve, reject) => {
-        const wake = () => {
-          signal.removeEventListener("abort", leave);
-          resolve(take(guest, leaseMs));
-        };
-        const leave = () => {
-          queue.delete(wake);
-          reject(signal.reason);
-        };
-        signal.addEventListener("abort", leave, { once: true });
-        queue.set(wake, { guest, until: now() + leaseMs });
-        wakeNext();
-      });
+      const { promise, resolve, reject } = Promise.withResolvers<() => void>();
+      // Called by whoever leaves: on Workers that is another request, which may touch nothing here but the promise.
+      const wake = () => resolve(take(guest, leaseMs));
+      const giveUp = () => {
+        queue.delete(wake);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      queue.set(wake, { guest, until: now() + leaseMs });
+      wakeNext();
+      return promise.finally(() => signal.removeEventListener("abort", giveUp));
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Fingerprint } from "./credential.ts";
 import { isTransient, KeylaneError, problem } from "./errors.ts";
 import { flights, GRACE_MS, type Errand } from "./flights.ts";
-import { age, freshness, type Directives, type Lifetimes } from "./freshness.ts";
+import { age, freshness, type Directives, type Freshness, type Lifetimes } from "./freshness.ts";
 import type { CacheOutcome } from "./headers.ts";
 import type { Log } from "./log.ts";
 import { refusals, refused } from "./refusals.ts";
@@ -46,9 +46,8 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
   async function find(question: Question): Promise<Found> {
     const { key, directives } = question;
     const stored = store.get(key);
-    const state =
-      stored === undefined ? "expired" : freshness(age(stored.storedAt, now()), lifetimesOf(stored));
-    const usable = state === "expired" ? undefined : stored;
+    const state = stateOf(stored);
+    const usable = usableOf(stored);
     if (directives.onlyIfCached) {
       if (usable === undefined) throw notCached();
       return held(usable);
@@ -58,6 +57,14 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     if (isTooOld(usable, directives)) return ask(question, usable, "request");
     if (state === "fresh") return held(usable);
     return state === "stale-while-revalidate" ? refresh(question, usable) : ask(question, usable, "stale");
+  }
+
+  function stateOf(list: StoredList | undefined): Freshness {
+    return list === undefined ? "expired" : freshness(age(list.storedAt, now()), lifetimesOf(list));
+  }
+
+  function usableOf(list: StoredList | undefined): StoredList | undefined {
+    return stateOf(list) === "expired" ? undefined : list;
   }
 
   function refresh(question: Question, stale: StoredList): Found {
@@ -75,7 +82,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     const errand = { ...question, isStored, isKnown: usable !== undefined };
     const { landing, isCollapsed } = await flying.wait(errand, now() + patienceMs);
     // What was purged during the wait is nothing to fall back on any more, even where another list stands there since.
-    const still = usable === undefined ? undefined : store.get(question.key);
+    const still = usable === undefined ? undefined : usableOf(store.get(question.key));
     if (landing === undefined) {
       if (still !== undefined) return held(still, "refreshing");
       throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });

@@ -103,8 +103,8 @@ export function flights(
       return { list };
     }
     // Another call learned meanwhile that the key is revoked: this answer comes from before that.
-    const failure = flight.revoked ?? remembered.since(key, flight.startedAt)?.failure;
-    if (failure?.kind !== "unauthorized") return { list };
+    const failure = flight.revoked ?? remembered.revokedSince(key, flight.startedAt)?.failure;
+    if (failure === undefined) return { list };
     return { error: refused({ failure, retryAt: now() }, now()) };
   }
 
@@ -154,7 +154,8 @@ export function flights(
   };
 }
 
-async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+/** Waits for work so long; gives undefined when the time is over, and the work goes on. */
+export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), Math.max(0, ms));

@@ -2,7 +2,8 @@ import type { Context, Handler } from "hono";
 import { notCached, type Cache, type Found } from "./cache.ts";
 import type { Settings } from "./config.ts";
 import { identify, type Fingerprint } from "./credential.ts";
-import { KeylaneError, problem } from "./errors.ts";
+import { KeylaneError, problem, UpstreamFailure } from "./errors.ts";
+import { GRACE_MS, within } from "./flights.ts";
 import { age, directives, type Directives } from "./freshness.ts";
 import { cacheStatus } from "./headers.ts";
 import type { Log } from "./log.ts";
@@ -12,7 +13,7 @@ import { isMatch, originalOf, preferredCoding, represent, type Codecs } from "./
 import { refused } from "./refusals.ts";
 import { isBasicModel } from "./shape.ts";
 import type { CacheKey, Coding, Representation, StoredList } from "./store.ts";
-import { asFailure } from "./failures.ts";
+import { asFailure, TIMED_OUT } from "./failures.ts";
 import type { ListRequest, Upstream } from "./upstream.ts";
 import type { VisitEnv } from "./visit.ts";
 
@@ -98,7 +99,9 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
       const answer = ask(false, AbortSignal.timeout(settings.listTimeoutMs));
       // On Workers a caller who leaves would take his place among the list fetches with him.
       waitUntil(answer.catch(() => {}));
-      const list = await answer;
+      // There a question can also be lost with the request whose end gave it its place: this timer is its own.
+      const list = await within(answer, settings.listTimeoutMs + GRACE_MS);
+      if (list === undefined) throw new UpstreamFailure("failed", TIMED_OUT, "overdue");
       return { list, outcome: { by: "forward", why: "bypass", isStored: false, isCollapsed: false } };
     } catch (fault) {
       throw refused({ failure: asFailure(fault), retryAt: now() }, now());

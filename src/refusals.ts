@@ -16,8 +16,8 @@ export interface Refusal {
 export interface Refusals {
   remember(key: CacheKey, failure: UpstreamFailure): Refusal;
   active(key: CacheKey): Refusal | undefined;
-  /** What the whole key was refused for at that instant or later, even where that is over again. */
-  since(key: CacheKey, instant: number): Refusal | undefined;
+  /** The key's last 401, where it was learned at that instant or later: even where it is over, or forgotten, since. */
+  revokedSince(key: CacheKey, instant: number): Refusal | undefined;
   forget(fingerprint: Fingerprint): void;
 }
 
@@ -29,6 +29,8 @@ const ANY_VARIANT = "";
 
 export function refusals(maxAgeMs: number, now: () => number): Refusals {
   const callers = new LRUCache<Fingerprint, Map<string, Refusal>>({ max: MAX_CALLERS });
+  // Apart from the others: neither a purge nor a later 429 may take a 401 back from the flights that began before it.
+  const revocations = new LRUCache<Fingerprint, Refusal>({ max: MAX_CALLERS });
   return {
     remember({ fingerprint, variant }, fault) {
       // Not the error itself: its stack holds on to the functions it went through, and they to the credential.
@@ -49,6 +51,7 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
       const [oldest] = known.keys();
       if (known.size > MAX_VARIANTS && oldest !== undefined) known.delete(oldest);
       callers.set(fingerprint, known);
+      if (failure.kind === "unauthorized") revocations.set(fingerprint, refusal);
       return refusal;
     },
     active({ fingerprint, variant }) {
@@ -56,8 +59,8 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
       const found = [known?.get(ANY_VARIANT), known?.get(variant)];
       return found.find((refusal) => refusal !== undefined && isActive(refusal, now()));
     },
-    since({ fingerprint }, instant) {
-      const last = callers.get(fingerprint)?.get(ANY_VARIANT);
+    revokedSince({ fingerprint }, instant) {
+      const last = revocations.get(fingerprint);
       return last !== undefined && last.since >= instant ? last : undefined;
     },
     forget: (fingerprint) => void callers.delete(fingerprint),

@@ -145,4 +145,20 @@ describe("where no refusal is remembered (REFUSAL_MAX_AGE=0)", () => {
     flight.release();
     expect(errorOf(await asked)).toEqual(REFUSED);
   });
+
+  test.each(["another purge", "a 429"])("nor after that 401 and %s", async (then) => {
+    const all = await scene({ LIST_TIMEOUT: "1m", REFUSAL_MAX_AGE: "0" });
+    const flight = all.nano.hold();
+    const asked = all.list(ALICE);
+    await flight.arrived;
+    await all.list(ALICE, { method: "PURGE" });
+    all.nano.revoke(ALICE);
+    expect(errorOf(await all.list(ALICE))).toEqual(REFUSED);
+    restore(all);
+    if (then === "a 429") all.nano.fail({ kind: "rate-limited" }, { times: 1 });
+    const { status } = await all.list(ALICE, then === "a 429" ? {} : { method: "PURGE" });
+    expect(status).toBe(then === "a 429" ? 429 : 204);
+    flight.release();
+    expect(errorOf(await asked)).toEqual(REFUSED);
+  });
 });

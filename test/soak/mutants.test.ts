@@ -1,0 +1,31 @@
+import { describe, expect, test } from "vitest";
+import { changedKeylane } from "../support/interleavings/copy.ts";
+import { interleave } from "../support/interleavings/interleave.ts";
+import { MUTANTS } from "../support/interleavings/mutants.ts";
+
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const TIMEOUT_MS = 300_000;
+
+describe("the interleavings", () => {
+  test(
+    "find nothing wrong with a copy of Keylane",
+    async () => {
+      const { violation } = await interleave(await changedKeylane({ edits: [] }), { operations: 5000, seed });
+      if (violation !== undefined) expect.fail(violation);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(MUTANTS)(
+    "find out that $breaks",
+    async ({ edits }) => {
+      const start = await changedKeylane({ edits });
+      const { violation, operations } = await interleave(start, { operations: 50_000, seed });
+      if (violation === undefined) expect.fail(`nothing was found in ${operations} operations, SEED=${seed}`);
+      process.stderr.write(`  after ${operations} operations: ${violation.split("\n")[0]}\n`);
+      // What was found is an answer of Keylane's, and no mistake in the copy.
+      expect(violation).not.toContain("no answer to");
+    },
+    TIMEOUT_MS,
+  );
+});

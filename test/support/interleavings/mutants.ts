@@ -1,0 +1,144 @@
+/** A way in which Keylane could be wrong: exact texts of its source, each of which must be there once, and others. */
+export interface Mutant {
+  readonly breaks: string;
+  readonly edits: readonly Edit[];
+}
+
+interface Edit {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const mutant = (breaks: string, file: string, from: string, to: string): Mutant => ({
+  breaks,
+  edits: [{ file, from, to }],
+});
+
+const flights = (breaks: string, from: string, to: string) => mutant(breaks, "flights.ts", from, to);
+const cache = (breaks: string, from: string, to: string) => mutant(breaks, "cache.ts", from, to);
+const question = (breaks: string, from: string, to: string) => mutant(breaks, "question.ts", from, to);
+
+const PURGE_OF_401 = "      store.purge(key.fingerprint);\n";
+const KEPT = "if (kept?.some((one) => one.list === list)) keep(key.fingerprint, [...kept]);";
+const NAME = "${errand.key.fingerprint} ${errand.key.variant} ${";
+
+export const MUTANTS: readonly Mutant[] = [
+  question("the key is no part of the cache key", "{ fingerprint, variant", '{ fingerprint: "", variant'),
+  question("the variant is no part of the cache key", "`${FORMAT} ${list} ${rest}`", "FORMAT"),
+  question("the list's name is no part of the cache key", "${list} ${rest}", "${rest}"),
+  question("the query is no part of the cache key", "isPlain ? query :", 'isPlain ? "" :'),
+  question("Origin is no part of the cache key", "): CacheKey {", "): CacheKey {\n  origin = undefined;"),
+
+  cache("a purge leaves flights alone", "      flying.ground(fingerprint);\n", ""),
+  cache(
+    "a purge leaves the stored lists",
+    "forget(fingerprint);\n      store.purge(fingerprint);",
+    "forget(fingerprint);",
+  ),
+  mutant(
+    "a purge forgets one variant",
+    "stores/memory.ts",
+    "purge: (fingerprint) => void callers.delete(fingerprint)",
+    "purge: (fingerprint) => keep(fingerprint, (callers.peek(fingerprint) ?? []).slice(1))",
+  ),
+  flights("a flight that was let go keeps its list", "flight.isCurrent = false;", ""),
+  mutant(
+    "a list is stored again by being counted",
+    "stores/memory.ts",
+    KEPT,
+    "keep(key.fingerprint, [...others(key), { variant: key.variant, list }]);",
+  ),
+
+  flights(
+    "followers are handed the wrong flight",
+    "const known = underWay.get(name);",
+    "const known = underWay.get(name) ?? underWay.values().next().value;",
+  ),
+  flights("flights of all keys are one", NAME, "${errand.key.variant} ${"),
+  flights("flights of all a key's questions are one", NAME, "${errand.key.fingerprint} ${"),
+  flights("no-store joins other flights", 'errand.isStored ? "" : "no-store"', '""'),
+
+  flights("a 401 leaves the stored lists", PURGE_OF_401, ""),
+  flights("a 401 leaves other flights alone", "      ground(key.fingerprint, failure);\n", ""),
+  flights(
+    "a list let go before a 401 is delivered after it",
+    "flight.revoked ?? remembered",
+    "undefined && remembered",
+  ),
+  {
+    breaks: "a 401 is an error for which stale lists are served",
+    edits: [
+      { file: "flights.ts", from: PURGE_OF_401, to: "" },
+      { file: "cache.ts", from: " || !isTransient(error.problem.status)", to: "" },
+    ],
+  },
+  flights(
+    "another 4xx leaves the stored list",
+    ' else if (failure.kind === "rejected") store.delete(key);',
+    "",
+  ),
+  mutant(
+    "a refusal is anybody's",
+    "refusals.ts",
+    "const known = callers.get(fingerprint);",
+    "const known = callers.values().next().value;",
+  ),
+  mutant(
+    "a refusal is of all questions",
+    "refusals.ts",
+    "[known?.get(ANY_VARIANT), known?.get(variant)]",
+    "[...(known?.values() ?? [])]",
+  ),
+
+  flights("no-store is stored", "if (isStored) store.put", "store.put"),
+  mutant("a token's list is stored", "models.ts", 'caller.kind === "token"', "false"),
+  cache("no-cache is answered with what is held", "return ageMs >= NO_CACHE_INTERVAL_MS;", "return false;"),
+  cache("an expired list is served", 'state === "expired" ? undefined : stored', "stored"),
+  mutant("a stale list is fresh", "freshness.ts", "staleForMs < 0", "staleForMs < 10_000"),
+  cache("an empty list lives like any", "if (!isEmpty) return", "return"),
+
+  mutant(
+    "x-api-key is not looked at beside Authorization",
+    "credential.ts",
+    "if (bearer !== undefined && key !== undefined && bearer !== key) throw ambiguous();",
+    "",
+  ),
+  mutant(
+    "keys are the same in any case",
+    "credential.ts",
+    "prefix + credential",
+    "prefix + credential.toLowerCase()",
+  ),
+  mutant(
+    "keys are the same that begin alike",
+    "credential.ts",
+    "prefix + credential",
+    "prefix + credential.slice(0, 14)",
+  ),
+  mutant("Origin is not sent", "upstream.ts", 'headers["Origin"] = origin;', ";"),
+  {
+    breaks: "all ask with the first one's key",
+    edits: [
+      { file: "upstream.ts", from: "const MAX_FETCHES", to: "let first = '';\nconst MAX_FETCHES" },
+      { file: "upstream.ts", from: "Bearer ${credential}", to: "Bearer ${(first ||= credential)}" },
+    ],
+  },
+  mutant("redirects are followed", "upstream.ts", 'redirect: "manual",', 'redirect: "follow",'),
+  mutant(
+    "an error with status 200 is a list",
+    "catalog.ts",
+    "error !== undefined && error !== null",
+    "false",
+  ),
+  mutant("a quoted key is not masked", "failures.ts", 'value.replaceAll(credential, "[key]")', "value"),
+
+  mutant("a view is kept without its id", "representation.ts", '${coding} ${view.id ?? ""}', "${coding}"),
+  mutant(
+    "a view is kept without its shape",
+    "representation.ts",
+    '${isWhole ? "original" : view.shape}',
+    "view",
+  ),
+  mutant("304 is for everyone", "representation.ts", 'ifNoneMatch.trim() === "*"', "true"),
+];

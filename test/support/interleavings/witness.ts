@@ -1,0 +1,91 @@
+import { caller } from "./callers.ts";
+import type { Plan } from "./operations.ts";
+
+/** What upstream was asked, and what it made of it. Numbers are the journal's, but for `arrivedAtMs`. */
+export interface Testimony {
+  readonly serial: number;
+  readonly caller: number;
+  readonly question: Question;
+  /** The caller's models change with it. */
+  readonly version: number;
+  readonly plan: Plan;
+  /** What upstream answers, or would: 200 with a good list, an empty one, a broken one, or an error. */
+  readonly outcome: "good" | "empty" | "broken" | number;
+  readonly arrived: number;
+  readonly arrivedAtMs: number;
+  /** Undefined before the answer begins. */
+  answered: number | undefined;
+}
+
+/** Two questions of one caller share a stored list where all three are the same. */
+export interface Question {
+  readonly list: string;
+  readonly query: string;
+  readonly origin: string | undefined;
+}
+
+export interface Row {
+  readonly id: string;
+  readonly object: "model";
+  readonly created: number;
+  readonly owned_by: string;
+  readonly description?: string;
+}
+
+/** Writes a question so that equal ones look equal. */
+export function written({ list, query, origin }: Question): string {
+  return `${list}?${query} of ${origin ?? "no origin"}`;
+}
+
+/** The id of a model that a caller's good lists always have. */
+export const lastingId = (caller: number): string => `${name(caller)}/lasting`;
+/** The id of a model that a caller has in one version alone. */
+export const passingId = (caller: number, version: number): string => `${name(caller)}/passing:v${version}`;
+
+/** The rows that bear witness: for whom, to which question, and in which answer of upstream's. */
+export function rowsOf({ serial, caller, question, version, outcome }: Testimony): readonly Row[] {
+  if (outcome === "empty") return [];
+  const ids = [lastingId(caller), passingId(caller, version), `${name(caller)}/last`];
+  // Upstream tells some callers more than the basic fields, asked or not: their basic lists have to be made.
+  const isDetailed = question.query.includes("detailed=true") || caller % 2 === 1;
+  const owned_by = `${name(caller)} ${written(question)}`;
+  const detail = isDetailed ? { description: `detail ${serial} of ${name(caller)}` } : {};
+  return ids.map((id) => Object.assign(basic({ id, object: "model", created: serial, owned_by }), detail));
+}
+
+/** The body of a good answer. */
+export function listText(testimony: Testimony): string {
+  return JSON.stringify({ object: "list", witness: testimony.serial, data: rowsOf(testimony) });
+}
+
+/** What a caller must be given of a good answer: all of it or one model, as it came or basic. */
+export function viewText(testimony: Testimony, shape: "original" | "basic", id?: string): string | undefined {
+  const rows = rowsOf(testimony);
+  if (id !== undefined) {
+    const row = rows.find((one) => one.id === id);
+    return row && JSON.stringify(shape === "basic" ? basic(row) : row);
+  }
+  const isBasic = rows.every((row) => row.description === undefined);
+  if (shape === "original" || isBasic) return listText(testimony);
+  return JSON.stringify({ object: "list", data: rows.map(basic) });
+}
+
+/** Reads which answer of upstream's a body holds: a list, a model or an error. */
+export function serialIn(text: string): number | undefined {
+  const found = /"witness":(\d+)|"created":(\d+)|witness (\d+)/.exec(text);
+  return found === null ? undefined : Number(found[1] ?? found[2] ?? found[3]);
+}
+
+/** The body of an error: it names its answer, and quotes the credential as some upstreams do. */
+export function errorText({ serial, caller: index }: Testimony): string {
+  const message = `witness ${serial} refuses ${name(index)} with ${caller(index).credential}`;
+  return JSON.stringify({ error: { message, type: "refused", param: null, code: "refused" } });
+}
+
+function basic({ id, object, created, owned_by }: Row): Row {
+  return { id, object, created, owned_by };
+}
+
+function name(index: number): string {
+  return caller(index).name;
+}
