@@ -50,10 +50,12 @@ export interface UpstreamSettings {
 }
 
 const MAX_FETCHES = 16;
+// A fetch that gets less than this part of LIST_TIMEOUT, for the wait before it, proves nothing by its silence.
+const FAIR_PART_OF_TIMEOUT = 2;
 
 /** The only room that asks for a list. */
 export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => number): Upstream {
-  const { upstreamUrl: base, listMaxBytes: maxBytes } = settings;
+  const { upstreamUrl: base, listMaxBytes: maxBytes, listTimeoutMs } = settings;
   const places = bulkhead(MAX_FETCHES, now);
 
   async function ask(request: ListRequest, signal: AbortSignal): Promise<Answer> {
@@ -64,7 +66,7 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
       cache: "no-store",
       signal,
     }).catch((fault: unknown) => {
-      throw signal.aborted ? timedOut() : unreachable(fault);
+      throw signal.aborted ? fault : unreachable(fault);
     });
     const answeredAt = now();
     const { status } = response;
@@ -78,27 +80,35 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
       await response.body?.cancel().catch(() => {});
       throw status < 500 ? invalid(`status ${status}`) : faulty(status, retryAfter);
     }
-    const body = await readError(response.body, settings.listTimeoutMs / ERROR_PART_OF_TIMEOUT);
+    const body = await readError(response.body, listTimeoutMs / ERROR_PART_OF_TIMEOUT);
     throw rejection(status, body, request.credential, retryAfter);
   }
 
   return {
     async ask(request, guest, signal) {
-      const leave = await places.enter(guest, signal, settings.listTimeoutMs).catch(() => {
-        throw new UpstreamFailure("unasked", TIMED_OUT, "no free place");
+      const dueAt = now() + listTimeoutMs;
+      const leave = await places.enter(guest, signal, listTimeoutMs).catch(() => {
+        throw unasked("no free place");
       });
+      const leftMs = dueAt - now();
       try {
         return await ask(request, signal);
       } catch (fault) {
         // First of all what upstream said: a key that it refused is refused, though the time was over then.
         if (fault instanceof UpstreamFailure) throw fault;
-        if (signal.aborted) throw timedOut();
+        // Where the turn came late, silence says little about upstream: nobody is refused for it.
+        if (signal.aborted)
+          throw leftMs < listTimeoutMs / FAIR_PART_OF_TIMEOUT ? unasked("late turn") : timedOut();
         throw invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
       } finally {
         leave();
       }
     },
   };
+}
+
+function unasked(reason: string): UpstreamFailure {
+  return new UpstreamFailure("unasked", TIMED_OUT, reason);
 }
 
 function timedOut(): UpstreamFailure {

@@ -23,6 +23,10 @@ function collapsed(answers: readonly Answer[]): number {
   return answers.filter(({ headers }) => String(headers["cache-status"]).endsWith("; collapsed")).length;
 }
 
+function hits(answers: readonly Answer[]): number {
+  return answers.filter(({ headers }) => String(headers["cache-status"]).startsWith("keylane; hit")).length;
+}
+
 describe("concurrent callers with one question", () => {
   test("share one upstream call and its bytes", async () => {
     const all = await scene();
@@ -35,7 +39,9 @@ describe("concurrent callers with one question", () => {
       new Set(given.map(({ status, text, headers }) => `${status} ${String(headers["etag"])} ${text}`)).size,
     ).toBe(1);
     expect(given[0]?.ids()).toEqual(OLD);
-    expect(collapsed(given)).toBe(CROWD - 1);
+    // On a busy machine some connect only when the list is there already.
+    expect(collapsed(given)).toBeGreaterThan(CROWD / 10);
+    expect(collapsed(given) + hits(given)).toBe(CROWD - 1);
     expect(all.nano.lists()).toHaveLength(1);
   });
 

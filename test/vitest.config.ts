@@ -7,6 +7,8 @@ const extent = { operations: 5000 };
 const config: ViteUserConfig = defineConfig({
   test: {
     root,
+    // Most of the time is waiting: for timeouts, for upstreams that hang, for programs to start.
+    maxWorkers: 4,
     projects: [
       program("node", EVERYWHERE, extent),
       program("workerd", EVERYWHERE, extent),

@@ -80,11 +80,7 @@ async function serve(found: Settings): Promise<number> {
   const base = isEverywhere
     ? `http://THIS-HOST:${port}/v1 (it listens on every address)`
     : `${running.url}/v1`;
-  process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${base}\n`);
-  process.stderr.write(
-    `Lists come from ${found.upstreamUrl}, every other call goes to ${found.passthroughUrl}\n`,
-  );
-  return new Promise((resolve) => {
+  const stopped = new Promise<number>((resolve) => {
     let isStopping = false;
     let isSound = true;
     const stop = () => {
@@ -106,6 +102,12 @@ async function serve(found: Settings): Promise<number> {
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });
+  // Only now: who reads this may tell it to stop.
+  process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${base}\n`);
+  process.stderr.write(
+    `Lists come from ${found.upstreamUrl}, every other call goes to ${found.passthroughUrl}\n`,
+  );
+  return stopped;
 }
 
 async function healthcheck({ host, port, allowedHosts }: Settings): Promise<number> {

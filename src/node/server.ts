@@ -8,6 +8,7 @@ import type { App } from "../app.ts";
 import type { Settings } from "../config.ts";
 import { badRequest, methodNotAllowed, type KeylaneError } from "../errors.ts";
 import type { Carry } from "../visit.ts";
+import { connections } from "./connections.ts";
 import { malformed, writeRaw } from "./malformed.ts";
 
 export interface Running {
@@ -18,7 +19,8 @@ export interface Running {
 }
 
 const IDLE_CONNECTION_MS = 75_000;
-// A request may be on its way in a connection that looks idle: it is answered, with `Connection: close`.
+// A request may be on its way in a connection that looks idle, or follow an answer at once: it is answered, with
+// `Connection: close`.
 const LAST_REQUEST_MS = 500;
 const DRAIN_STEP_MS = 25;
 
@@ -39,12 +41,17 @@ export async function listen(
     props: {},
   };
   let isDraining = false;
+  const door = Promise.withResolvers<void>();
 
   const respond = getRequestListener(
     async (request, { incoming, outgoing }) => {
       if (!(isHttp1(incoming) && isHttp1Answer(outgoing)))
         throw new TypeError("Only HTTP/1.1 is served here.");
-      if (isDraining) outgoing.shouldKeepAlive = false;
+      if (isDraining) {
+        outgoing.shouldKeepAlive = false;
+        // Whoever is answered comes again, and the queue at the door would not get shorter.
+        await door.promise;
+      }
       const fault = versionFault(incoming) ?? hostFault(incoming);
       if (fault !== undefined) return app.refuse(fault);
       const arrival = {
@@ -87,11 +94,7 @@ export async function listen(
     },
     answer,
   );
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  const open = connections(server);
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     // A body that will be refused need not be sent at all.
     if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
@@ -121,17 +124,17 @@ export async function listen(
     isDraining = true;
     drain();
     const startedAt = Date.now();
+    await open.meetAll(startedAt + Math.min(LAST_REQUEST_MS, settings.drainTimeoutMs));
     // http.Server's own close() would also cut the connections that look idle, at once.
     const closed = new Promise<true>((resolve) => {
       NetServer.prototype.close.call(server, () => resolve(true));
     });
+    door.resolve();
     let isWhole = false;
     while (!isWhole && Date.now() - startedAt < settings.drainTimeoutMs) {
       isWhole = await Promise.race([closed, sleep(DRAIN_STEP_MS, false)]);
       if (Date.now() - startedAt < LAST_REQUEST_MS) continue;
-      server.closeIdleConnections();
-      // Opened ahead of a request that never came: Node does not count these as idle.
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      open.closeResting(Date.now() - LAST_REQUEST_MS);
     }
     server.closeAllConnections();
     await closed;

@@ -28,7 +28,6 @@ const NO_REQUESTS: readonly (readonly [string, string])[] = [
   ["a length that is none", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: KEY\n\nKEY`],
   ["a coding that is not known", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: KEY\n\nKEY`],
   ["a broken chunk", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: chunked\n\nKEY\n\n`],
-  ["an expectation", `POST /v1/echo HTTP/1.1\n${FIELDS}Expect: KEY\nContent-Length: 1\n\nx`],
   ["HTTP/2", `PRI * HTTP/2.0\n\nSM\n\nKEY`],
   ["half a request", `GET /v1/models?KEY HTTP/1.1\n${FIELDS}`],
 ];

@@ -7,7 +7,9 @@ import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { answerTo, begun, plainCall, readAnswer, type PlainCall } from "../support/plain-call.ts";
 import { startProgram } from "../support/program.ts";
 import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { faultsOf, load } from "../support/storm-load.ts";
 
+const PATIENT = { timeout: 15_000, interval: 20 };
 const CHAT = "/v1/chat/completions";
 
 async function started(environment: Record<string, string> = {}) {
@@ -22,6 +24,7 @@ const streamedChat = (intervalMs: number): PlainCall => ({
   fields: `Authorization: Bearer ${ALICE}\nx-standin-interval-ms: ${intervalMs}`,
   body: JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "a b c d" }] }),
 });
+const get = (path: string) => `GET ${path} HTTP/1.1\nHost: a\nAuthorization: Bearer ${ALICE}\n\n`;
 const firstByte = (stream: NodeJS.ReadableStream) => once(stream, "data");
 
 describe("a program that is told to stop", () => {
@@ -110,10 +113,75 @@ describe("a program that is told to stop", () => {
       }
     };
     const callers = Array.from({ length: 8 }, caller);
-    await expect.poll(() => outcomes.length).toBeGreaterThan(100);
+    await expect.poll(() => outcomes.length, PATIENT).toBeGreaterThan(100);
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(0);
     await Promise.all(callers);
     expect(outcomes.filter((outcome) => outcome !== "200 whole")).toEqual([]);
+  });
+
+  test("answers callers whom the kernel had connected when the stop began", async () => {
+    const { program } = await started();
+    await plainCall(`${program.url}/healthz`);
+    // It sleeps while they come, as a busy one would, and hears of them and of the stop together.
+    program.child.kill("SIGSTOP");
+    const callers = await Promise.all(Array.from({ length: 100 }, () => connection(program.url)));
+    for (const { say } of callers) say("GET /healthz HTTP/1.1\nHost: a\n\n");
+    program.child.kill("SIGTERM");
+    program.child.kill("SIGCONT");
+    const ends = await Promise.all(callers.map(({ ended }) => ended));
+    expect(callers.filter(({ heard }) => /^HTTP\/1\.1 200 [^]*"alive"/.test(heard()))).toHaveLength(100);
+    expect(new Set(ends)).toEqual(new Set(["fin"]));
+    expect(await program.exited).toBe(0);
+  });
+
+  test("answers requests that go on, or follow an answer, long after the stop began", async () => {
+    const { program } = await started();
+    const [open, half] = [await connection(program.url), await connection(program.url)];
+    half.say(get("/healthz"));
+    await half.until(/"alive"/);
+    half.say("GET /readyz HTTP/1.1\n");
+    open.say(get("/v1/slow-bytes?n=100&ms=150"));
+    await open.until(/ 200 /);
+    program.child.kill("SIGTERM");
+    await open.until(/\r\n0\r\n\r\n$/);
+    await sleep(60);
+    open.say(get("/healthz"));
+    expect(await open.ended).toBe("fin");
+    expect(open.heard()).toMatch(/Connection: close[^]*"alive"/i);
+    half.say("Host: a\n\n");
+    expect(await half.ended).toBe("fin");
+    expect(half.heard()).toMatch(/"alive"[^]*Connection: close[^]*"draining"/i);
+    expect(await program.exited).toBe(0);
+  });
+
+  test("answers every request of a pipeline that it has begun to read", async () => {
+    const { program, nano } = await started();
+    const open = await connection(program.url);
+    const asked = nano.hold();
+    open.say(
+      [get("/v1/models"), get("/v1/slow-bytes?n=90&ms=80"), get("/healthz"), get("/v1/models")].join(""),
+    );
+    await asked.arrived;
+    program.child.kill("SIGTERM");
+    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    asked.release();
+    expect(await open.ended).toBe("fin");
+    expect(open.heard().match(/HTTP\/1\.1 \d+/g)).toEqual(Array.from({ length: 4 }, () => "HTTP/1.1 200"));
+    expect(open.heard()).toMatch(/"alive"[^]*"id":"openai\/gpt-4-turbo"[^]*\}$/);
+    expect(await program.exited).toBe(0);
+  });
+
+  test.each([
+    { how: "on kept connections", keepsAlive: true },
+    { how: "on a new connection for each call", keepsAlive: false },
+  ])("loses nothing of what callers of all kinds have begun, $how", async ({ keepsAlive }) => {
+    const { program } = await started({ MAX_AGE: "50ms", LOG_LEVEL: "silent" });
+    const calls = load(program.url, { keepsAlive, callers: 14, everyMs: 2 });
+    await expect.poll(() => calls.answered(), PATIENT).toBeGreaterThan(60);
+    program.child.kill("SIGTERM");
+    expect(await program.exited).toBe(0);
+    await calls.end();
+    expect(faultsOf(calls)).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { settings } from "../../src/config.ts";
 import { VERSION } from "../../src/version.ts";
+import { GROUPS } from "../support/faults/table.ts";
 import { ALICE, scene } from "../support/scene.ts";
 
 const run = promisify(execFile);
@@ -29,7 +30,7 @@ describe("the README", () => {
 
   test("names only npm scripts that exist", () => {
     const named = [
-      ...readme.matchAll(/npm (?:run )?(start|test|demo|dev(?::worker)?|check|bench|deploy)\b/g),
+      ...readme.matchAll(/npm (?:run )?(start|test(?::\w+)?|demo|dev(?::worker)?|check|bench|deploy)\b/g),
     ];
     expect(named.length).toBeGreaterThan(5);
     for (const [, name = ""] of named) expect(manifest.scripts).toHaveProperty([name]);
@@ -47,6 +48,25 @@ describe("the README", () => {
     }
     expect(Object.keys(written).length).toBeGreaterThan(17);
     expect(settings(written)).toEqual(settings({}));
+  });
+
+  test("tells of every fault what is tested of it", () => {
+    const table = readme.slice(readme.indexOf("### When NanoGPT fails"), readme.indexOf("## How isolation"));
+    const rows = [...table.matchAll(/^\| ([a-z][^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)];
+    const told = rows.map(([, ...cells]) => cells.map((cell) => cell.replaceAll("`", "")));
+    const STORED = {
+      "the new list": "the new list",
+      "the stored list": "the stored list",
+      "its other lists": "the same error, and that list is not kept",
+      nothing: "the same error, and nothing of that key is kept",
+    };
+    const tested = Object.entries(GROUPS).map(([name, { cold, kept, within }]) => {
+      const isError = cold !== "the list";
+      const own = isError && cold.status === "its own" ? "its own" : undefined;
+      const answer = own ?? (isError ? `${cold.status} ${cold.code}` : cold);
+      return [name, answer, STORED[kept], within];
+    });
+    expect(told).toEqual(tested);
   });
 
   test("shows a request that works as it stands", async () => {

@@ -1,0 +1,35 @@
+import { expect, onTestFinished, test } from "vitest";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { startProgram, type Program } from "../support/program.ts";
+import { ACCOUNTS } from "../support/scene.ts";
+import { faultsOf, load, type LoadOptions } from "../support/storm-load.ts";
+
+const PATIENT = { timeout: 20_000, interval: 20 };
+
+const KINDS: readonly ({ how: string } & LoadOptions)[] = [
+  { how: "on kept connections that are busy", keepsAlive: true, callers: 12, everyMs: 2 },
+  { how: "on kept connections that rest between calls", keepsAlive: true, callers: 24, everyMs: 150 },
+  { how: "on a new connection for each call", keepsAlive: false, callers: 12, everyMs: 2 },
+];
+
+test("restarts on the same port under load cost callers nothing but refused connections", async () => {
+  const nano = await startNanoGpt({ accounts: ACCOUNTS });
+  onTestFinished(() => nano.stop());
+  const settings = { UPSTREAM_URL: nano.url, MAX_AGE: "50ms", LOG_LEVEL: "silent" };
+  let program: Program = await startProgram(settings);
+  const { url } = program;
+  const loads = KINDS.map(({ how, ...options }) => ({ how, calls: load(url, options) }));
+  const answered = () => Math.min(...loads.map(({ calls }) => calls.answered()));
+  const busy = (before: number) => expect.poll(() => answered() - before, PATIENT).toBeGreaterThan(25);
+  for (let restarts = 0; restarts < 2; restarts++) {
+    await busy(answered());
+    program.child.kill("SIGTERM");
+    expect(await program.exited).toBe(0);
+    program = await startProgram({ ...settings, PORT: new URL(url).port });
+  }
+  await busy(answered());
+  for (const { how, calls } of loads) {
+    await calls.end();
+    expect(faultsOf(calls), how).toEqual([]);
+  }
+}, 60_000);
