@@ -75,6 +75,8 @@ export async function stormUpstream({ padding = 0 }: { padding?: number } = {}):
     if (isHanging(key)) return note(0);
     const answer = listAnswer(key);
     if (delayMs > 0) await sleep(delayMs);
+    // Nobody has heard it.
+    if (response.destroyed) return undefined;
     note(answer.status);
     return send(response, answer);
   }

@@ -53,11 +53,16 @@ export function judge(testimonies: readonly Testimony[], refusalMaxAgeMs: number
     const code = codeIn(text);
     const theirs = testimonies.filter((one) => one.caller === operation.caller);
     const same = theirs.filter((one) => written(one.question) === written(question));
+    const isWhole = status === 401 || status === 429;
+    if (code === "null" && status < 500) {
+      // On a busy machine upstream's words can come too late: the status alone is told then.
+      const isCaused = (isWhole ? theirs : same).some(({ outcome }) => outcome === status);
+      return isCaused ? undefined : `upstream gave no cause for a ${status} without its words`;
+    }
     if (code === "refused") {
       const witness = testimonies[serialIn(text) ?? -1];
       if (witness?.caller !== operation.caller) return "the refusal was another key's";
       if (witness.outcome !== status) return `the refusal was a ${witness.outcome}, not ${status}`;
-      const isWhole = status === 401 || status === 429;
       return isWhole || same.includes(witness) ? undefined : "the refusal was of another question";
     }
     if (status === 404 && code === "model_not_found") {

@@ -94,7 +94,7 @@ export const MUTANTS: readonly Mutant[] = [
   flights("no-store is stored", "if (isStored) store.put", "store.put"),
   mutant("a token's list is stored", "models.ts", 'caller.kind === "token"', "false"),
   cache("no-cache is answered with what is held", "return ageMs >= NO_CACHE_INTERVAL_MS;", "return false;"),
-  cache("an expired list is served", 'state === "expired" ? undefined : stored', "stored"),
+  cache("an expired list is served", 'stateOf(list) === "expired" ? undefined : list', "list"),
   mutant("a stale list is fresh", "freshness.ts", "staleForMs < 0", "staleForMs < 10_000"),
   cache("an empty list lives like any", "if (!isEmpty) return", "return"),
 
