@@ -88,7 +88,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
       throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });
     }
     if ("error" in landing) return fallBack(still, landing.error);
-    return { list: landing.list, outcome: { by: "forward", why, isStored, isCollapsed } };
+    return { list: landing.list, outcome: { by: "forward", why, isStored: landing.isStored, isCollapsed } };
   }
 
   // RFC 5861 §4 for 5xx and silence; 408, 425 and 429 say "not now" as well. Any other 4xx is an answer.

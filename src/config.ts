@@ -98,8 +98,21 @@ export function settings(source: Source): Settings {
     drainTimeoutMs: read("DRAIN_TIMEOUT", 30_000, timer),
     logLevel: read("LOG_LEVEL", "info", oneOf(LOG_LEVELS)),
   };
+  for (const name of ["upstreamUrl", "passthroughUrl"] as const) {
+    if (isOwnAddress(found[name], found))
+      faults.push(`${SETTING_OF[name]} must be NanoGPT's address, got Keylane's own: ${found[name]}`);
+  }
   if (faults.length > 0) throw new SettingsError(faults);
   return found;
+}
+
+const SETTING_OF = { upstreamUrl: "UPSTREAM_URL", passthroughUrl: "PASSTHROUGH_URL" } as const;
+
+// Every call would come back, and go up again.
+function isOwnAddress(address: string, { host, port }: Pick<Settings, "host" | "port">): boolean {
+  const { hostname, port: theirs, protocol } = new URL(address);
+  const isHere = hostname === host || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+  return protocol === "http:" && isHere && Number(theirs || 80) === port;
 }
 
 function reader(source: Source, faults: string[]) {

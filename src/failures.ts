@@ -9,6 +9,13 @@ export const TIMED_OUT: Problem = problem(
   "NanoGPT did not answer in time: try again.",
 );
 
+/** What a caller is told for whom upstream was not even asked, or too late to say. */
+export const NO_TURN: Problem = problem(
+  504,
+  "upstream_timeout",
+  "Too many lists were asked for at once, and this one's turn did not come in time: try again.",
+);
+
 /** Something came that is no list. `reason` is for the log and in our own words. */
 export const invalid = (reason: string): UpstreamFailure =>
   failed(

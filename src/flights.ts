@@ -20,7 +20,9 @@ export interface Errand {
 }
 
 /** What a flight brought: shared by all who waited, so bytes or an error, never a Response. */
-export type Landing = { readonly list: StoredList } | { readonly error: KeylaneError };
+export type Landing =
+  | { readonly list: StoredList; readonly isStored: boolean }
+  | { readonly error: KeylaneError };
 
 export interface Flights {
   /**
@@ -100,11 +102,11 @@ export function flights(
   function arrived(flight: Flight, { key, isStored }: Errand, list: StoredList): Landing {
     if (flight.isCurrent) {
       if (isStored) store.put(key, list);
-      return { list };
+      return { list, isStored };
     }
     // Another call learned meanwhile that the key is revoked: this answer comes from before that.
     const failure = flight.revoked ?? remembered.revokedSince(key, flight.startedAt)?.failure;
-    if (failure === undefined) return { list };
+    if (failure === undefined) return { list, isStored: false };
     return { error: refused({ failure, retryAt: now() }, now()) };
   }
 

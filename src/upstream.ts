@@ -1,7 +1,7 @@
 import { bulkhead, type Guest } from "./bulkhead.ts";
 import { checkCatalog, joined, InvalidCatalog, type Catalog } from "./catalog.ts";
 import { UpstreamFailure } from "./errors.ts";
-import { codeOf, faulty, invalid, rejection, TIMED_OUT, unreachable } from "./failures.ts";
+import { codeOf, faulty, invalid, NO_TURN, rejection, TIMED_OUT, unreachable } from "./failures.ts";
 import { retryAfterMs } from "./freshness.ts";
 import type { ListName } from "./paths.ts";
 import { VERSION } from "./version.ts";
@@ -108,7 +108,7 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
 }
 
 function unasked(reason: string): UpstreamFailure {
-  return new UpstreamFailure("unasked", TIMED_OUT, reason);
+  return new UpstreamFailure("unasked", NO_TURN, reason);
 }
 
 function timedOut(): UpstreamFailure {

@@ -70,7 +70,9 @@ describe.each(["PURGE", "DELETE"])("%s …/models", (method) => {
     await flight.arrived;
     expect((await all.list(ALICE, { method })).status).toBe(204);
     flight.release();
-    expect((await asked).ids()).toEqual(OLD);
+    const answer = await asked;
+    expect(answer.ids()).toEqual(OLD);
+    expect(answer.headers["cache-status"]).toBe("keylane; fwd=uri-miss");
     expect(await held(all, ALICE)).toBeUndefined();
   });
 

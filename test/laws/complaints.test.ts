@@ -34,6 +34,23 @@ describe("a start with bad settings", () => {
     expect(named).toHaveLength(names.split(" ").length);
   });
 
+  test.each([
+    { UPSTREAM_URL: "http://127.0.0.1:8787/api" },
+    { UPSTREAM_URL: "http://localhost:8787" },
+    { UPSTREAM_URL: "http://[::1]:9000/api", PORT: "9000" },
+    { UPSTREAM_URL: "http://keylane.example", HOST: "keylane.example", PORT: "80" },
+    { PASSTHROUGH_URL: "http://127.0.0.1:8787" },
+  ])("an upstream must be another than Keylane itself: %o", (source) => {
+    expect(complaint(source)).toContain("must be NanoGPT's address, got Keylane's own: http://");
+  });
+
+  test("a neighbour on another port or host is none of that", () => {
+    expect(settings({ UPSTREAM_URL: "http://127.0.0.1:8788/api" }).upstreamUrl).toBe(
+      "http://127.0.0.1:8788/api",
+    );
+    expect(settings({ UPSTREAM_URL: "http://10.0.0.1:8787" }).upstreamUrl).toBe("http://10.0.0.1:8787");
+  });
+
   test("REDIS_URL needs CACHE_SECRET", () => {
     const REDIS_URL = "redis://u:hunter2@r:6379";
     for (const source of [{ REDIS_URL }, { REDIS_URL, CACHE_SECRET: "" }]) {

@@ -19,6 +19,11 @@ describe("what cannot be checked", () => {
     { what: "two URLs", words: ["http://a", "http://b"], says: /give one URL/ },
     { what: "an unknown option", words: ["--fast"], says: /an option is not known/ },
     { what: "a timeout of no time", words: ["--timeout", "0"], says: /a number of seconds/ },
+    {
+      what: "words behind the URL",
+      words: ["http://a", "one", "two"],
+      says: /a key stands on the command line/,
+    },
     { what: "a key as a word", words: ["http://a", ALICE], says: /a key stands on the command line/ },
     { what: "a key in a URL", words: [`http://${BOB}@a`], says: /a key stands on the command line/ },
     {

@@ -23,7 +23,8 @@ const DEFAULT_TIMEOUT_SECONDS = 20;
 export const HELP: string = `npm run test:isolation -- [URL]   check that a running instance keeps two keys apart
 
   URL             its address, with or without /v1; ${DEFAULT_URL} unless given
-  KEY_A, KEY_B    environment variables: two NanoGPT keys that see different models; never on the command line
+  KEY_A, KEY_B    environment variables: two NanoGPT keys that see different models; never on the command line. What is
+                  not set is asked for, where this runs in a terminal
   --timeout N     seconds to wait for an answer; ${DEFAULT_TIMEOUT_SECONDS} unless given
   --key-in-url    also send KEY_A in a URL, as a careless tool would. Done anyway on this machine; elsewhere the key
                   would stay in the access logs of the proxies on the way
@@ -44,7 +45,10 @@ export function invocation(
   environment: Readonly<Record<string, string | undefined>>,
 ): Invocation {
   const given = [environment["KEY_A"], environment["KEY_B"]].filter((key) => key !== undefined && key !== "");
-  if (words.some((word) => looksLikeKey(word) || given.some((key) => word.includes(String(key))))) {
+  const isQuoted = words.some(
+    (word) => looksLikeKey(word) || given.some((key) => word.includes(String(key))),
+  );
+  if (isQuoted || hasStray(words)) {
     throw new Unusable(
       "a key stands on the command line, where every user of this machine can read it. Put the keys into the environment variables KEY_A and KEY_B.",
     );
@@ -65,6 +69,11 @@ export function invocation(
     sendsKeysInUrls: isHere || keyInUrl,
     isReadableOnTheWay: !isHere && origin.startsWith("http:"),
   };
+}
+
+// A word that is no address and no option's value can only be meant for a key.
+function hasStray(words: readonly string[]): boolean {
+  return parsed(words).urls.some((word, index) => index > 0 && !word.includes("://"));
 }
 
 function looksLikeKey(word: string): boolean {

@@ -4,6 +4,7 @@ import { check, type Result } from "./check.ts";
 import { CHECKS } from "./checks.ts";
 import { HELP, invocation, wantsHelp } from "./invocation.ts";
 import { instance, type Instance, type Tally } from "./instance.ts";
+import { withKeys } from "./prompt.ts";
 import { Unusable } from "./unusable.ts";
 
 type Write = (text: string) => void;
@@ -84,7 +85,7 @@ function codeOf(results: readonly Result[]): 0 | 1 | 2 {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   process.exitCode = await isolation(
     process.argv.slice(2),
-    process.env,
+    await withKeys(process.argv.slice(2), process.env),
     (text) => void process.stdout.write(text),
     (text) => void process.stderr.write(text),
   );

@@ -4,7 +4,7 @@ import type { FaultRow, GroupName } from "./table.ts";
 const group =
   (group: GroupName) =>
   (name: string, cause: Fault): FaultRow => ({ name, group, cause });
-const coded = group("codes its answer wrongly");
+const coded = group("encodes its answer wrongly");
 const tooMuch = group("sends too much");
 const noList = group("sends what is no model list");
 

@@ -58,7 +58,7 @@ export type GroupName =
   | "is silent or too slow"
   | "breaks off its answer"
   | "does not speak HTTP"
-  | "codes its answer wrongly"
+  | "encodes its answer wrongly"
   | "sends too much"
   | "sends what is no model list"
   | "sends a success other than 200"
@@ -82,7 +82,7 @@ export const GROUPS: Readonly<Record<GroupName, Outcome>> = {
   "is silent or too slow": { ...failure(504, "upstream_timeout"), within: "LIST_TIMEOUT" },
   "breaks off its answer": failure(502, "upstream_invalid_response"),
   "does not speak HTTP": failure(502, "upstream_unreachable"),
-  "codes its answer wrongly": failure(502, "upstream_invalid_response"),
+  "encodes its answer wrongly": failure(502, "upstream_invalid_response"),
   "sends too much": failure(502, "upstream_invalid_response"),
   "sends what is no model list": failure(502, "upstream_invalid_response"),
   "sends a success other than 200": failure(502, "upstream_invalid_response"),

@@ -1,0 +1,25 @@
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
+import { wantsHelp } from "./invocation.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Asks for the keys that the environment does not have, without showing what is typed; only in a terminal. */
+export async function withKeys(words: readonly string[], environment: Environment): Promise<Environment> {
+  if (!process.stdin.isTTY || wantsHelp(words)) return environment;
+  const keys = { ...environment };
+  for (const name of ["KEY_A", "KEY_B"]) keys[name] ||= await typed(name);
+  return keys;
+}
+
+async function typed(name: string): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  process.stderr.write(`${name} (not shown): `);
+  try {
+    return await terminal.question("");
+  } finally {
+    terminal.close();
+    process.stderr.write("\n");
+  }
+}
