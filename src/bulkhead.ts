@@ -44,20 +44,33 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
   function isFree({ name }: Guest): boolean {
     let own = 0;
     for (const lease of leases) if (lease.name === name) own++;
-    return own < most;
+    return leases.size < places && own < most;
   }
 
   function wakeNext(): void {
+    // Counted once for each name: thousands of turns can be those of one guest.
+    const isNameFree = new Map<string, boolean>();
     for (const queue of [known, others]) {
       for (const [wake, { guest, until }] of queue) {
         if (leases.size >= places) return;
         const isOver = until < now();
-        if (!isOver && !isFree(guest)) continue;
+        const isNext = isNameFree.get(guest.name) ?? isFree(guest);
+        isNameFree.set(guest.name, isNext);
+        if (!isOver && !isNext) continue;
         queue.delete(wake);
         // A request that died in the queue would take a place with it.
-        if (!isOver) wake();
+        if (isOver) continue;
+        wake();
+        isNameFree.delete(guest.name);
       }
     }
+  }
+
+  // Whether places were lost to those who never gave them back.
+  function hasLost(): boolean {
+    let lost = false;
+    for (const lease of leases) if (lease.until <= now()) lost = leases.delete(lease) || lost;
+    return lost;
   }
 
   function take({ name }: Guest, leaseMs: number): () => void {
@@ -71,7 +84,9 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
   return {
     async enter(guest, signal, leaseMs) {
       signal.throwIfAborted();
-      for (const lease of leases) if (lease.until <= now()) leases.delete(lease);
+      if (hasLost()) wakeNext();
+      // Whoever waits still has no place to go to: nobody is overtaken, and the queue need not be walked for each guest.
+      if (isFree(guest)) return take(guest, leaseMs);
       const queue = guest.isKnown ? known : others;
       const { promise, resolve, reject } = Promise.withResolvers<() => void>();
       // Called by whoever leaves: on Workers that is another request, which may touch nothing here but the promise.
@@ -82,7 +97,6 @@ export function bulkhead(places: number, now: () => number): Bulkhead {
       };
       signal.addEventListener("abort", giveUp, { once: true });
       queue.set(wake, { guest, until: now() + leaseMs });
-      wakeNext();
       return promise.finally(() => signal.removeEventListener("abort", giveUp));
     },
   };

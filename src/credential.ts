@@ -16,7 +16,6 @@ const KEY_MAX_LENGTH = 512;
 // The scheme is case-insensitive (RFC 9110 §11.1). White space is what HTTP means by it: a pasted no-break space is
 // no part of a scheme, and of no key.
 const BEARER = /^bearer(?:[ \t]+|$)/i;
-const OUTER_SPACE = /^[ \t]+|[ \t]+$/g;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const JWT_MAX_LENGTH = 8192;
 // What tools send when their user has entered no key.
@@ -62,8 +61,20 @@ export function fingerprinter(secret: string, upstream: string): (credential: st
 }
 
 function given(value: string | null | undefined): string | undefined {
-  const text = value?.replace(OUTER_SPACE, "") ?? "";
+  const text = trimmed(value ?? "");
   return PLACEHOLDERS.has(text) ? undefined : text;
+}
+
+// Not by a pattern: one for the end of a text begins anew at each space, and a field can be 16 KB of them within.
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isSpace(text[start])) start++;
+  while (end > start && isSpace(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === " " || character === "\t";
 }
 
 // No key holds a comma, and Headers joins repeated fields with one.

@@ -8,7 +8,7 @@ const isHasty = (index: number) => index % 5 === 0;
 
 test("a crowd of keys before an upstream with a limit gets its lists, whoever comes back when Retry-After says so and whoever does not wait", async () => {
   const { ask, upstream } = await storm({ REFUSAL_MAX_AGE: "1s" });
-  upstream.limit(100);
+  upstream.limit(50);
   upstream.delay(30);
   const met = await crowd(300, (index) => persevere(ask, guest(index), isHasty(index) ? 100 : Infinity));
   expectPatience(upstream, 1000);

@@ -4,6 +4,8 @@ import { framesOf, type Log, type LogLevel } from "../log.ts";
 
 const BUFFER_BYTES = 16_000;
 const FLUSH_MS = 100;
+// What waits where nothing can be written, as on a full disk; lines beyond it are lost.
+const WAITING_BYTES = 1_000_000;
 
 /**
  * Makes the log: one JSON object a line on standard output. Lines are written together, when there are 16 KB of them and
@@ -11,13 +13,29 @@ const FLUSH_MS = 100;
  * (test/bench/hit.ts).
  */
 export function jsonLog(level: LogLevel): Log {
+  let isWritten = true;
   const destination = pino.destination({
     sync: true,
     minLength: BUFFER_BYTES,
     periodicFlush: FLUSH_MS,
+    maxLength: WAITING_BYTES,
   });
-  process.once("exit", () => destination.flushSync());
+  // Answers go on without a log; unheard, its fault would end the program.
+  destination.on("error", (fault: unknown) => {
+    if (isWritten) process.stderr.write(`The log cannot be written (${codeOf(fault)})\n`);
+    isWritten = false;
+  });
+  destination.on("write", () => (isWritten = true));
+  process.once("exit", () => flushLast(destination));
   return pino({ level, base: null, formatters: { level: (label) => ({ level: label }) } }, destination);
+}
+
+function flushLast(destination: { flushSync(): void }): void {
+  try {
+    destination.flushSync();
+  } catch {
+    // It was told when it could not be written for the first time.
+  }
 }
 
 /**

@@ -94,7 +94,7 @@ export async function listen(
     },
     answer,
   );
-  const open = connections(server);
+  const open = connections(server, settings.headersTimeoutMs);
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     // A body that will be refused need not be sent at all.
     if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
@@ -123,7 +123,7 @@ export async function listen(
   async function stop(): Promise<boolean> {
     isDraining = true;
     drain();
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     await open.meetAll(startedAt + Math.min(LAST_REQUEST_MS, settings.drainTimeoutMs));
     // http.Server's own close() would also cut the connections that look idle, at once.
     const closed = new Promise<true>((resolve) => {
@@ -131,14 +131,14 @@ export async function listen(
     });
     door.resolve();
     let isWhole = false;
-    while (!isWhole && Date.now() - startedAt < settings.drainTimeoutMs) {
+    while (!isWhole && performance.now() - startedAt < settings.drainTimeoutMs) {
       isWhole = await Promise.race([closed, sleep(DRAIN_STEP_MS, false)]);
-      if (Date.now() - startedAt < LAST_REQUEST_MS) continue;
-      open.closeResting(Date.now() - LAST_REQUEST_MS);
+      if (performance.now() - startedAt < LAST_REQUEST_MS) continue;
+      open.closeResting(performance.now() - LAST_REQUEST_MS);
     }
     server.closeAllConnections();
     await closed;
-    const leftMs = Math.max(0, settings.drainTimeoutMs - (Date.now() - startedAt));
+    const leftMs = Math.max(0, settings.drainTimeoutMs - (performance.now() - startedAt));
     await Promise.race([Promise.allSettled(background), sleep(leftMs, undefined, { ref: false })]);
     return isWhole;
   }

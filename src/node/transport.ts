@@ -77,8 +77,10 @@ function answerTo(
     onResponseStart(controller, statusCode, _headers, reason = "") {
       const lines = linesOf(controller.rawHeaders);
       if (statusCode < 200) {
-        // Node 22 has no way to send it, and HTTP/1.0 none to receive it.
-        if ("writeInformation" in outgoing && outgoing.req.httpVersion !== "1.0") {
+        // Node 22 has no way to send it, HTTP/1.0 none to receive it; and what a caller does not read would pile up here:
+        // an interim answer cannot be paused.
+        const isTaken = outgoing.req.httpVersion !== "1.0" && outgoing.socket?.writableNeedDrain === false;
+        if (isTaken && "writeInformation" in outgoing) {
           outgoing.writeInformation(statusCode, call.downward(statusCode, lines));
         }
         return;

@@ -124,6 +124,16 @@ describe("a bulkhead", () => {
     expect(inside.slice(9)).toEqual(["c"]);
   });
 
+  test("does not look at everyone who waits for each who comes", async () => {
+    let looks = 0;
+    const doors = bulkhead(8, () => {
+      looks++;
+      return 0;
+    });
+    for (let i = 0; i < 1000; i++) void doors.enter({ name: "crowd", isKnown: false }, never, LEASE_MS);
+    expect(looks).toBeLessThan(10_000);
+  });
+
   test("never holds more than its places, and loses nobody, whoever comes, leaves or gives up", async () => {
     const step = fc.record({ kind: fc.constantFrom("come", "come", "go", "give up"), pick: fc.nat() });
     await fc.assert(

@@ -98,6 +98,41 @@ describe("a stop is not held up by a caller who keeps his half of the connection
     expect(await Promise.race([program.exited, sleep(2000, "still there")])).toBe(0);
   });
 
+  test.for<readonly [string, string, RegExp, string]>([
+    [
+      "a body that came behind its answer",
+      "GET /healthz HTTP/1.1\nHost: a\nContent-Length: 4\n\n",
+      /alive/,
+      "body",
+    ],
+    ["a stray line end", "GET /healthz HTTP/1.1\nHost: a\n\n", /alive/, "\n"],
+  ])("%s", async ([, request, answer, rest]) => {
+    const program = await started({ DRAIN_TIMEOUT: "1h", HEADERS_TIMEOUT: "500ms" });
+    const open = await connection(program.url);
+    open.say(request);
+    await open.until(answer);
+    open.say(rest);
+    await plainCall(`${program.url}/healthz`);
+    program.child.kill("SIGTERM");
+    expect(await Promise.race([program.exited, sleep(8000, "still there")])).toBe(0);
+  });
+
+  test("an answer, while the clock is set back", async () => {
+    const setBack = `const { now } = Date; let back = 0; Date.now = () => now() - back;
+      process.on("SIGUSR2", () => { back = 3_600_000; });`;
+    const program = await started({
+      DRAIN_TIMEOUT: "5s",
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(setBack)}`,
+    });
+    const open = await connection(program.url);
+    open.say("GET /healthz HTTP/1.1\nHost: a\n\n");
+    await open.until(/alive/);
+    program.child.kill("SIGTERM");
+    await sleep(100);
+    program.child.kill("SIGUSR2");
+    expect(await Promise.race([program.exited, sleep(4000, "still there")])).toBe(0);
+  });
+
   test("CONNECT, said on a connection that the stop finds open", async () => {
     const program = await started({ DRAIN_TIMEOUT: "1h" });
     const open = await connection(program.url);
