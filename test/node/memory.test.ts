@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { canary } from "../support/canary.ts";
+import { canary, utf16 } from "../support/canary.ts";
 import { connection, type Connection } from "../support/connection.ts";
 import { plainFaults } from "../support/nanogpt/faults.ts";
 import { startNanoGpt, type Fault, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
@@ -77,11 +77,7 @@ async function stage(): Promise<Stage> {
 function found(memory: Buffer, outcomes: ReadonlyMap<string, string>): string[] {
   const own = [...outcomes].map(([key, outcome]) => [key.replace("sk-nano-test-", ""), outcome] as const);
   const windows = new Map(own.flatMap(([key, outcome]) => windowsOf(key).map((part) => [part, outcome])));
-  const texts = [
-    memory.toString("latin1"),
-    memory.toString("utf16le"),
-    memory.subarray(1).toString("utf16le"),
-  ];
+  const texts = [memory.toString("latin1"), utf16(memory), utf16(memory.subarray(1))];
   const runs = new Set(texts.flatMap((text) => text.match(OWN_LETTERS) ?? []));
   const names = [...runs].flatMap(windowsOf).flatMap((window) => windows.get(window) ?? []);
   return [...new Set(names)].sort();
