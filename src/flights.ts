@@ -112,12 +112,15 @@ export function flights(
 
   function failed(flight: Flight, { key, caller }: Errand, failure: UpstreamFailure): Landing {
     log.warn({ caller, reason: failure.reason }, "list not fetched");
+    // Also for a flight that another one has replaced: it asked after that list was stored.
+    const isOlder = (store.get(key)?.storedAt ?? Infinity) < flight.startedAt;
+    if (failure.kind === "rejected" && (flight.isCurrent || isOlder)) store.delete(key);
     if (failure.kind === "unauthorized") {
       ground(key.fingerprint, failure);
       store.purge(key.fingerprint);
     } else if (!flight.isCurrent || failure.kind === "unasked") {
       return { error: refused({ failure, retryAt: now() }, now()) };
-    } else if (failure.kind === "rejected") store.delete(key);
+    }
     return { error: refused(remembered.remember(key, failure), now()) };
   }
 

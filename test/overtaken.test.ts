@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ACCOUNTS, ALICE, scene, type Scene } from "./support/scene.ts";
-import { errorOf, held, NEW, OLD, storedScene } from "./support/stored.ts";
+import { errorOf, held, NEW, OLD, SOON, storedScene } from "./support/stored.ts";
 
 // Long enough that no timer of a flight runs out: what is overdue here is so by the clock alone.
 const PATIENT = { LIST_TIMEOUT: "1m" };
@@ -64,6 +64,21 @@ describe("an overdue flight that another one has replaced", () => {
     first.release();
     await first.asked;
     expect(await held(all, ALICE)).toEqual(NEW);
+  });
+
+  test("takes away the list that was stored before it, where upstream says 404 to it", async () => {
+    const all = await storedScene(120_000, PATIENT);
+    const refresh = all.nano.hold();
+    all.nano.fail({ kind: "status", status: 404 }, { times: 1 });
+    expect((await all.list(ALICE)).ids()).toEqual(OLD);
+    await refresh.arrived;
+    await all.keylane.advance(OVERDUE_MS);
+    const second = all.nano.hold();
+    expect((await all.list(ALICE)).ids()).toEqual(OLD);
+    await second.arrived;
+    refresh.release();
+    await expect.poll(() => held(all, ALICE), SOON).toBeUndefined();
+    second.release();
   });
 
   test("cannot keep or deliver its list after its successor's 401", async () => {
