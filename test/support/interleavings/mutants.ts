@@ -75,8 +75,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   flights(
     "another 4xx leaves the stored list",
-    ' else if (failure.kind === "rejected") store.delete(key);',
-    "",
+    ' && (flight.isCurrent || isOlder)) store.delete(key);',
+    " && false) store.delete(key);",
   ),
   mutant(
     "a refusal is anybody's",
