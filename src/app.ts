@@ -12,13 +12,16 @@ import { operations } from "./operations.ts";
 import { passthrough } from "./passthrough.ts";
 import type { Route } from "./paths.ts";
 import type { Codecs } from "./representation.ts";
-import type { Store } from "./store.ts";
+import { shared, type Shared } from "./shared.ts";
+import type { Store, Vault } from "./store.ts";
 import { upstream, type Fetch } from "./upstream.ts";
 import { enter, type Arrival, type VisitEnv } from "./visit.ts";
 
 /** All that differs between runtimes. */
 export interface Platform {
   readonly store: Store;
+  /** Outside the process, where lists are shared with neighbours; used only with a CACHE_SECRET. */
+  readonly vault?: Vault | undefined;
   readonly fetch: Fetch;
   readonly codecs: Codecs;
   /** Milliseconds since the epoch. */
@@ -42,9 +45,11 @@ export function keylane(settings: Settings, platform: Platform): App {
   // secret was drawn at this one.
   const callerName = (print: Fingerprint) =>
     (settings.cacheSecret === undefined ? print : hash("sha256", startSecret + print)).slice(0, 8);
+  const lists = cache(platform.store, settings, now, log);
   const list = models({
     settings,
-    cache: cache(platform.store, settings, now, log),
+    cache: lists,
+    shared: neighbours(),
     upstream: upstream(settings, platform.fetch, now),
     codecs: platform.codecs,
     fingerprint,
@@ -84,6 +89,13 @@ export function keylane(settings: Settings, platform: Platform): App {
     log.error({ at: framesOf(error) }, "unforeseen error");
     const message = "Keylane had an error of its own: try again, and look into its log.";
     return answerOf(new KeylaneError(problem(500, "internal_error", message)), fields);
+  }
+
+  function neighbours(): Shared | undefined {
+    const { vault, codecs } = platform;
+    if (vault === undefined || settings.cacheSecret === undefined) return undefined;
+    vault.onPurge((fingerprint) => lists.forget(fingerprint));
+    return shared(vault, { ...settings, secret: settings.cacheSecret }, codecs, now, log);
   }
 
   return {

@@ -1,20 +1,27 @@
 import type { Fingerprint } from "./credential.ts";
+import type { Errand } from "./errand.ts";
 import { isTransient, KeylaneError, problem } from "./errors.ts";
-import { flights, GRACE_MS, type Errand } from "./flights.ts";
-import { age, freshness, type Directives, type Freshness, type Lifetimes } from "./freshness.ts";
+import { flights, GRACE_MS } from "./flights.ts";
+import {
+  age,
+  freshness,
+  lifetimesOf,
+  type Directives,
+  type Freshness,
+  type ListLifetimes,
+} from "./freshness.ts";
 import type { CacheOutcome } from "./headers.ts";
 import type { Log } from "./log.ts";
 import { refusals, refused } from "./refusals.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { TIMED_OUT } from "./failures.ts";
 
-export interface CacheSettings extends Lifetimes {
-  readonly refusalMaxAgeMs: number;
+export interface CacheSettings extends ListLifetimes {
   readonly listTimeoutMs: number;
 }
 
 /** One caller's question for one list. */
-export interface Question extends Omit<Errand, "isStored" | "isKnown"> {
+export interface Question extends Omit<Errand, "isStored" | "isKnown" | "isEnough"> {
   readonly directives: Directives;
 }
 
@@ -29,6 +36,8 @@ export interface Cache {
   find(question: Question): Promise<Found>;
   /** Forgets everything held for a fingerprint; a flight under way cannot bring it back. */
   purge(fingerprint: Fingerprint): void;
+  /** Forgets what is held for a fingerprint that a neighbour has purged; it may be asked for again at once. */
+  forget(fingerprint: Fingerprint): void;
   /** Counts a list again after a view of it was made. */
   recount(key: CacheKey, list: StoredList): void;
 }
@@ -49,8 +58,9 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     const state = stateOf(stored);
     const usable = usableOf(stored);
     if (directives.onlyIfCached) {
-      if (usable === undefined) throw notCached();
-      return held(usable);
+      const found = usable ?? usableOf(await question.shared?.look());
+      if (found === undefined) throw notCached();
+      return held(found);
     }
     if (directives.noStore) return ask(question, usable, "request");
     if (usable === undefined) return ask(question, undefined, stored === undefined ? "uri-miss" : "stale");
@@ -60,7 +70,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
   }
 
   function stateOf(list: StoredList | undefined): Freshness {
-    return list === undefined ? "expired" : freshness(age(list.storedAt, now()), lifetimesOf(list));
+    return list === undefined ? "expired" : freshness(age(list.storedAt, now()), lifetimesOf(list, settings));
   }
 
   function usableOf(list: StoredList | undefined): StoredList | undefined {
@@ -69,26 +79,47 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
 
   function refresh(question: Question, stale: StoredList): Found {
     if (remembered.active(question.key) !== undefined) return held(stale, "upstream-failed");
-    flying.start({ ...question, isStored: true, isKnown: true });
+    flying.start({ ...question, isStored: true, isKnown: true, isEnough: isFresh });
     return held(stale, "refreshing");
   }
 
   async function ask(question: Question, usable: StoredList | undefined, why: Why): Promise<Found> {
-    const refusal = remembered.active(question.key);
+    const { key, directives, shared } = question;
+    const refusal = remembered.active(key);
     if (refusal !== undefined) return fallBack(usable, refused(refusal, now()));
-    const isStored = !question.directives.noStore;
+    const isEnough = why === "request" ? undefined : isServedAtOnce;
+    const isKnown = usable !== undefined;
+    const errand = { ...question, isStored: !directives.noStore, isKnown, isEnough };
+    const startedAt = now();
+    const halfTime = startedAt + settings.listTimeoutMs / 2;
+    const fullTime = startedAt + settings.listTimeoutMs + GRACE_MS;
     // With a list to fall back on nobody waits longer than is fair to a tool that has a limit of its own.
-    const patienceMs = usable === undefined ? settings.listTimeoutMs + GRACE_MS : settings.listTimeoutMs / 2;
-    const errand = { ...question, isStored, isKnown: usable !== undefined };
-    const { landing, isCollapsed } = await flying.wait(errand, now() + patienceMs);
-    // What was purged during the wait is nothing to fall back on any more, even where another list stands there since.
-    const still = usable === undefined ? undefined : usableOf(store.get(question.key));
-    if (landing === undefined) {
+    let deadline = usable === undefined && shared === undefined ? fullTime : halfTime;
+    for (;;) {
+      const { landing, isCollapsed } = await flying.wait(errand, deadline);
+      if (landing !== undefined && "list" in landing) {
+        const { list, from, isStored } = landing;
+        if (from === "upstream") return { list, outcome: { by: "forward", why, isStored, isCollapsed } };
+        // Another caller was content with a neighbour's list; this one is not.
+        if (!isTooOld(list, directives)) return isFresh(list) ? held(list) : refresh(question, list);
+        continue;
+      }
+      // Looked for anew: what was purged during the wait is nothing to fall back on, and a neighbour's may have come.
+      const still = usableOf(store.get(key));
+      if (landing !== undefined) return fallBack(still, landing.error);
       if (still !== undefined) return held(still, "refreshing");
-      throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });
+      if (deadline === fullTime) throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });
+      deadline = fullTime;
     }
-    if ("error" in landing) return fallBack(still, landing.error);
-    return { list: landing.list, outcome: { by: "forward", why, isStored: landing.isStored, isCollapsed } };
+  }
+
+  function isFresh(list: StoredList): boolean {
+    return stateOf(list) === "fresh";
+  }
+
+  function isServedAtOnce(list: StoredList): boolean {
+    const state = stateOf(list);
+    return state === "fresh" || state === "stale-while-revalidate";
   }
 
   // RFC 5861 §4 for 5xx and silence; 408, 425 and 429 say "not now" as well. Any other 4xx is an answer.
@@ -98,7 +129,7 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
   }
 
   function held(list: StoredList, detail?: "refreshing" | "upstream-failed"): Found {
-    const ttlMs = lifetimesOf(list).maxAgeMs - age(list.storedAt, now());
+    const ttlMs = lifetimesOf(list, settings).maxAgeMs - age(list.storedAt, now());
     return { list, outcome: { by: "hit", ttlMs, ...(detail === undefined ? {} : { detail }) } };
   }
 
@@ -108,19 +139,17 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
     return maxAgeMs !== undefined && ageMs > maxAgeMs;
   }
 
-  // An empty list may be the user's wish or upstream's slip: it is believed only as long as a refusal is.
-  function lifetimesOf({ isEmpty }: StoredList): Lifetimes {
-    if (!isEmpty) return settings;
-    const maxAgeMs = Math.min(settings.maxAgeMs, settings.refusalMaxAgeMs);
-    return { maxAgeMs, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
+  function forget(fingerprint: Fingerprint): void {
+    flying.ground(fingerprint);
+    store.purge(fingerprint);
   }
 
   return {
     find,
+    forget,
     purge(fingerprint) {
-      flying.ground(fingerprint);
       remembered.forget(fingerprint);
-      store.purge(fingerprint);
+      forget(fingerprint);
     },
     recount: (key, list) => store.recount(key, list),
   };

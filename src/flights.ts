@@ -1,28 +1,12 @@
 import type { Fingerprint } from "./credential.ts";
-import type { KeylaneError, UpstreamFailure } from "./errors.ts";
+import type { Errand, Landing } from "./errand.ts";
+import { isTransient, type UpstreamFailure } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { refused, type Refusals } from "./refusals.ts";
+import { within } from "./within.ts";
+import { askNeighbours } from "./shared.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { asFailure } from "./failures.ts";
-
-/** What a flight is to bring, and for whom. */
-export interface Errand {
-  readonly key: CacheKey;
-  /** Asks upstream once. Throws an UpstreamFailure when there is no good list. */
-  readonly ask: (isKnown: boolean, signal: AbortSignal) => Promise<StoredList>;
-  /** Keeps the runtime awake for work that outlives the request. */
-  readonly waitUntil: (work: Promise<unknown>) => void;
-  /** Names the caller in the log. */
-  readonly caller: string;
-  readonly isStored: boolean;
-  /** An answer to this question is held already: upstream knows this key. */
-  readonly isKnown: boolean;
-}
-
-/** What a flight brought: shared by all who waited, so bytes or an error, never a Response. */
-export type Landing =
-  | { readonly list: StoredList; readonly isStored: boolean }
-  | { readonly error: KeylaneError };
 
 export interface Flights {
   /**
@@ -91,37 +75,88 @@ export function flights(
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), listTimeoutMs);
     try {
-      return arrived(flight, errand, await errand.ask(errand.isKnown, timeout.signal));
+      const neighbours = await fromNeighbour(flight, errand);
+      return neighbours ?? arrived(flight, errand, await errand.ask(errand.isKnown, timeout.signal));
     } catch (fault) {
-      return failed(flight, errand, asFailure(fault));
+      const failure = asFailure(fault);
+      return (await rescued(flight, errand, failure)) ?? (await failed(flight, errand, failure));
     } finally {
       clearTimeout(timer);
     }
   }
 
-  function arrived(flight: Flight, { key, isStored }: Errand, list: StoredList): Landing {
-    if (flight.isCurrent) {
-      if (isStored) store.put(key, list);
-      return { list, isStored };
+  async function fromNeighbour(flight: Flight, errand: Errand): Promise<Landing | undefined> {
+    const { key, shared, isEnough } = errand;
+    if (shared === undefined || isEnough === undefined) return undefined;
+    const word = await askNeighbours(shared, isEnough, flight.startedAt + listTimeoutMs / 2, now);
+    const landing = word.list && adopted(flight, key, word.list);
+    return word.isEnough ? landing : undefined;
+  }
+
+  // Upstream has failed here; it may have answered a neighbour meanwhile.
+  async function rescued(
+    flight: Flight,
+    errand: Errand,
+    failure: UpstreamFailure,
+  ): Promise<Landing | undefined> {
+    const { key, shared, isEnough } = errand;
+    if (shared === undefined || !isTransient(failure.problem.status)) return undefined;
+    const list = await shared.look();
+    if (list === undefined || isEnough?.(list) !== true) return undefined;
+    await shared.release();
+    return adopted(flight, key, list);
+  }
+
+  function adopted(flight: Flight, key: CacheKey, list: StoredList): Landing {
+    const isNewer = list.storedAt > (store.get(key)?.storedAt ?? -1);
+    if (isNewer && flight.isCurrent) store.put(key, list);
+    return delivered(flight, key, { list, from: "neighbour", isStored: true });
+  }
+
+  function arrived(flight: Flight, { key, shared, isStored, waitUntil }: Errand, list: StoredList): Landing {
+    const isKept = flight.isCurrent && isStored;
+    if (isKept) store.put(key, list);
+    if (shared !== undefined && isStored) {
+      const kept = isKept ? shared.keep(list, flight.startedAt) : Promise.resolve();
+      waitUntil(kept.then(() => shared.release()));
     }
+    return delivered(flight, key, { list, from: "upstream", isStored: isKept });
+  }
+
+  function delivered(
+    flight: Flight,
+    key: CacheKey,
+    brought: Extract<Landing, { list: StoredList }>,
+  ): Landing {
+    if (flight.isCurrent) return brought;
     // Another call learned meanwhile that the key is revoked: this answer comes from before that.
     const failure = flight.revoked ?? remembered.revokedSince(key, flight.startedAt)?.failure;
-    if (failure === undefined) return { list, isStored: false };
+    if (failure === undefined) return { ...brought, isStored: false };
     return { error: refused({ failure, retryAt: now() }, now()) };
   }
 
-  function failed(flight: Flight, { key, caller }: Errand, failure: UpstreamFailure): Landing {
+  async function failed(
+    flight: Flight,
+    { key, shared, caller }: Errand,
+    failure: UpstreamFailure,
+  ): Promise<Landing> {
     log.warn({ caller, reason: failure.reason }, "list not fetched");
+    const isOurs = flight.isCurrent;
+    const isRevoked = failure.kind === "unauthorized";
     // Also for a flight that another one has replaced: it asked after that list was stored.
     const isOlder = (store.get(key)?.storedAt ?? Infinity) < flight.startedAt;
-    if (failure.kind === "rejected" && (flight.isCurrent || isOlder)) store.delete(key);
-    if (failure.kind === "unauthorized") {
+    const isRejected = failure.kind === "rejected" && (isOurs || isOlder);
+    if (isRevoked) {
       ground(key.fingerprint, failure);
       store.purge(key.fingerprint);
-    } else if (!flight.isCurrent || failure.kind === "unasked") {
-      return { error: refused({ failure, retryAt: now() }, now()) };
-    }
-    return { error: refused(remembered.remember(key, failure), now()) };
+    } else if (isRejected) store.delete(key);
+    const isRemembered = isRevoked || (isOurs && failure.kind !== "unasked");
+    const refusal = isRemembered ? remembered.remember(key, failure) : { failure, retryAt: now() };
+    // The neighbours' lists go before the answer does: who has seen it finds nothing anywhere.
+    if (isRevoked) await shared?.purge();
+    else if (isRejected) await shared?.forget();
+    await shared?.release();
+    return { error: refused(refusal, now()) };
   }
 
   function ground(fingerprint: Fingerprint, revoked?: UpstreamFailure): void {
@@ -157,20 +192,4 @@ export function flights(
     start: (errand) => void join(errand),
     ground: (fingerprint) => ground(fingerprint),
   };
-}
-
-// Anything longer would be over at once: the longest LIST_TIMEOUT is as long, and patience is a little longer.
-const TIMER_MAX_MS = 2 ** 31 - 1;
-
-/** Waits for work so long; gives undefined when the time is over, and the work goes on. */
-export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.min(Math.max(0, ms), TIMER_MAX_MS));
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

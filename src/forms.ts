@@ -75,9 +75,19 @@ export const url: Form<string> = (raw) => {
 
 /** Reads the URL of a Redis server, which may hold a password. */
 export const redisUrl: Form<string> = (raw) =>
-  /^rediss?:$/.test(URL.parse(raw)?.protocol ?? "")
+  isRedisUrl(URL.parse(raw))
     ? raw
     : { wanted: "a redis or rediss URL such as redis://localhost:6379", isSecret: true };
+
+// Its path is the number of a database; user and password are escaped.
+function isRedisUrl(url: URL | null): boolean {
+  if (url === null || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname)) return false;
+  try {
+    return url.hostname !== "" && decodeURIComponent(url.username + url.password) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 const SECRET_MIN_LENGTH = 16;
 

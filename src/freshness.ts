@@ -7,6 +7,18 @@ export interface Lifetimes {
   readonly staleIfErrorMs: number;
 }
 
+export interface ListLifetimes extends Lifetimes {
+  /** How long a failed answer is remembered, and an empty list believed. */
+  readonly refusalMaxAgeMs: number;
+}
+
+/** Gives a list's lifetimes. An empty one may be the user's wish or upstream's slip: it is believed as long as a refusal is. */
+export function lifetimesOf({ isEmpty }: { readonly isEmpty: boolean }, settings: ListLifetimes): Lifetimes {
+  if (!isEmpty) return settings;
+  const maxAgeMs = Math.min(settings.maxAgeMs, settings.refusalMaxAgeMs);
+  return { maxAgeMs, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
+}
+
 export type Freshness = "fresh" | "stale-while-revalidate" | "stale-if-error" | "expired";
 
 /** Judges a stored list by its age alone: RFC 9111 §4.2 for freshness, RFC 5861 §3 and §4 for what follows. */

@@ -3,7 +3,7 @@ import { notCached, type Cache, type Found } from "./cache.ts";
 import type { Settings } from "./config.ts";
 import { identify, type Fingerprint } from "./credential.ts";
 import { KeylaneError, problem, UpstreamFailure } from "./errors.ts";
-import { GRACE_MS, within } from "./flights.ts";
+import { GRACE_MS } from "./flights.ts";
 import { age, directives, type Directives } from "./freshness.ts";
 import { cacheStatus } from "./headers.ts";
 import type { Log } from "./log.ts";
@@ -11,15 +11,18 @@ import type { ModelsRoute } from "./paths.ts";
 import { cacheKey, listQuestion } from "./question.ts";
 import { isMatch, originalOf, preferredCoding, represent, type Codecs } from "./representation.ts";
 import { refused } from "./refusals.ts";
+import type { Shared } from "./shared.ts";
 import { isBasicModel } from "./shape.ts";
 import type { CacheKey, Coding, Representation, StoredList } from "./store.ts";
 import { asFailure, TIMED_OUT } from "./failures.ts";
 import type { ListRequest, Upstream } from "./upstream.ts";
+import { within } from "./within.ts";
 import type { VisitEnv } from "./visit.ts";
 
 export interface ModelsSettings {
   readonly settings: Pick<Settings, "modelsList" | "modelsShape" | "listTimeoutMs">;
   readonly cache: Cache;
+  readonly shared: Shared | undefined;
   readonly upstream: Upstream;
   readonly codecs: Codecs;
   readonly fingerprint: (credential: string) => Fingerprint;
@@ -57,6 +60,7 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
             ask,
             waitUntil: (work) => c.executionCtx.waitUntil(work),
             caller: visit.seen.caller,
+            shared: room.shared?.of(key, caller.credential),
           });
     visit.seen.outcome = found.outcome;
 
@@ -127,13 +131,14 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     return new Response(representation.bytes, { status: 200, headers });
   }
 
-  function purge(c: Context<VisitEnv>): Response {
+  async function purge(c: Context<VisitEnv>): Promise<Response> {
     const { headers } = c.req.raw;
     const fingerprint = room.fingerprint(
       identify(headers.get("authorization"), headers.get("x-api-key")).credential,
     );
     c.env.seen.caller = room.callerName(fingerprint);
     cache.purge(fingerprint);
+    await room.shared?.purge(fingerprint);
     return new Response(null, { status: 204, headers: c.env.fields });
   }
 

@@ -55,3 +55,32 @@ export interface StoreSize {
 }
 
 export const MAX_VARIANTS = 8;
+
+/**
+ * Keeps sealed bytes outside the process, by fingerprint and name. It may forget anything at any time, fail and be slow:
+ * whoever uses it must be right without it.
+ */
+export interface Vault {
+  /** How long a write may take, for which nobody waits; as long as any other call where this is left out. */
+  readonly writeMs?: number;
+  read(fingerprint: Fingerprint, name: string): Promise<Uint8Array | undefined>;
+  /** Keeps bytes for `retentionMs` at most; where it can tell, not after a purge since upstream was asked for them. */
+  write(
+    fingerprint: Fingerprint,
+    name: string,
+    bytes: Uint8Array,
+    retentionMs: number,
+    askedAt?: number,
+  ): Promise<void>;
+  delete(fingerprint: Fingerprint, name: string): Promise<void>;
+  /**
+   * Forgets all names of a fingerprint, and tells the neighbours that share this vault, where it can. What was sealed up
+   * to `at` (ms since the epoch) and is written late, it may refuse.
+   */
+  purge(fingerprint: Fingerprint, at: number): Promise<void>;
+  /** Gives true to one of several who claim the same: it is his for `ms`, or until it is released. */
+  claim(fingerprint: Fingerprint, name: string, ms: number): Promise<boolean>;
+  release(fingerprint: Fingerprint, name: string): Promise<void>;
+  /** Calls `hear` when a neighbour purges. */
+  onPurge(hear: (fingerprint: Fingerprint) => void): void;
+}

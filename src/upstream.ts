@@ -50,8 +50,8 @@ export interface UpstreamSettings {
 }
 
 const MAX_FETCHES = 16;
-// A fetch that gets less than this part of LIST_TIMEOUT, for the wait before it, proves nothing by its silence.
-const FAIR_PART_OF_TIMEOUT = 2;
+// A fetch that had less than this part of LIST_TIMEOUT, for the wait before it, proves nothing by its silence.
+const FAIR_PART_OF_TIMEOUT = 0.7;
 
 /** The only room that asks for a list. */
 export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => number): Upstream {
@@ -86,19 +86,18 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
 
   return {
     async ask(request, guest, signal) {
-      const dueAt = now() + listTimeoutMs;
       const leave = await places.enter(guest, signal, listTimeoutMs).catch(() => {
         throw unasked("no free place");
       });
-      const leftMs = dueAt - now();
+      const startedAt = now();
       try {
         return await ask(request, signal);
       } catch (fault) {
         // First of all what upstream said: a key that it refused is refused, though the time was over then.
         if (fault instanceof UpstreamFailure) throw fault;
         // Where the turn came late, silence says little about upstream: nobody is refused for it.
-        if (signal.aborted)
-          throw leftMs < listTimeoutMs / FAIR_PART_OF_TIMEOUT ? unasked("late turn") : timedOut();
+        const isFair = now() - startedAt >= listTimeoutMs * FAIR_PART_OF_TIMEOUT;
+        if (signal.aborted) throw isFair ? timedOut() : unasked("late turn");
         throw invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
       } finally {
         leave();

@@ -2,6 +2,7 @@ import { Agent, fetch } from "undici";
 import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
 import type { Log } from "../log.ts";
+import { redisVault } from "../stores/redis.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { codecs } from "./codecs.ts";
 import { listen, type Running } from "./server.ts";
@@ -19,8 +20,6 @@ export interface Surroundings {
 
 /** Starts Keylane on Node and resolves when it listens. */
 export async function start(settings: Settings, { log, now = Date.now }: Surroundings): Promise<Running> {
-  if (settings.redisUrl !== undefined)
-    throw new Error("Cannot start: REDIS_URL is set, and this version has no Redis");
   // Idle connections stay open for the next call; a list fetch has its own, shorter limits.
   const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: KEEP_ALIVE_MS });
   // fetch speaks as a browser does; upstream is told Keylane's own fields and nothing else.
@@ -30,9 +29,14 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
   });
   // fetch notes every URL it asks for, query and all, for a page to measure: nobody reads that here.
   performance.setResourceTimingBufferSize(0);
+  const { redisUrl, listMaxBytes } = settings;
+  const vault = redisUrl === undefined ? undefined : redisVault(redisUrl, listMaxBytes);
+  // So that the first callers of a new process find what its neighbours know.
+  await vault?.tried;
   let isDraining = false;
   const app = keylane(settings, {
     store: memoryStore(settings.memoryMaxBytes),
+    vault,
     fetch: (url, init) => fetch(url, { ...init, dispatcher: plain }),
     codecs,
     now,
@@ -41,11 +45,16 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
   });
   const server = await listen(app, settings, transport(agent, settings), () => {
     isDraining = true;
+  }).catch((fault: unknown) => {
+    // A connection would keep a process alive that has nothing to do.
+    vault?.close();
+    throw fault;
   });
   return {
     url: server.url,
     async stop() {
       const isWhole = await server.stop();
+      vault?.close();
       await agent.destroy();
       return isWhole;
     },

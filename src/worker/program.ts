@@ -1,8 +1,11 @@
+import { waitUntil } from "cloudflare:workers";
 import type { ExecutionContext } from "hono";
 import { keylane, type App } from "../app.ts";
-import { settings, type Source } from "../config.ts";
+import { settings, SettingsError, type Settings, type Source } from "../config.ts";
 import { envelope, problem } from "../errors.ts";
 import { lineLog, type Log } from "../log.ts";
+import type { Vault } from "../store.ts";
+import { cacheVault, isKvNamespace, kvVault } from "../stores/cloudflare.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { arrival } from "./transport.ts";
 
@@ -21,17 +24,35 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
   let built: { app: App; arrive: ReturnType<typeof arrival> } | undefined;
 
   function build(bindings: Source) {
-    const found = settings(bindings);
+    // A Worker cannot keep a connection to Redis from one request to the next.
+    const found = settings({ ...bindings, REDIS_URL: undefined });
+    const saying = log ?? lineLog(found.logLevel, now, write);
+    if ((bindings["REDIS_URL"] ?? "") !== "") saying.warn({}, "REDIS_URL is not used on Workers");
     const app = keylane(found, {
       store: memoryStore(found.memoryMaxBytes),
+      vault: vault(found, bindings["LISTS"], saying),
       fetch,
       // Nothing is coded here: the edge compresses on the way to the caller, and CPU time is what a Worker is short of.
       codecs: new Map(),
       now,
-      log: log ?? lineLog(found.logLevel, now, write),
+      log: saying,
       isDraining: () => false,
     });
     return { app, arrive: arrival(found) };
+  }
+
+  // Where lists are kept outside the isolate: sealed, or not at all.
+  function vault({ cacheSecret, listMaxBytes }: Settings, lists: unknown, log: Log): Vault | undefined {
+    if (lists !== undefined && !isKvNamespace(lists)) {
+      throw new SettingsError(["LISTS must be a KV namespace: bind one under [[kv_namespaces]]"]);
+    }
+    if (cacheSecret === undefined) {
+      if (lists !== undefined)
+        log.warn({}, "LISTS is not used without CACHE_SECRET: lists are kept in memory");
+      return undefined;
+    }
+    const settings = { maxBytes: listMaxBytes, now, waitUntil };
+    return lists === undefined ? cacheVault(settings) : kvVault(lists, settings);
   }
 
   return {

@@ -121,7 +121,7 @@ const BAD_SETTINGS: readonly Record<string, string>[] = [
     LIST_MAX_SIZE: "KEY",
     MODELS_LIST: "KEY",
   },
-  { REDIS_URL: "redis://:KEY@redis.invalid", CACHE_SECRET: "KEY-and-more" },
+  { REDIS_URL: "http://:KEY@redis.invalid" },
   { CACHE_SECRET: "KEY-and-more", MAX_AGE: "1 minute" },
 ];
 

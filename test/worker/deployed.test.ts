@@ -2,6 +2,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { namesOf, plainCall, valuesOf } from "../support/plain-call.ts";
 import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { startEdgeStores } from "../support/worker/edge-stores.ts";
 import { startWorkerd } from "../support/worker/workerd.ts";
 
 const ECHO = "/v1/echo";
@@ -10,19 +11,22 @@ const fields = `Authorization: Bearer ${ALICE}`;
 const isOfTheEdge = (name: string) => /^(?:cf-|cdn-|x-real|x-forwarded)/.test(name);
 
 /** The bundle as it is deployed, with these bindings for settings. */
-async function deployed(bindings: Record<string, string> = {}) {
+async function deployed(bindings: Record<string, string> = {}, hasLists = false) {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
-  const workerd = await startWorkerd(inject("deployedWorker"), {
-    UPSTREAM_URL: nano.url,
-    ...bindings,
-  });
+  const [cache, lists] = [await startEdgeStores(), await startEdgeStores()];
+  const workerd = await startWorkerd(
+    inject("deployedWorker"),
+    { UPSTREAM_URL: nano.url, ...bindings },
+    { cache: cache.address, lists: hasLists ? lists.address : undefined },
+  );
   onTestFinished(async () => {
-    await workerd.stop();
-    await nano.stop();
+    await Promise.all([workerd.stop(), nano.stop(), cache.stop(), lists.stop()]);
   });
   const said = () => workerd.output.join("");
   return {
     nano,
+    cache,
+    lists,
     said,
     call: (path: string, more = "") => plainCall(workerd.url + path, { fields: `${fields}\n${more}` }),
   };
@@ -66,7 +70,7 @@ describe("the Worker as it is deployed", () => {
     await expect.poll(() => said().match(/"msg":"request"/g)?.length).toBe(2);
     const lines = said()
       .split("\n")
-      .filter((line) => line.startsWith("{"));
+      .filter((line) => line.includes('"msg":"request"'));
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { level: "info", method: "GET", route: "models", status: 200, cache: "miss", time: expect.any(Number) },
       { level: "info", method: "GET", route: "passthrough", status: 200, id: expect.any(String) },
@@ -92,6 +96,49 @@ describe("the Worker as it is deployed", () => {
     expect(echoed).toContain("x-mine");
     expect(listed?.filter(isOfTheEdge)).toEqual([]);
     expect(listed).not.toContain("x-mine");
+  });
+});
+
+describe("the Worker's far store", () => {
+  const CACHE_SECRET = "a-secret-of-more-than-thirty-two-characters";
+
+  test("is the Cache API", async () => {
+    const { cache, call } = await deployed({ CACHE_SECRET });
+    await call("/v1/models");
+    await expect.poll(() => cache.kept.size).toBe(1);
+  });
+
+  test("is the KV namespace where one is bound", async () => {
+    const { cache, lists, call, said } = await deployed({ CACHE_SECRET, LOG_LEVEL: "warn" }, true);
+    await call("/v1/models");
+    await expect.poll(() => lists.kept.size).toBe(1);
+    expect(cache.seen).toEqual([]);
+    expect(said()).not.toContain("LISTS");
+  });
+
+  test("is none without a secret, as it says once", async () => {
+    const { cache, lists, call, said } = await deployed({ LOG_LEVEL: "warn" }, true);
+    for (const path of ["/v1/models", "/v1/models?detailed=true"])
+      expect((await call(path)).status).toBe(200);
+    await call("/v1/models", "Cache-Control: no-cache");
+    expect([...cache.seen, ...lists.seen]).toEqual([]);
+    expect(said().match(/LISTS is not used without CACHE_SECRET/g)).toHaveLength(1);
+  });
+
+  test("is not Redis, as it says once", async () => {
+    const bindings = { REDIS_URL: "redis://:hush@127.0.0.1:1", LOG_LEVEL: "warn" };
+    const { cache, call, said } = await deployed(bindings);
+    for (const path of ["/v1/models", "/v1/models?detailed=true"])
+      expect((await call(path)).status).toBe(200);
+    expect(cache.seen).toEqual([]);
+    expect(said().match(/REDIS_URL is not used on Workers/g)).toHaveLength(1);
+    expect(said()).not.toContain("hush");
+  });
+
+  test("is no text: that is a bad setting", async () => {
+    const { call, said } = await deployed({ CACHE_SECRET, LISTS: "lists" });
+    expect((await call("/v1/models")).status).toBe(500);
+    await expect.poll(said).toContain("Cannot start: LISTS must be a KV namespace");
   });
 });
 

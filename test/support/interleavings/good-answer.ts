@@ -13,6 +13,8 @@ export interface Case {
   readonly memory: Memory;
   readonly testimonies: readonly Testimony[];
   readonly refusalMaxAgeMs: number;
+  /** Keylanes that share a far store: they tell one another of purges and 401s, and of no other refusal. */
+  readonly hasNeighbours: boolean;
 }
 
 /** Says what is wrong with a good answer to a request for a list or a model. */
@@ -62,7 +64,10 @@ function faultOfText(testimony: Testimony, { asked }: Case, text: string): strin
 }
 
 // What a purge, a 401 or another 4xx has ended must not come back.
-function faultOfTime(testimony: Testimony, { asked, when, memory, seen }: Case): string | undefined {
+function faultOfTime(
+  testimony: Testimony,
+  { asked, when, memory, seen, hasNeighbours }: Case,
+): string | undefined {
   const { caller } = asked.operation;
   if (callerAt(caller).kind === "token") return undefined;
   const { arrived, serial } = testimony;
@@ -73,9 +78,10 @@ function faultOfTime(testimony: Testimony, { asked, when, memory, seen }: Case):
     if (isSince(refused.answered)) continue;
     if (seen < when.begun) return "the list is from before a 401 that the key was told";
     // Asked for before the 401, but answered by upstream only when Keylane had told a caller of it.
-    if (seen < (testimony.answered ?? 0)) return "the list came after a 401 to the key, and was delivered";
+    if (!hasNeighbours && seen < (testimony.answered ?? 0))
+      return "the list came after a 401 to the key, and was delivered";
   }
-  if (!String(seen.headers["cache-status"]).includes("; hit")) return undefined;
+  if (hasNeighbours || !String(seen.headers["cache-status"]).includes("; hit")) return undefined;
   const known = memory.firstSeen.get(serial) ?? Number.POSITIVE_INFINITY;
   const rejected = memory.rejections(`${caller} ${written(asked.question)}`).some(
     ({ seen, testimony: { arrived } }) =>

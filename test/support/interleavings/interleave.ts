@@ -9,6 +9,8 @@ export interface Extent {
   readonly seed: number;
   /** The one stretch to live through again, as a report named it. */
   readonly path?: string | undefined;
+  /** How long the several Keylanes behind one address need to hear of one another's purges; 0 for one alone. */
+  readonly hearingMs?: number;
 }
 
 export interface Interleaved {
@@ -28,11 +30,11 @@ const STEPS = 500;
  */
 export async function interleave(
   start: Start,
-  { operations, seed, path = "" }: Extent,
+  { operations, seed, path = "", hearingMs = 0 }: Extent,
 ): Promise<Interleaved> {
   const seen = tally();
   const property = fc.asyncProperty(stretches(STEPS), async (stretch) => {
-    const violation = await live(start, stretch, seen);
+    const violation = await live(start, stretch, seen, hearingMs);
     if (violation !== undefined) throw new Error(violation);
   });
   const numRuns = path === "" ? Math.ceil(operations / STEPS) : 1;

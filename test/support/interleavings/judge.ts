@@ -21,7 +21,11 @@ export interface Judge {
   refusedHere(seen: Seen, status: number, code: string): string | undefined;
 }
 
-export function judge(testimonies: readonly Testimony[], refusalMaxAgeMs: number): Judge {
+export function judge(
+  testimonies: readonly Testimony[],
+  refusalMaxAgeMs: number,
+  hasNeighbours: boolean,
+): Judge {
   const memory = emptyMemory();
 
   function answer(asked: Asked, seen: Seen, when: When): string | undefined {
@@ -29,7 +33,7 @@ export function judge(testimonies: readonly Testimony[], refusalMaxAgeMs: number
     const leak = leakIn(seen, callerAt(caller).name);
     if (leak !== undefined) return leak;
     if (seen.status === 200 || seen.status === 304)
-      return faultOfGood({ asked, seen, when, memory, testimonies, refusalMaxAgeMs });
+      return faultOfGood({ asked, seen, when, memory, testimonies, refusalMaxAgeMs, hasNeighbours });
     const fault = faultOfError(asked, seen);
     if (fault === undefined) remember(asked, seen, when);
     return fault;

@@ -30,11 +30,11 @@ export const MUTANTS: readonly Mutant[] = [
   question("the query is no part of the cache key", "isPlain ? query :", 'isPlain ? "" :'),
   question("Origin is no part of the cache key", "): CacheKey {", "): CacheKey {\n  origin = undefined;"),
 
-  cache("a purge leaves flights alone", "      flying.ground(fingerprint);\n", ""),
+  cache("a purge leaves flights alone", "    flying.ground(fingerprint);\n", ""),
   cache(
     "a purge leaves the stored lists",
-    "forget(fingerprint);\n      store.purge(fingerprint);",
-    "forget(fingerprint);",
+    "flying.ground(fingerprint);\n    store.purge(fingerprint);",
+    "flying.ground(fingerprint);",
   ),
   mutant(
     "a purge forgets one variant",
@@ -73,11 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: "cache.ts", from: " || !isTransient(error.problem.status)", to: "" },
     ],
   },
-  flights(
-    "another 4xx leaves the stored list",
-    ' && (flight.isCurrent || isOlder)) store.delete(key);',
-    " && false) store.delete(key);",
-  ),
+  flights("another 4xx leaves the stored list", " else if (isRejected) store.delete(key);", ""),
   mutant(
     "a refusal is anybody's",
     "refusals.ts",
@@ -91,12 +87,12 @@ export const MUTANTS: readonly Mutant[] = [
     "[...(known?.values() ?? [])]",
   ),
 
-  flights("no-store is stored", "if (isStored) store.put", "store.put"),
+  flights("no-store is stored", "flight.isCurrent && isStored;", "flight.isCurrent;"),
   mutant("a token's list is stored", "models.ts", 'caller.kind === "token"', "false"),
   cache("no-cache is answered with what is held", "return ageMs >= NO_CACHE_INTERVAL_MS;", "return false;"),
   cache("an expired list is served", 'stateOf(list) === "expired" ? undefined : list', "list"),
   mutant("a stale list is fresh", "freshness.ts", "staleForMs < 0", "staleForMs < 10_000"),
-  cache("an empty list lives like any", "if (!isEmpty) return", "return"),
+  mutant("an empty list lives like any", "freshness.ts", "if (!isEmpty) return", "return"),
 
   mutant(
     "x-api-key is not looked at beside Authorization",

@@ -16,12 +16,18 @@ const MOST_AT_ONCE = 24;
 const NO_ANSWER_MS = 20_000;
 
 /** Lives through one stretch. Gives undefined, or what was wrong and all that led to it. */
-export async function live(start: Start, stretch: Stretch, tally: Tally): Promise<string | undefined> {
+export async function live(
+  start: Start,
+  stretch: Stretch,
+  tally: Tally,
+  hearingMs: number,
+): Promise<string | undefined> {
   const log = journal();
   const upstream = await startWitness(log);
   const keylane = await start({ UPSTREAM_URL: upstream.url, ...stretch.settings });
   const agent = new Agent({ headersTimeout: NO_ANSWER_MS, bodyTimeout: NO_ANSWER_MS });
-  const verdicts = judge(upstream.testimonies, stretch.settings["REFUSAL_MAX_AGE"] === "0" ? 0 : 2000);
+  const refusalMaxAgeMs = stretch.settings["REFUSAL_MAX_AGE"] === "0" ? 0 : 2000;
+  const verdicts = judge(upstream.testimonies, refusalMaxAgeMs, hearingMs > 0);
   const { memory } = verdicts;
   const underWay = new Set<Promise<void>>();
   let violation: string | undefined;
@@ -43,6 +49,8 @@ export async function live(start: Start, stretch: Stretch, tally: Tally): Promis
     upstream.plan(caller, operation.plan);
     const begun = log.note(caller, `${callerAt(caller).name} ${method} ${one.path} ${shown(one.headers)}`);
     const seen = await call(agent, keylane.url + one.path, { method, headers: one.headers, leaveAfterMs });
+    // Only then can all be held to it.
+    if (seen?.status === 401) await sleep(hearingMs);
     const ended = log.note(
       caller,
       `  is told ${seen === undefined ? "nothing, and left" : told(seen)} [${begun}]`,
@@ -58,6 +66,7 @@ export async function live(start: Start, stretch: Stretch, tally: Tally): Promis
     const span = { begun, ended: Number.POSITIVE_INFINITY, ms: 0 };
     const headers = credential({ caller, header: "x-api-key" });
     const seen = await call(agent, `${keylane.url}/v1/models`, { method, headers });
+    await sleep(hearingMs);
     span.ended = log.note(caller, `  is told ${seen?.status} [${begun}]`);
     memory.purges(caller).push(span);
     if (seen?.status !== 204) condemn(caller, `a purge was answered with ${seen?.status}`);

@@ -22,6 +22,10 @@ export interface Neighbours {
   readonly caller?: string;
   /** JavaScript that is the Worker in the bundle's place, and imports that as "keylane". */
   readonly entry?: string | undefined;
+  /** Where Cloudflare's Cache API listens, as workerd talks to it. */
+  readonly cache?: string | undefined;
+  /** Where a KV namespace listens, bound as LISTS. */
+  readonly lists?: string | undefined;
 }
 
 /**
@@ -31,12 +35,13 @@ export interface Neighbours {
 export async function startWorkerd(
   bundle: string,
   bindings: Record<string, string> = {},
-  { caller, entry }: Neighbours = {},
+  neighbours: Neighbours = {},
 ): Promise<Workerd> {
+  const { caller } = neighbours;
   const folder = await mkdtemp(join(tmpdir(), "keylane-workerd-"));
   const config = join(folder, "config.capnp");
   const callerScript = caller && stripTypeScriptTypes(await readFile(caller, "utf8"));
-  await writeFile(config, configOf(bundle, bindings, entry, callerScript));
+  await writeFile(config, configOf(bundle, bindings, neighbours, callerScript));
   const child = spawn(binary(), ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -75,16 +80,19 @@ export async function startWorkerd(
 function configOf(
   bundle: string,
   bindings: Record<string, string>,
-  entry: string | undefined,
+  { entry, cache, lists }: Neighbours,
   caller: string | undefined,
 ): string {
   const texts = Object.entries(bindings).map(
     ([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`,
   );
+  if (lists !== undefined) texts.push('(name = "LISTS", kvNamespace = "lists")');
   const modules = [module("keylane", `embed ${JSON.stringify(`/${basename(bundle)}`)}`)];
   // The first module is the Worker.
   if (entry !== undefined) modules.unshift(module("entry", JSON.stringify(entry)));
-  const services = [worker("main", modules, texts)];
+  const services = [worker("main", modules, texts, cache)];
+  if (cache !== undefined) services.push(external("cache", cache));
+  if (lists !== undefined) services.push(external("lists", lists));
   const sockets = [socket("http", "main")];
   if (caller !== undefined) {
     services.push(
@@ -107,14 +115,23 @@ function module(name: string, source: string): string {
   return `(name = "${name}", esModule = ${source})`;
 }
 
-function worker(name: string, modules: readonly string[], bindings: readonly string[]): string {
+function worker(
+  name: string,
+  modules: readonly string[],
+  bindings: readonly string[],
+  cache?: string,
+): string {
   return `(name = "${name}", worker = (
       modules = [${modules.join(", ")}],
       bindings = [${bindings.join(", ")}],
       compatibilityDate = "2026-10-20",
       compatibilityFlags = ["enable_request_signal"],
-      globalOutbound = "network",
+      globalOutbound = "network",${cache === undefined ? "" : '\n      cacheApiOutbound = "cache",'}
     )),`;
+}
+
+function external(name: string, address: string): string {
+  return `(name = "${name}", external = (address = "${address}", http = ())),`;
 }
 
 function socket(name: string, service: string): string {

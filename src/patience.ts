@@ -1,0 +1,83 @@
+import { codeOf } from "./failures.ts";
+import type { Log } from "./log.ts";
+import type { Vault } from "./store.ts";
+import { within } from "./within.ts";
+
+export type VaultCall = Exclude<keyof Vault, "onPurge">;
+
+/** Calls a vault so that it is never an error and hardly a wait: what fails or is slow gives undefined. */
+export interface Patience {
+  /** What is urgent is tried even where the vault was too slow just before. */
+  call<T>(what: VaultCall, work: () => Promise<T>, urgent?: "urgent"): Promise<T | undefined>;
+  figures(): PatienceFigures;
+}
+
+export interface PatienceFigures {
+  /** Calls that failed or took too long. */
+  readonly failures: number;
+  /** Calls not made because one was too slow just before. */
+  readonly skipped: number;
+}
+
+// A vault that takes longer is an empty one.
+const PATIENCE_MS = 50;
+// So long nobody waits for a vault that was too slow; then one caller tries again.
+const REST_MS = 500;
+
+/** A write may take `writeMs` where that is given. `now` gives milliseconds since the epoch. */
+export function patience(now: () => number, log: Log, writeMs?: number): Patience {
+  // What fails by its kind: full memory refuses to write, and reads well.
+  const failing = new Set<VaultCall>();
+  let slowAt: number | undefined;
+  let failures = 0;
+  let skipped = 0;
+
+  function isResting(): boolean {
+    const restedMs = slowAt === undefined ? REST_MS : now() - slowAt;
+    return restedMs >= 0 && restedMs < REST_MS;
+  }
+
+  function succeeded(what: VaultCall): void {
+    slowAt = undefined;
+    if (failing.size === 0) return;
+    // Who can write can do all the rest.
+    if (what === "write") failing.clear();
+    else failing.delete(what);
+    if (failing.size === 0) log.info({}, "shared store works again");
+  }
+
+  function failed(what: VaultCall, fault: string): void {
+    failures++;
+    if (failing.size === 0) log.warn({ fault, call: what }, "shared store fails: going on without it");
+    failing.add(what);
+  }
+
+  return {
+    async call(what, work, urgent) {
+      // What nobody waits for needs no rest.
+      const ownMs = what === "write" ? writeMs : undefined;
+      if (isResting() && urgent === undefined && ownMs === undefined) {
+        skipped++;
+        return undefined;
+      }
+      // The others rest while one tries.
+      if (slowAt !== undefined) slowAt = now();
+      const told = Promise.resolve()
+        .then(work)
+        .then(
+          (value) => ({ value }),
+          (fault: unknown) => ({ fault: codeOf(fault) }),
+        );
+      // Where this process itself was too busy to look, the answer may be here already: one more turn shows it.
+      const outcome = (await within(told, ownMs ?? PATIENCE_MS)) ?? (await within(told, 1));
+      if (outcome !== undefined && "value" in outcome) {
+        succeeded(what);
+        return outcome.value;
+      }
+      if (outcome === undefined) slowAt = now();
+      failed(what, outcome?.fault ?? "late");
+      return undefined;
+    },
+    figures: () => ({ failures, skipped }),
+  };
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { createClient, ErrorReply, MultiErrorReply } from "@redis/client";
+
+export type RedisClient = ReturnType<typeof createClient<{}, {}, {}, 3>>;
+
+/** A connection to Redis that is made anew whenever it is lost or falls silent, until it is closed. */
+export interface RedisConnection {
+  /** Has commands run. Throws a RedisFault; at once where there is no connection. */
+  run<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
+  /** Resolves when the first attempt to connect has ended well or badly; soon in any case. */
+  readonly tried: Promise<void>;
+  close(): void;
+}
+
+/** Why Redis did not do what it was asked: its own word for it, such as `READONLY`, or the system's. */
+export class RedisFault extends Error {
+  readonly code: string;
+  constructor(code: string) {
+    super(`Redis failed: ${code}`);
+    this.code = code;
+  }
+}
+
+const CONNECT_TIMEOUT_MS = 2000;
+const FIRST_ATTEMPT_MS = 1000;
+// A connection that does not answer until the next one is given up: the network may be cut, and TCP would wait for minutes.
+const PING_INTERVAL_MS = 2500;
+const LONGEST_BACK_OFF_MS = 5000;
+// Work that waits for a silent server; more would only wait longer. Bounded by whole pieces of work: a queue of commands
+// that is full would cut a transaction in half.
+const MAX_WAITING = 100;
+
+/** Connects to `url`. Calls `whenWell` when it has connected and every few seconds while Redis answers. */
+export function redisConnection(url: string, whenWell: (client: RedisClient) => void): RedisConnection {
+  let lastFault = "connecting";
+  const { promise: tried, resolve: stopTrying } = Promise.withResolvers<void>();
+  const patience = setTimeout(stopTrying, FIRST_ATTEMPT_MS);
+
+  let waiting = 0;
+  let isAnswered = true;
+  let client = connect();
+
+  function connect(): RedisClient {
+    const made: RedisClient = createClient({
+      url,
+      RESP: 3,
+      disableOfflineQueue: true,
+      // While it is set up; pings come more often than that afterwards.
+      socket: {
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        socketTimeout: 2 * PING_INTERVAL_MS,
+        reconnectStrategy: backOff,
+      },
+    });
+    made.on("error", (fault: unknown) => {
+      lastFault = wordOf(fault);
+      stopTrying();
+    });
+    made.on("ready", () => {
+      whenWell(made);
+      stopTrying();
+    });
+    // What goes wrong is told above, and tried again.
+    void made.connect().catch(() => {});
+    return made;
+  }
+
+  const watch = setInterval(() => {
+    // What is being connected has limits of its own.
+    if (!client.isReady) return;
+    if (!isAnswered) {
+      client.destroy();
+      lastFault = "silent";
+      client = connect();
+    }
+    isAnswered = !client.isReady;
+    if (client.isReady) void ping(client);
+  }, PING_INTERVAL_MS);
+
+  async function ping(asked: RedisClient): Promise<void> {
+    const word = randomUUID();
+    try {
+      // Another word back answers another command: the two ends have lost step, and would not find it again.
+      isAnswered = (await asked.ping(word)) === word;
+      if (isAnswered) whenWell(asked);
+    } catch (fault) {
+      // A refusal is an answer too, and what was lost is connected again already.
+      if (fault instanceof ErrorReply || !asked.isReady) isAnswered = true;
+    }
+  }
+
+  return {
+    tried,
+    async run(work) {
+      if (!client.isReady) throw new RedisFault(lastFault);
+      if (waiting >= MAX_WAITING) throw new RedisFault("busy");
+      waiting++;
+      try {
+        return await work(client);
+      } catch (fault) {
+        throw new RedisFault(wordOf(fault));
+      } finally {
+        waiting--;
+      }
+    },
+    close() {
+      clearInterval(watch);
+      clearTimeout(patience);
+      client.destroy();
+    },
+  };
+}
+
+/** Redis begins what it says with a word in capitals; nothing else of it is told: it may quote what was sent. */
+function wordOf(fault: unknown): string {
+  if (!(fault instanceof Error)) return "unknown";
+  // Of a transaction the first thing that went wrong.
+  if (fault instanceof MultiErrorReply) return wordOf(fault.errors().next().value);
+  if ("code" in fault && typeof fault.code === "string") return fault.code;
+  const reply = /^[A-Z]{2,}(?= )/.exec(fault.message)?.[0];
+  return fault instanceof ErrorReply && reply !== undefined ? reply : fault.constructor.name;
+}
+
+// Jittered in full, so that the processes do not all come back at once.
+function backOff(retries: number): number {
+  return 50 + Math.random() * Math.min(LONGEST_BACK_OFF_MS - 50, 50 * 2 ** Math.min(retries, 10));
+}
