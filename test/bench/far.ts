@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@redis/client";
 import { Agent, request } from "undici";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { freePort } from "../support/free-port.ts";
 
 // What a Redis between two Keylanes costs and saves: the real catalogue, each round with a key of its own, asked of one
 // Keylane (a miss near and far), of its neighbour (a far hit), of that again (a near hit), and of a Keylane without any
@@ -123,14 +123,4 @@ async function said(stream: NodeJS.ReadableStream, what: RegExp): Promise<string
   while (!what.test(text)) text += String((await once(stream, "data"))[0]);
   stream.resume();
   return what.exec(text)?.[1] ?? "";
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("No free port");
-  return address.port;
 }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startProgram } from "../support/program.ts";
 import { PATIENT, redisScene, visibleTo } from "../support/redis-scene.ts";
-import { describeWithRedis, freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
+import { describeWithRedis } from "../support/redis.ts";
 import { ALICE, BOB } from "../support/scene.ts";
 
 describeWithRedis("a Redis that asks who is there", { timeout: 40_000 }, () => {

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@redis/client";
 import { describe, onTestFinished } from "vitest";
+import { freePort } from "./free-port.ts";
 
 const isHere = spawnSync("redis-server", ["--version"]).status === 0;
 if (!isHere) console.warn("Skipped: tests that need redis-server, which is not installed here.");
@@ -69,15 +69,4 @@ export async function startRedis(options: readonly string[] = [], at?: number): 
     resume: () => void child.kill("SIGCONT"),
     stop,
   };
-}
-
-/** Gives a port that was free just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("No free port");
-  return address.port;
 }
