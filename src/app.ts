@@ -94,7 +94,10 @@ export function keylane(settings: Settings, platform: Platform): App {
   function neighbours(): Shared | undefined {
     const { vault, codecs } = platform;
     if (vault === undefined || settings.cacheSecret === undefined) return undefined;
-    vault.onPurge((fingerprint) => lists.forget(fingerprint));
+    vault.onPurge({
+      held: () => platform.store.fingerprints(),
+      forget: (fingerprint) => lists.forget(fingerprint),
+    });
     return shared(vault, { ...settings, secret: settings.cacheSecret }, codecs, now, log);
   }
 

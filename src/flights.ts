@@ -2,9 +2,9 @@ import type { Fingerprint } from "./credential.ts";
 import type { Errand, Landing } from "./errand.ts";
 import { isTransient, type UpstreamFailure } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { askNeighbours } from "./neighbours.ts";
 import { refused, type Refusals } from "./refusals.ts";
 import { within } from "./within.ts";
-import { askNeighbours } from "./shared.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { asFailure } from "./failures.ts";
 

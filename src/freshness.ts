@@ -19,6 +19,14 @@ export function lifetimesOf({ isEmpty }: { readonly isEmpty: boolean }, settings
   return { maxAgeMs, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
 }
 
+/** How long a list can be of any use, from when it was stored. */
+export function longestLifeMs({ maxAgeMs, staleWhileRevalidateMs, staleIfErrorMs }: Lifetimes): number {
+  return maxAgeMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs);
+}
+
+/** What comes from further ahead than this was written by a clock that nobody should follow. */
+export const CLOCK_SKEW_MS = 60_000;
+
 export type Freshness = "fresh" | "stale-while-revalidate" | "stale-if-error" | "expired";
 
 /** Judges a stored list by its age alone: RFC 9111 §4.2 for freshness, RFC 5861 §3 and §4 for what follows. */

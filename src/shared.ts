@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { Fingerprint } from "./credential.ts";
-import { age, lifetimesOf, type ListLifetimes } from "./freshness.ts";
+import { age, CLOCK_SKEW_MS, lifetimesOf, longestLifeMs, type ListLifetimes } from "./freshness.ts";
 import type { Log } from "./log.ts";
 import { patience, type PatienceFigures } from "./patience.ts";
 import type { Codecs } from "./representation.ts";
@@ -43,43 +43,6 @@ export interface SharedSettings extends ListLifetimes {
   readonly secret: string;
 }
 
-/** What neighbours had to say: a list that will do, or one that may be fallen back on; whose turn it is to ask upstream. */
-export interface Word {
-  readonly list: StoredList | undefined;
-  readonly isEnough: boolean;
-}
-
-const NEIGHBOUR_STEP_MS = 100;
-
-/**
- * Asks the neighbours for a list. Where one of them is asking upstream just now, waits for his, until `deadline` at most.
- * Afterwards it is the caller's turn to ask, unless the list is enough; he releases the claim when he has.
- */
-export async function askNeighbours(
-  own: SharedList,
-  isEnough: (list: StoredList) => boolean,
-  deadline: number,
-  now: () => number,
-): Promise<Word> {
-  const found = await own.look();
-  if (found !== undefined && isEnough(found)) return { list: found, isEnough: true };
-  for (;;) {
-    const leftMs = deadline - now();
-    // Looked for again behind the claim: since the last look a neighbour may have kept his and let go.
-    const [isOurs, list] = await Promise.all([leftMs <= 0 || own.claim(leftMs), own.look()]);
-    if (list !== undefined && isEnough(list)) {
-      if (isOurs) await own.release();
-      return { list, isEnough: true };
-    }
-    if (isOurs) return { list, isEnough: false };
-    await new Promise((resolve) => {
-      setTimeout(resolve, NEIGHBOUR_STEP_MS);
-    });
-  }
-}
-
-// A list that claims to come from further ahead was stored by a clock nobody should follow.
-const CLOCK_SKEW_MS = 60_000;
 const MAX_PURGED = 5000;
 
 interface Purge {
@@ -133,8 +96,7 @@ export function shared(
     const { storedAt, original } = list;
     const isVoid = storedAt <= purgedAt(fingerprint) || storedAt > now() + CLOCK_SKEW_MS;
     if (isVoid || !(original.coding === "identity" || codecs.has(original.coding))) return 0;
-    const { maxAgeMs, staleWhileRevalidateMs, staleIfErrorMs } = lifetimesOf(list, settings);
-    return maxAgeMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs) - age(storedAt, now());
+    return longestLifeMs(lifetimesOf(list, settings)) - age(storedAt, now());
   }
 
   return {
@@ -145,7 +107,7 @@ export function shared(
       let made: ReturnType<typeof seal> | undefined;
       const own = () => (made ??= seal(settings.secret, credential));
       let isClaimed = false;
-      const forget = () => vaultCalls.call("delete", () => vault.delete(fingerprint, name));
+      const drop = () => vaultCalls.call("delete", () => vault.delete(fingerprint, name).then(() => true));
       return {
         async look() {
           const list = await found();
@@ -157,9 +119,7 @@ export function shared(
           if (list.isEmpty) await forget();
           else if (askedAt > purgedAt(fingerprint) && (await isOpen(fingerprint))) await write(list, askedAt);
         },
-        async forget() {
-          await forget();
-        },
+        forget,
         async purge() {
           await purge(fingerprint);
         },
@@ -173,6 +133,11 @@ export function shared(
           isClaimed = false;
         },
       };
+
+      // What cannot be told is owed, for all lists of this caller: to forget too much costs a question at most.
+      async function forget(): Promise<void> {
+        if ((await drop()) === undefined) await purge(fingerprint);
+      }
 
       async function write(list: StoredList, askedAt: number): Promise<void> {
         const retentionMs = leftMs(list, fingerprint);
@@ -188,7 +153,7 @@ export function shared(
         const list = own().open(key, sealed);
         if (list === undefined) unopened++;
         if (list !== undefined && leftMs(list, fingerprint) > 0) return list;
-        await forget();
+        await drop();
         return undefined;
       }
     },

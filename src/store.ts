@@ -45,6 +45,8 @@ export interface Store {
   delete(key: CacheKey): void;
   /** Forgets every variant of a fingerprint. */
   purge(fingerprint: Fingerprint): void;
+  /** Whose lists are kept. */
+  fingerprints(): Iterable<Fingerprint>;
   size(): StoreSize;
 }
 
@@ -81,6 +83,12 @@ export interface Vault {
   /** Gives true to one of several who claim the same: it is his for `ms`, or until it is released. */
   claim(fingerprint: Fingerprint, name: string, ms: number): Promise<boolean>;
   release(fingerprint: Fingerprint, name: string): Promise<void>;
-  /** Calls `hear` when a neighbour purges. */
-  onPurge(hear: (fingerprint: Fingerprint) => void): void;
+  /** Has `near` forget what a neighbour purges, where the vault can tell. */
+  onPurge(near: Near): void;
+}
+
+/** The lists in this process, as a vault that hears of a neighbour's purge sees them. */
+export interface Near {
+  held(): Iterable<Fingerprint>;
+  forget(fingerprint: Fingerprint): void;
 }

@@ -1,6 +1,7 @@
 import { Agent, fetch } from "undici";
 import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
+import { longestLifeMs } from "../freshness.ts";
 import type { Log } from "../log.ts";
 import { redisVault } from "../stores/redis.ts";
 import { memoryStore } from "../stores/memory.ts";
@@ -29,8 +30,11 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
   });
   // fetch notes every URL it asks for, query and all, for a page to measure: nobody reads that here.
   performance.setResourceTimingBufferSize(0);
-  const { redisUrl, listMaxBytes } = settings;
-  const vault = redisUrl === undefined ? undefined : redisVault(redisUrl, listMaxBytes);
+  const { redisUrl, listMaxBytes: maxBytes } = settings;
+  const vault =
+    redisUrl === undefined
+      ? undefined
+      : redisVault(redisUrl, { maxBytes, markMs: longestLifeMs(settings), now });
   // So that the first callers of a new process find what its neighbours know.
   await vault?.tried;
   let isDraining = false;

@@ -58,6 +58,7 @@ export function memoryStore(maxBytes: number): Store {
       else keep(key.fingerprint, rest);
     },
     purge: (fingerprint) => void callers.delete(fingerprint),
+    fingerprints: () => callers.keys(),
     size: () => ({ lists, bytes: callers.calculatedSize, evictions }),
   };
 }

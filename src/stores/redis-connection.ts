@@ -30,9 +30,14 @@ const LONGEST_BACK_OFF_MS = 5000;
 // that is full would cut a transaction in half.
 const MAX_WAITING = 100;
 
-/** Connects to `url`. Calls `whenWell` when it has connected and every few seconds while Redis answers. */
+/**
+ * Connects to `url`, with a client of its own for each connection. Calls `whenWell` when it has connected and every few
+ * seconds while Redis answers.
+ */
 export function redisConnection(url: string, whenWell: (client: RedisClient) => void): RedisConnection {
   let lastFault = "connecting";
+  let losses = 0;
+  let backOff: NodeJS.Timeout | undefined;
   const { promise: tried, resolve: stopTrying } = Promise.withResolvers<void>();
   const patience = setTimeout(stopTrying, FIRST_ATTEMPT_MS);
 
@@ -45,11 +50,12 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
       url,
       RESP: 3,
       disableOfflineQueue: true,
-      // While it is set up; pings come more often than that afterwards.
       socket: {
         connectTimeout: CONNECT_TIMEOUT_MS,
+        // While it is set up; pings come more often than that afterwards.
         socketTimeout: 2 * PING_INTERVAL_MS,
-        reconnectStrategy: backOff,
+        // Its own waits for the next attempt could not be ended, and a stop would wait for them.
+        reconnectStrategy: false,
       },
     });
     made.on("error", (fault: unknown) => {
@@ -60,9 +66,18 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
       whenWell(made);
       stopTrying();
     });
+    made.on("terminated", comeBack);
     // What goes wrong is told above, and tried again.
     void made.connect().catch(() => {});
     return made;
+  }
+
+  function comeBack(): void {
+    backOff ??= setTimeout(() => {
+      backOff = undefined;
+      client.destroy();
+      client = connect();
+    }, backOffMs(losses++));
   }
 
   const watch = setInterval(() => {
@@ -82,7 +97,9 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
     try {
       // Another word back answers another command: the two ends have lost step, and would not find it again.
       isAnswered = (await asked.ping(word)) === word;
-      if (isAnswered) whenWell(asked);
+      if (!isAnswered) return;
+      losses = 0;
+      whenWell(asked);
     } catch (fault) {
       // A refusal is an answer too, and what was lost is connected again already.
       if (fault instanceof ErrorReply || !asked.isReady) isAnswered = true;
@@ -106,6 +123,7 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
     close() {
       clearInterval(watch);
       clearTimeout(patience);
+      clearTimeout(backOff);
       client.destroy();
     },
   };
@@ -122,6 +140,6 @@ function wordOf(fault: unknown): string {
 }
 
 // Jittered in full, so that the processes do not all come back at once.
-function backOff(retries: number): number {
-  return 50 + Math.random() * Math.min(LONGEST_BACK_OFF_MS - 50, 50 * 2 ** Math.min(retries, 10));
+function backOffMs(losses: number): number {
+  return 50 + Math.random() * Math.min(LONGEST_BACK_OFF_MS - 50, 50 * 2 ** Math.min(losses, 10));
 }

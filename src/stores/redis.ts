@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { ErrorReply, RESP_TYPES } from "@redis/client";
+import { RESP_TYPES } from "@redis/client";
 import type { Fingerprint } from "../credential.ts";
 import { sealedAt } from "../sealed.ts";
 import { MAX_VARIANTS, type Vault } from "../store.ts";
+import { MARK, redisPurges, type PurgeSettings } from "./redis-purges.ts";
 import { redisConnection, RedisFault, type RedisClient } from "./redis-connection.ts";
 
 /** A vault in Redis, for several Node processes, and the way to let go of it. */
@@ -12,60 +13,25 @@ export interface RedisVault extends Vault {
   close(): void;
 }
 
+export interface RedisVaultSettings extends PurgeSettings {
+  /** A value over this is not read, and given as an empty one. */
+  readonly maxBytes: number;
+}
+
 const PREFIX = "keylane:1";
-const PURGES = `${PREFIX}:purges`;
-// The field that says when a fingerprint was purged last. It need not outlive the slowest of late writes.
-const MARK = "purged";
-const MARK_MS = 600_000;
-const MAX_OWED = 5000;
 // No list opens from this.
 const NOTHING: Uint8Array = new Uint8Array();
 
 /**
  * Keeps sealed lists in Redis: a hash for each fingerprint, a field for each list, so that one command forgets them all.
- * No command is about two keys, so a cluster may hold them. A value over `maxBytes` is not read, and given as an empty one.
- * It connects when it can, and until then fails at once; a purge that failed is tried again by itself.
+ * No command is about two keys, so a cluster may hold them. It connects when it can, and until then fails at once; a purge
+ * that failed is tried again by itself.
  */
-export function redisVault(url: string, maxBytes: number): RedisVault {
+export function redisVault(url: string, { maxBytes, ...times }: RedisVaultSettings): RedisVault {
   const self = randomUUID();
-  const owed = new Map<Fingerprint, number>();
-  const heard: ((fingerprint: Fingerprint) => void)[] = [];
-  const connection = redisConnection(url, () => void pay());
-  const subscription = redisConnection(url, (client) => void subscribe(client));
-
-  function hear(message: string): void {
-    const [from, fingerprint] = message.split(" ");
-    if (from === self || fingerprint === undefined) return;
-    for (const each of heard) each(fingerprint);
-  }
-
-  // Said again and again, it is one subscription: the first may have failed.
-  async function subscribe(client: RedisClient): Promise<void> {
-    await client.subscribe(PURGES, hear).catch(() => {});
-  }
-
-  async function pay(): Promise<void> {
-    for (const [fingerprint, at] of owed) {
-      const isPaid = await forget(fingerprint, at).then(
-        () => true,
-        () => false,
-      );
-      if (!isPaid) return;
-    }
-  }
-
-  async function forget(fingerprint: Fingerprint, at: number): Promise<void> {
-    const key = keyOf(fingerprint);
-    await connection.run((client) =>
-      Promise.all([
-        client.unlink(key),
-        // A full memory has no room for the mark, and not everyone may publish: what counts is done all the same.
-        unlessRefused(client.multi().hSet(key, MARK, String(at)).pExpire(key, MARK_MS).execTyped()),
-        unlessRefused(client.publish(PURGES, `${self} ${fingerprint}`)),
-      ]),
-    );
-    if (owed.get(fingerprint) === at) owed.delete(fingerprint);
-  }
+  const connection = redisConnection(url, () => void purges.pay());
+  const purges = redisPurges(connection, keyOf, times);
+  const subscription = redisConnection(url, (client) => void purges.listen(client).catch(() => {}));
 
   /** What is no hash at our key is none of ours: it goes, and there is nothing. */
   async function onHash<T>(key: string, work: (client: RedisClient) => Promise<T>): Promise<T> {
@@ -109,7 +75,7 @@ export function redisVault(url: string, maxBytes: number): RedisVault {
       if (size === 0) return undefined;
       if (!(size <= maxBytes)) return NOTHING;
       const bytes = await connection.run((client) => buffers(client).hGet(key, name));
-      const isLate = mark !== null && (sealedAt(bytes ?? NOTHING) ?? 0) <= Number(mark);
+      const isLate = (sealedAt(bytes ?? NOTHING) ?? 0) <= purges.instantOf(mark);
       return isLate ? NOTHING : (bytes ?? undefined);
     },
     async write(fingerprint, name, bytes, retentionMs, askedAt = Infinity) {
@@ -118,8 +84,10 @@ export function redisVault(url: string, maxBytes: number): RedisVault {
       await onHash(key, async (client) => {
         const stored = client.multi().hSet(key, name, value).pExpire(key, Math.ceil(retentionMs));
         const [, , kept, mark] = await stored.hLen(key).hGet(key, MARK).execTyped();
-        // A neighbour has purged it since, and this process has not heard of that yet.
-        if (mark !== null && askedAt <= Number(mark)) await client.hDel(key, name);
+        const isPurged = askedAt <= purges.instantOf(mark);
+        // By a neighbour, since this process asked upstream: it has not heard of that yet.
+        if (isPurged) purges.hear(fingerprint);
+        if (isPurged) await client.hDel(key, name);
         else if (kept > MAX_VARIANTS) await evict(client, key);
       });
     },
@@ -127,10 +95,7 @@ export function redisVault(url: string, maxBytes: number): RedisVault {
       const key = keyOf(fingerprint);
       await onHash(key, (client) => client.hDel(key, name));
     },
-    async purge(fingerprint, at) {
-      if (owed.size < MAX_OWED || owed.has(fingerprint)) owed.set(fingerprint, at);
-      await forget(fingerprint, at);
-    },
+    purge: (fingerprint, at) => purges.purge(fingerprint, at),
     async claim(fingerprint, name, ms) {
       const expiration = { type: "PX", value: Math.ceil(ms) } as const;
       const key = claimOf(fingerprint, name);
@@ -140,9 +105,7 @@ export function redisVault(url: string, maxBytes: number): RedisVault {
     async release(fingerprint, name) {
       await connection.run((client) => client.unlink(claimOf(fingerprint, name)));
     },
-    onPurge(hear) {
-      heard.push(hear);
-    },
+    onPurge: (near) => purges.onPurge(near),
     close() {
       connection.close();
       subscription.close();
@@ -159,10 +122,4 @@ const buffers = (client: RedisClient) => client.withTypeMapping({ [RESP_TYPES.BL
 // The client's own HSTRLEN has the type of something else.
 async function sizeOf(client: RedisClient, key: string, name: string): Promise<number> {
   return Number(await client.sendCommand(["HSTRLEN", key, name]));
-}
-
-async function unlessRefused(work: Promise<unknown>): Promise<void> {
-  await work.catch((fault: unknown) => {
-    if (!(fault instanceof ErrorReply)) throw fault;
-  });
 }

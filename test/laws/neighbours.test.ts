@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { askNeighbours, type SharedList } from "../../src/shared.ts";
+import { askNeighbours } from "../../src/neighbours.ts";
+import type { SharedList } from "../../src/shared.ts";
 import type { StoredList } from "../../src/store.ts";
 
 const listOf = (storedAt: number): StoredList => ({

@@ -1,7 +1,8 @@
 import { codecs } from "../../src/node/codecs.ts";
 import { bundled } from "../../src/stores/bundled.ts";
 import { sharedContract } from "../support/shared-contract.ts";
-import { vaultContract, type Place } from "../support/vault-contract.ts";
+import { vaultContract } from "../support/vault-contract.ts";
+import type { Place } from "../support/vault-promises.ts";
 
 const PROMISES = {
   leastRetentionMs: 100,

@@ -2,12 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { startProgram } from "../support/program.ts";
 import { lineTo } from "../support/redis-line.ts";
-import { PATIENT, redisScene, visibleTo, type Process, type RedisScene } from "../support/redis-scene.ts";
+import { bothHold, newcomer, PATIENT, redisScene, refuse, visibleTo } from "../support/redis-scene.ts";
 import { describeWithRedis, startRedis } from "../support/redis.ts";
 import { ALICE, BOB } from "../support/scene.ts";
-
-const NO_CACHE = { headers: { "cache-control": "no-cache" } };
-const MINUTE = 60_000;
 
 describeWithRedis("a key that upstream refuses", { timeout: 40_000 }, () => {
   test.for(["401", "PURGE"] as const)("(%s) is forgotten by the neighbours at once", async (how) => {
@@ -63,22 +60,6 @@ describeWithRedis("a key that upstream refuses", { timeout: 40_000 }, () => {
     // One is not asked again: it pays its debt by itself.
     const fresh = await newcomer(all);
     await expect.poll(() => fresh.held(ALICE), PATIENT).toBeUndefined();
-  });
-
-  test("missed by a neighbour, is asked about once its copy is stale", async () => {
-    const all = await redisScene();
-    const line = await lineTo(all.redis.port);
-    const [other, one] = await bothHold(all, line.url);
-    line.be("refused");
-    await refuse(all, one);
-    line.be("whole");
-    // It has its copy, and has not heard.
-    expect(await other.held(ALICE)).toEqual(visibleTo(ALICE));
-    await other.keylane.advance(MINUTE);
-    // The first question after MAX_AGE is answered at once, and brings the news.
-    await other.list(ALICE);
-    await expect.poll(() => other.held(ALICE), PATIENT).toBeUndefined();
-    expect(await other.list(ALICE)).toMatchObject({ status: 401 });
   });
 });
 
@@ -144,32 +125,3 @@ describeWithRedis("a program that is told to stop while Redis hangs", { timeout:
     expect(program.stderr() + program.stdout()).not.toMatch(/unhandled|"level":"?(error|50|60)/i);
   });
 });
-
-/** Two processes that have Alice's and Bob's lists near; the first one's line to Redis may be another. */
-async function bothHold(all: RedisScene, ownUrl: string): Promise<[Process, Process]> {
-  const [one, other] = [await all.start(ownUrl), await all.start()];
-  for (const key of [ALICE, BOB]) {
-    await all.share(one, other, key);
-    await other.list(key);
-  }
-  await expect
-    .poll(() => all.redis.run("PUBSUB", "NUMSUB", "keylane:1:purges"), PATIENT)
-    .toHaveProperty("1", 2);
-  return [one, other];
-}
-
-/** Starts one more process, that knows only what Redis knows. */
-async function newcomer(all: RedisScene): Promise<Process> {
-  const fresh = await all.start();
-  await expect.poll(() => fresh.held(BOB), PATIENT).toEqual(visibleTo(BOB));
-  return fresh;
-}
-
-/** Has upstream refuse Alice's key, and one process learn of it. */
-async function refuse({ nano }: RedisScene, one: Process, before?: () => Promise<unknown>): Promise<void> {
-  nano.revoke(ALICE);
-  // No sooner may a list be asked for again.
-  await one.keylane.advance(1000);
-  await before?.();
-  expect(await one.list(ALICE, NO_CACHE)).toMatchObject({ status: 401 });
-}

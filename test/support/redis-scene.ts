@@ -2,7 +2,7 @@ import { expect, onTestFinished } from "vitest";
 import { startKeylane, type Keylane } from "./keylane.ts";
 import { startNanoGpt, type NanoGpt } from "./nanogpt/nanogpt.ts";
 import { startRedis, type Redis } from "./redis.ts";
-import { ACCOUNTS } from "./scene.ts";
+import { ACCOUNTS, ALICE, BOB } from "./scene.ts";
 
 /** Patience for what takes a back-off or the discovery that a line is dead. */
 export const PATIENT = { timeout: 20_000, interval: 50 } as const;
@@ -100,3 +100,47 @@ function processOf(keylane: Keylane): Process {
     },
   };
 }
+
+/** Two processes that have Alice's and Bob's lists near; the first one's line to Redis may be another. */
+export async function bothHold(
+  all: RedisScene,
+  ownUrl: string,
+  otherUrl?: string,
+): Promise<[Process, Process]> {
+  const [one, other] = [await all.start(ownUrl), await all.start(otherUrl)];
+  for (const key of [ALICE, BOB]) {
+    await all.share(one, other, key);
+    await other.list(key);
+  }
+  await listeners(all, 2);
+  return [one, other];
+}
+
+/** Starts one more process, that knows only what Redis knows. */
+export async function newcomer(all: RedisScene): Promise<Process> {
+  const fresh = await all.start();
+  await expect.poll(() => fresh.held(BOB), PATIENT).toEqual(visibleTo(BOB));
+  return fresh;
+}
+
+/** Has upstream refuse Alice's key, and one process learn of it. */
+export async function refuse(
+  { nano }: RedisScene,
+  one: Process,
+  before?: () => Promise<unknown>,
+): Promise<void> {
+  nano.revoke(ALICE);
+  // No sooner may a list be asked for again.
+  await one.keylane.advance(1000);
+  await before?.();
+  expect(await one.list(ALICE, NO_CACHE)).toMatchObject({ status: 401 });
+}
+
+/** Resolves when so many processes hear of purges. */
+export async function listeners({ redis }: Pick<RedisScene, "redis">, count: number): Promise<void> {
+  await expect
+    .poll(() => redis.run("PUBSUB", "NUMSUB", "keylane:1:purges"), PATIENT)
+    .toHaveProperty("1", count);
+}
+
+const NO_CACHE = { headers: { "cache-control": "no-cache" } };

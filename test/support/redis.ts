@@ -29,8 +29,12 @@ export interface Redis {
   stop(): Promise<void>;
 }
 
-/** Starts redis-server on a free port, in a folder of its own; it is stopped when the test ends. */
-export async function startRedis(options: readonly string[] = [], at?: number): Promise<Redis> {
+/** Starts redis-server on a free port, in a folder of its own; it is stopped when the test ends, unless told otherwise. */
+export async function startRedis(
+  options: readonly string[] = [],
+  at?: number,
+  atEnd: (stop: () => Promise<void>) => void = onTestFinished,
+): Promise<Redis> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-redis-"));
   const port = at ?? (await freePort());
   const words = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...options];
@@ -48,7 +52,7 @@ export async function startRedis(options: readonly string[] = [], at?: number): 
     await exited;
     await rm(folder, { recursive: true, force: true });
   };
-  onTestFinished(stop);
+  atEnd(stop);
   let said = "";
   while (!said.includes("Ready to accept connections")) {
     const [data] = (await Promise.race([

@@ -3,7 +3,7 @@ import type { Log, LogFields } from "../../src/log.ts";
 import type { Codecs } from "../../src/representation.ts";
 import { shared, type Shared } from "../../src/shared.ts";
 import type { CacheKey, Coding, StoredList, Vault } from "../../src/store.ts";
-import type { Place, Promises } from "./vault-contract.ts";
+import type { Place, Promises } from "./vault-promises.ts";
 
 const KEY: CacheKey = { fingerprint: "a1".repeat(32), variant: "personalized" };
 const OTHER: CacheKey = { ...KEY, variant: "canonical" };

@@ -1,29 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { Vault } from "../../src/store.ts";
 import { SOON } from "./stored.ts";
-
-/** A place for sealed lists, made for one test. */
-export interface Place {
-  /** Gives the vault as one more process sees it, when it works. */
-  open(): Promise<Vault>;
-}
-
-/** What not every vault can promise. */
-export interface Promises {
-  /** The shortest retention that it keeps to. */
-  readonly leastRetentionMs: number;
-  /** Claims made at the same moment are given to one alone. */
-  readonly claimsAreExclusive: boolean;
-  /** Neighbours hear of a purge. */
-  readonly purgesAreHeard: boolean;
-  /** What was sealed before a purge and is written after it is not given back. */
-  readonly lateWritesAreRefused: boolean;
-}
-
-const LONG = 600_000;
-const ALICE = "a1".repeat(32);
-const BOB = "b2".repeat(32);
+import {
+  ALICE,
+  BOB,
+  LONG,
+  plain,
+  sealedAt,
+  vaultPromises,
+  type Place,
+  type Promises,
+} from "./vault-promises.ts";
 
 /** The contract of a Vault, for every store that keeps sealed lists outside the process. */
 export function vaultContract(name: string, start: () => Promise<Place>, promises: Promises): void {
@@ -148,53 +135,6 @@ export function vaultContract(name: string, start: () => Promise<Place>, promise
       await expect.poll(() => vault.claim(ALICE, "list", LONG), SOON).toBe(true);
     });
 
-    if (promises.claimsAreExclusive)
-      test("gives a claim to one alone", async () => {
-        const place = await start();
-        const [own, neighbour] = [await place.open(), await place.open()];
-        const claims = await Promise.all(
-          Array.from({ length: 10 }, (_, index) =>
-            (index % 2 === 0 ? own : neighbour).claim(ALICE, "list", LONG),
-          ),
-        );
-        expect(claims.filter((isGiven) => isGiven)).toHaveLength(1);
-        expect(await own.claim(ALICE, "other", LONG)).toBe(true);
-        expect(await own.claim(BOB, "list", LONG)).toBe(true);
-      });
-
-    if (promises.purgesAreHeard)
-      test("tells the neighbours of a purge, and not oneself", async () => {
-        const place = await start();
-        const [own, neighbour] = [await place.open(), await place.open()];
-        const heard: string[] = [];
-        own.onPurge((who) => heard.push(`own ${who}`));
-        neighbour.onPurge((who) => heard.push(`neighbour ${who}`));
-        await expect.poll(() => own.purge(ALICE, 1).then(() => heard.length), SOON).toBeGreaterThan(0);
-        await own.purge(BOB, 1);
-        await expect.poll(() => heard, SOON).toContain(`neighbour ${BOB}`);
-        expect(new Set(heard)).toEqual(new Set([`neighbour ${ALICE}`, `neighbour ${BOB}`]));
-      });
-
-    if (promises.lateWritesAreRefused)
-      test("does not believe what is older than a purge", async () => {
-        const place = await start();
-        const [own, neighbour] = [await place.open(), await place.open()];
-        await own.purge(ALICE, 1000);
-        await neighbour.write(ALICE, "late", sealedAt(1000), LONG);
-        await neighbour.write(ALICE, "new", sealedAt(1001), LONG);
-        expect((await own.read(ALICE, "late")) ?? new Uint8Array()).toHaveLength(0);
-        expect(await own.read(ALICE, "new")).toBeDefined();
-        await neighbour.write(ALICE, "new", sealedAt(1002), LONG, 1000);
-        expect(await own.read(ALICE, "new")).toBeUndefined();
-      });
+    vaultPromises(start, promises);
   });
 }
-
-/** Bytes that begin as a sealed list does: format, and when it was stored. */
-function sealedAt(storedAt: number, content: Uint8Array = new Uint8Array(44)): Uint8Array {
-  const head = Buffer.alloc(19);
-  head.writeUInt8(1, 0);
-  head.writeUIntBE(storedAt, 1, 6);
-  return Buffer.concat([head, content]);
-}
-const plain = (bytes: Uint8Array | undefined): number[] | undefined => bytes && [...bytes];
