@@ -14,6 +14,7 @@ import type { Route } from "./paths.ts";
 import type { Codecs } from "./representation.ts";
 import { shared, type Shared } from "./shared.ts";
 import type { Store, Vault } from "./store.ts";
+import { trouble } from "./trouble.ts";
 import { upstream, type Fetch } from "./upstream.ts";
 import { enter, type Arrival, type VisitEnv } from "./visit.ts";
 
@@ -45,6 +46,7 @@ export function keylane(settings: Settings, platform: Platform): App {
   // secret was drawn at this one.
   const callerName = (print: Fingerprint) =>
     (settings.cacheSecret === undefined ? print : hash("sha256", startSecret + print)).slice(0, 8);
+  const unforeseen = trouble(now, (fields) => log.error(fields, "unforeseen error"));
   const lists = cache(platform.store, settings, now, log);
   const list = models({
     settings,
@@ -86,7 +88,8 @@ export function keylane(settings: Settings, platform: Platform): App {
 
   function errorAnswer(error: unknown, fields: Fields): Response {
     if (error instanceof KeylaneError) return answerOf(error, fields);
-    log.error({ at: framesOf(error) }, "unforeseen error");
+    const at = framesOf(error);
+    unforeseen.failed(at, { at });
     const message = "Keylane had an error of its own: try again, and look into its log.";
     return answerOf(new KeylaneError(problem(500, "internal_error", message)), fields);
   }

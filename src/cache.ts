@@ -15,6 +15,7 @@ import type { Log } from "./log.ts";
 import { refusals, refused } from "./refusals.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { TIMED_OUT } from "./failures.ts";
+import { fetchTroubles } from "./trouble.ts";
 
 export interface CacheSettings extends ListLifetimes {
   readonly listTimeoutMs: number;
@@ -50,7 +51,7 @@ const NO_CACHE_INTERVAL_MS = 1000;
 /** Makes the cache over a store. `now` gives milliseconds since the epoch. */
 export function cache(store: Store, settings: CacheSettings, now: () => number, log: Log): Cache {
   const remembered = refusals(settings.refusalMaxAgeMs, now);
-  const flying = flights(store, remembered, settings, now, log);
+  const flying = flights(store, remembered, settings, now, fetchTroubles(now, log));
 
   async function find(question: Question): Promise<Found> {
     const { key, directives } = question;

@@ -1,12 +1,12 @@
 import type { Fingerprint } from "./credential.ts";
 import type { Errand, Landing } from "./errand.ts";
 import { isTransient, type UpstreamFailure } from "./errors.ts";
-import type { Log } from "./log.ts";
 import { askNeighbours } from "./neighbours.ts";
 import { refused, type Refusals } from "./refusals.ts";
 import { within } from "./within.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { asFailure } from "./failures.ts";
+import type { FetchTroubles } from "./trouble.ts";
 
 export interface Flights {
   /**
@@ -45,7 +45,7 @@ export function flights(
   remembered: Refusals,
   { listTimeoutMs }: FlightSettings,
   now: () => number,
-  log: Log,
+  troubles: FetchTroubles,
 ): Flights {
   const underWay = new Map<string, Flight>();
 
@@ -114,6 +114,7 @@ export function flights(
   }
 
   function arrived(flight: Flight, { key, shared, isStored, waitUntil }: Errand, list: StoredList): Landing {
+    troubles.well();
     const isKept = flight.isCurrent && isStored;
     if (isKept) store.put(key, list);
     if (shared !== undefined && isStored) {
@@ -140,7 +141,7 @@ export function flights(
     { key, shared, caller }: Errand,
     failure: UpstreamFailure,
   ): Promise<Landing> {
-    log.warn({ caller, reason: failure.reason }, "list not fetched");
+    troubles.failed(failure, caller);
     const isOurs = flight.isCurrent;
     const isRevoked = failure.kind === "unauthorized";
     // Also for a flight that another one has replaced: it asked after that list was stored.

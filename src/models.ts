@@ -16,6 +16,7 @@ import { isBasicModel } from "./shape.ts";
 import type { CacheKey, Coding, Representation, StoredList } from "./store.ts";
 import { asFailure, TIMED_OUT } from "./failures.ts";
 import type { ListRequest, Upstream } from "./upstream.ts";
+import { trouble } from "./trouble.ts";
 import { within } from "./within.ts";
 import type { VisitEnv } from "./visit.ts";
 
@@ -34,7 +35,8 @@ export interface ModelsSettings {
 
 /** The life of a list request: identify, look up or ask, shape, deliver. One model by id is a view of the same list. */
 export function models(room: ModelsSettings): Record<"list" | "purge", Handler<VisitEnv>> {
-  const { settings, cache, upstream, codecs, now, log } = room;
+  const { settings, cache, upstream, codecs, now } = room;
+  const dropping = trouble(now, (fields) => room.log.warn(fields, "rows that are no models dropped"));
 
   async function list(c: Context<VisitEnv>): Promise<Response> {
     const visit = c.env;
@@ -75,8 +77,7 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   function asker(request: ListRequest, { fingerprint }: CacheKey, coding: Coding, name: string) {
     return async (isKnown: boolean, signal: AbortSignal): Promise<StoredList> => {
       const { catalog, answeredAt } = await upstream.ask(request, { name: fingerprint, isKnown }, signal);
-      if (catalog.dropped > 0)
-        log.warn({ caller: name, rows: catalog.dropped }, "rows that are no models dropped");
+      if (catalog.dropped > 0) dropping.failed("rows", { caller: name, rows: catalog.dropped });
       return {
         storedAt: answeredAt,
         isEmpty: catalog.models.length === 0,

@@ -1,6 +1,7 @@
 import { codeOf } from "./failures.ts";
 import type { Log } from "./log.ts";
 import type { Vault } from "./store.ts";
+import { trouble } from "./trouble.ts";
 import { within } from "./within.ts";
 
 export type VaultCall = Exclude<keyof Vault, "onPurge">;
@@ -28,6 +29,12 @@ const REST_MS = 500;
 export function patience(now: () => number, log: Log, writeMs?: number): Patience {
   // What fails by its kind: full memory refuses to write, and reads well.
   const failing = new Set<VaultCall>();
+  // By one name, whatever the call and the fault: a store that is down fails in many ways.
+  const troubled = trouble(
+    now,
+    (fields) => log.warn(fields, "shared store fails: going on without it"),
+    (fields) => log.info(fields, "shared store works again"),
+  );
   let slowAt: number | undefined;
   let failures = 0;
   let skipped = 0;
@@ -43,13 +50,13 @@ export function patience(now: () => number, log: Log, writeMs?: number): Patienc
     // Who can write can do all the rest.
     if (what === "write") failing.clear();
     else failing.delete(what);
-    if (failing.size === 0) log.info({}, "shared store works again");
+    if (failing.size === 0) troubled.well();
   }
 
   function failed(what: VaultCall, fault: string): void {
     failures++;
-    if (failing.size === 0) log.warn({ fault, call: what }, "shared store fails: going on without it");
     failing.add(what);
+    troubled.failed("store", { fault, call: what });
   }
 
   return {

@@ -116,8 +116,9 @@ describeWithRedis("a Redis", { timeout: 40_000 }, () => {
     expect(Date.now() - beganAt).toBeLessThan(3000);
     expect(nano.lists()).toHaveLength(10);
     const complaints = (await one.complaints()).slice(before);
-    if (fault !== undefined) {
-      expect(complaints).toHaveLength(1);
+    // Where it had been slow just before, that line has told of this as well.
+    expect(complaints.length).toBeLessThanOrEqual(1);
+    if (fault !== undefined && before === 0) {
       expect(complaints[0]).toMatchObject({ level: "warn", fault: expect.stringMatching(fault) as string });
     }
 
@@ -176,7 +177,7 @@ describeWithRedis("a Redis", { timeout: 40_000 }, () => {
     }
     // 50 ms each would be three seconds.
     expect(Date.now() - beganAt).toBeLessThan(2000);
-    expect((await one.complaints()).slice(before)).toHaveLength(1);
+    expect(await one.complaints()).toHaveLength(Math.max(before, 1));
     expect(nano.lists()).toHaveLength(0);
   });
 });
