@@ -5,6 +5,7 @@ import type { Settings } from "./config.ts";
 import { corsFields, preflight } from "./cors.ts";
 import { fingerprinter, type Fingerprint } from "./credential.ts";
 import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
+import type { FiguresPage, Observe, Standing } from "./figures.ts";
 import { cacheWord } from "./headers.ts";
 import { framesOf, type Log } from "./log.ts";
 import { models } from "./models.ts";
@@ -28,6 +29,9 @@ export interface Platform {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Log;
+  readonly observe: Observe;
+  /** Writes the page that `/metrics` gives, where there is one. */
+  readonly metrics?: ((standing: Standing) => Promise<FiguresPage>) | undefined;
   readonly isDraining: () => boolean;
 }
 
@@ -39,7 +43,7 @@ export interface App {
 
 /** Builds the program. */
 export function keylane(settings: Settings, platform: Platform): App {
-  const { now, log } = platform;
+  const { now, log, observe, metrics } = platform;
   const startSecret = randomBytes(32).toString("hex");
   const fingerprint = fingerprinter(settings.cacheSecret ?? startSecret, settings.upstreamUrl);
   // For the log: eight digits that say nothing after the next start. A fingerprint is such a name already where its
@@ -47,20 +51,26 @@ export function keylane(settings: Settings, platform: Platform): App {
   const callerName = (print: Fingerprint) =>
     (settings.cacheSecret === undefined ? print : hash("sha256", startSecret + print)).slice(0, 8);
   const unforeseen = trouble(now, (fields) => log.error(fields, "unforeseen error"));
-  const lists = cache(platform.store, settings, now, log);
+  const lists = cache(platform.store, settings, now, log, observe);
+  const sharing = neighbours();
   const list = models({
     settings,
     cache: lists,
-    shared: neighbours(),
-    upstream: upstream(settings, platform.fetch, now),
+    shared: sharing,
+    upstream: upstream(settings, platform.fetch, now, observe),
     codecs: platform.codecs,
     fingerprint,
     callerName,
     now,
     log,
   });
-  const pass = passthrough(settings.maxBodyBytes, now, (credential) => callerName(fingerprint(credential)));
-  const own = operations(platform.isDraining);
+  const nameOf = (credential: string) => callerName(fingerprint(credential));
+  const pass = passthrough(settings.maxBodyBytes, now, nameOf, observe);
+  const own = operations(platform.isDraining, () => {
+    if (metrics === undefined) throw notFound();
+    return metrics({ store: platform.store.size(), shared: sharing?.figures() });
+  });
+  const visitSettings = { ...settings, hasMetrics: metrics !== undefined };
 
   // The paths that tools type are many; paths.ts makes them one name each. HEAD goes where GET goes.
   const hono = new Hono<VisitEnv>({
@@ -75,6 +85,7 @@ export function keylane(settings: Settings, platform: Platform): App {
   hono.get("/about", own.about);
   hono.get("/healthz", own.healthz);
   hono.get("/readyz", own.readyz);
+  hono.get("/metrics", own.metrics);
   hono.all("/preflight", (c) => preflight(c.req.raw, c.env.fields));
   hono.notFound((c) => {
     const { route, fields } = c.env;
@@ -107,17 +118,20 @@ export function keylane(settings: Settings, platform: Platform): App {
   return {
     async fetch(request, arrival, context) {
       const startedAt = now();
-      const visit = enter(request, arrival, settings);
+      const visit = enter(request, arrival, visitSettings);
       const response = await hono.fetch(request, visit, context);
       const { outcome, caller } = visit.seen;
+      const cache = outcome === undefined ? undefined : cacheWord(outcome);
+      const ms = now() - startedAt;
+      observe.answered(visit.route.room, response.status, cache, ms);
       log.info(
         {
           id: visit.requestId,
           method: request.method,
           route: visit.route.room,
           status: response.status,
-          ms: now() - startedAt,
-          cache: outcome === undefined ? undefined : cacheWord(outcome),
+          ms,
+          cache,
           caller,
         },
         "request",
@@ -136,6 +150,7 @@ const ALLOWED: Partial<Record<Route["room"], string>> = {
   about: "GET, HEAD, OPTIONS",
   healthz: "GET, HEAD, OPTIONS",
   readyz: "GET, HEAD, OPTIONS",
+  metrics: "GET, HEAD, OPTIONS",
 };
 
 function answerOf({ problem, headers }: KeylaneError, fields: Fields): Response {

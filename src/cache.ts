@@ -1,5 +1,5 @@
 import type { Fingerprint } from "./credential.ts";
-import type { Errand } from "./errand.ts";
+import type { Errand, Landing } from "./errand.ts";
 import { isTransient, KeylaneError, problem } from "./errors.ts";
 import { flights, GRACE_MS } from "./flights.ts";
 import {
@@ -15,6 +15,7 @@ import type { Log } from "./log.ts";
 import { refusals, refused } from "./refusals.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { TIMED_OUT } from "./failures.ts";
+import type { Observe } from "./figures.ts";
 import { fetchTroubles } from "./trouble.ts";
 
 export interface CacheSettings extends ListLifetimes {
@@ -49,7 +50,13 @@ type Why = "uri-miss" | "stale" | "request";
 const NO_CACHE_INTERVAL_MS = 1000;
 
 /** Makes the cache over a store. `now` gives milliseconds since the epoch. */
-export function cache(store: Store, settings: CacheSettings, now: () => number, log: Log): Cache {
+export function cache(
+  store: Store,
+  settings: CacheSettings,
+  now: () => number,
+  log: Log,
+  observe: Observe,
+): Cache {
   const remembered = refusals(settings.refusalMaxAgeMs, now);
   const flying = flights(store, remembered, settings, now, fetchTroubles(now, log));
 
@@ -80,8 +87,13 @@ export function cache(store: Store, settings: CacheSettings, now: () => number, 
 
   function refresh(question: Question, stale: StoredList): Found {
     if (remembered.active(question.key) !== undefined) return held(stale, "upstream-failed");
-    flying.start({ ...question, isStored: true, isKnown: true, isEnough: isFresh });
+    const landing = flying.start({ ...question, isStored: true, isKnown: true, isEnough: isFresh });
+    if (landing !== undefined) question.waitUntil(landing.then(refreshed));
     return held(stale, "refreshing");
+  }
+
+  function refreshed(landing: Landing): void {
+    observe.refreshed("error" in landing ? "failed" : landing.from);
   }
 
   async function ask(question: Question, usable: StoredList | undefined, why: Why): Promise<Found> {

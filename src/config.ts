@@ -1,5 +1,6 @@
 import {
   duration,
+  flag,
   hosts,
   oneOf,
   origins,
@@ -46,6 +47,7 @@ export interface Settings {
   readonly passthroughTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
+  readonly metrics: boolean;
 }
 
 /** All that is wrong with the settings, a line each. */
@@ -97,6 +99,7 @@ export function settings(source: Source): Settings {
     passthroughTimeoutMs: read("PASSTHROUGH_TIMEOUT", 900_000, timer),
     drainTimeoutMs: read("DRAIN_TIMEOUT", 30_000, timer),
     logLevel: read("LOG_LEVEL", "info", oneOf(LOG_LEVELS)),
+    metrics: read("METRICS", true, flag),
   };
   for (const name of ["upstreamUrl", "passthroughUrl"] as const) {
     if (isOwnAddress(found[name], found))

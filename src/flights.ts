@@ -14,8 +14,8 @@ export interface Flights {
    * Gives undefined when the deadline comes first; the flight goes on.
    */
   wait(errand: Errand, deadline: number): Promise<{ landing: Landing | undefined; isCollapsed: boolean }>;
-  /** Starts the flight where none is, and waits for nothing. */
-  start(errand: Errand): void;
+  /** Starts the flight where none is, and gives its landing. */
+  start(errand: Errand): Promise<Landing> | undefined;
   /** Makes sure that no flight under way for this fingerprint can keep what it brings. */
   ground(fingerprint: Fingerprint): void;
 }
@@ -190,7 +190,10 @@ export function flights(
         overtake(flight);
       }
     },
-    start: (errand) => void join(errand),
+    start(errand) {
+      const { flight, isCollapsed } = join(errand);
+      return isCollapsed ? undefined : flight.landing;
+    },
     ground: (fingerprint) => ground(fingerprint),
   };
 }

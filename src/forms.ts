@@ -47,6 +47,11 @@ function milliseconds(raw: string): number {
     : Math.round(ms(`${Number(digits)}${known}`));
 }
 
+export const flag: Form<boolean> = (raw) => {
+  if (raw === "true" || raw === "false") return raw === "true";
+  return { wanted: "true or false" };
+};
+
 /** Reads `512KB`, `64MB`, `1GB` (powers of 1024), or a bare number of bytes. */
 export const size: Form<number> = (raw) => {
   // `bytes` alone would also take "64 apples".

@@ -78,8 +78,11 @@ export function cacheStatus(outcome: CacheOutcome): string {
   return `keylane; fwd=${outcome.why}${stored}${outcome.isCollapsed ? "; collapsed" : ""}`;
 }
 
-/** Names the outcome in one word, for the log. */
-export function cacheWord(outcome: CacheOutcome): string {
+/** The outcome in one word. */
+export type CacheWord = "hit" | "stale" | "collapsed" | "miss" | "request" | "bypass";
+
+/** Names the outcome in one word, for the log and the figures. */
+export function cacheWord(outcome: CacheOutcome): CacheWord {
   if (outcome.by === "hit") return outcome.ttlMs >= 0 ? "hit" : "stale";
   if (outcome.isCollapsed) return "collapsed";
   return outcome.why === "uri-miss" ? "miss" : outcome.why;

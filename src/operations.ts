@@ -1,6 +1,7 @@
 import type { Handler } from "hono";
 import { envelope, problem } from "./errors.ts";
 import { VERSION } from "./version.ts";
+import type { FiguresPage } from "./figures.ts";
 import type { VisitEnv } from "./visit.ts";
 
 const DOCS = "README.md, in the package and the repository";
@@ -8,7 +9,8 @@ const DOCS = "README.md, in the package and the repository";
 /** What a person or a supervisor asks of the program itself. Nothing here knows of keys or carries CORS fields. */
 export function operations(
   isDraining: () => boolean,
-): Record<"about" | "healthz" | "readyz" | "hello", Handler<VisitEnv>> {
+  figures: () => Promise<FiguresPage>,
+): Record<"about" | "healthz" | "readyz" | "metrics" | "hello", Handler<VisitEnv>> {
   return {
     about: (c) =>
       json(
@@ -25,14 +27,22 @@ export function operations(
         envelope(problem(503, "draining", "Use another instance: this one stops.")),
       );
     },
+    metrics: async (c) => {
+      const { contentType, text } = await figures();
+      return page(200, c.env.requestId, text, contentType);
+    },
     // Claude Code asks this before anything else.
     hello: (c) => new Response(null, { status: 200, headers: c.env.fields }),
   };
 }
 
 function json(status: number, requestId: string, body: string): Response {
+  return page(status, requestId, body, "application/json");
+}
+
+function page(status: number, requestId: string, body: string, contentType: string): Response {
   const headers = {
-    "Content-Type": "application/json",
+    "Content-Type": contentType,
     "Content-Length": String(new TextEncoder().encode(body).length),
     "Cache-Control": "no-store",
     "X-Request-Id": requestId,

@@ -1,6 +1,7 @@
 import type { Context, Handler } from "hono";
 import { namedCredential } from "./credential.ts";
 import { bodyTooLarge, KeylaneError, methodNotAllowed, problem } from "./errors.ts";
+import type { Observe } from "./figures.ts";
 import { downward, endToEnd, field, upward, type FieldLines } from "./headers.ts";
 import type { VisitEnv } from "./visit.ts";
 
@@ -9,8 +10,9 @@ export function passthrough(
   maxBodyBytes: number,
   now: () => number,
   callerName: (credential: string) => string,
+  observe: Observe,
 ): Handler<VisitEnv> {
-  return (c: Context<VisitEnv>): Promise<Response> => {
+  return async (c: Context<VisitEnv>): Promise<Response> => {
     const { route, arrival, fields, seen } = c.env;
     if (!("path" in route)) throw new TypeError(`Not a passthrough route: ${route.room}`);
     const { method, headers } = c.req.raw;
@@ -25,12 +27,17 @@ export function passthrough(
       throw transferCodingRefused();
     if (Number(field(sent, "content-length") ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
     const { "X-Request-Id": _, ...cors } = fields;
-    return arrival.carry({
-      method,
-      path: route.path,
-      lines: upward(sent),
-      downward: (status, answered) => (status < 200 ? endToEnd(answered) : downward(answered, cors, now())),
-    });
+    observe.passing(1);
+    try {
+      return await arrival.carry({
+        method,
+        path: route.path,
+        lines: upward(sent),
+        downward: (status, answered) => (status < 200 ? endToEnd(answered) : downward(answered, cors, now())),
+      });
+    } finally {
+      observe.passing(-1);
+    }
   };
 }
 

@@ -5,7 +5,7 @@ export type ShapeName = "basic" | "detailed";
 
 /** Where a request goes: its room, and what the path says to it. `path` is what a passthrough adds to its base. */
 export type Route =
-  | { readonly room: "about" | "healthz" | "readyz" | "hello" | "preflight" | "nowhere" }
+  | { readonly room: "about" | "healthz" | "readyz" | "metrics" | "hello" | "preflight" | "nowhere" }
   | { readonly room: "refused"; readonly error: KeylaneError }
   | { readonly room: "passthrough"; readonly path: string }
   | ModelsRoute;
@@ -34,10 +34,11 @@ const LISTS: ReadonlyMap<string, ListName> = new Map([
   ["paid", "paid"],
 ]);
 const VERSIONS = new Set(["v1", "v1legacy", "v1thinking"]);
-const OWN_ROOMS: ReadonlyMap<string, "about" | "healthz" | "readyz"> = new Map([
+const OWN_ROOMS: ReadonlyMap<string, "about" | "healthz" | "readyz" | "metrics"> = new Map([
   ["", "about"],
   ["healthz", "healthz"],
   ["readyz", "readyz"],
+  ["metrics", "metrics"],
 ]);
 // The calls of OpenAI's and Anthropic's SDKs, for which a base URL without /v1 is forgiven.
 const CALLS = /^(?:chat\/completions|completions|responses|messages|embeddings|images|audio)(?:\/|$)/;

@@ -1,6 +1,7 @@
 import { bulkhead, type Guest } from "./bulkhead.ts";
 import { checkCatalog, joined, InvalidCatalog, type Catalog } from "./catalog.ts";
 import { UpstreamFailure } from "./errors.ts";
+import { fetchOutcome, type Observe } from "./figures.ts";
 import { codeOf, faulty, invalid, NO_TURN, rejection, TIMED_OUT, unreachable } from "./failures.ts";
 import { retryAfterMs } from "./freshness.ts";
 import type { ListName } from "./paths.ts";
@@ -54,7 +55,12 @@ const MAX_FETCHES = 16;
 const FAIR_PART_OF_TIMEOUT = 0.7;
 
 /** The only room that asks for a list. */
-export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => number): Upstream {
+export function upstream(
+  settings: UpstreamSettings,
+  fetch: Fetch,
+  now: () => number,
+  observe: Observe,
+): Upstream {
   const { upstreamUrl: base, listMaxBytes: maxBytes, listTimeoutMs } = settings;
   const places = bulkhead(MAX_FETCHES, now);
 
@@ -87,23 +93,32 @@ export function upstream(settings: UpstreamSettings, fetch: Fetch, now: () => nu
   return {
     async ask(request, guest, signal) {
       const leave = await places.enter(guest, signal, listTimeoutMs).catch(() => {
+        observe.fetched("unasked", 0);
         throw unasked("no free place");
       });
       const startedAt = now();
       try {
-        return await ask(request, signal);
+        const answer = await ask(request, signal);
+        observe.fetched("good", now() - startedAt);
+        return answer;
       } catch (fault) {
-        // First of all what upstream said: a key that it refused is refused, though the time was over then.
-        if (fault instanceof UpstreamFailure) throw fault;
-        // Where the turn came late, silence says little about upstream: nobody is refused for it.
-        const isFair = now() - startedAt >= listTimeoutMs * FAIR_PART_OF_TIMEOUT;
-        if (signal.aborted) throw isFair ? timedOut() : unasked("late turn");
-        throw invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
+        const failure = failureOf(fault, signal, now() - startedAt);
+        observe.fetched(fetchOutcome(failure), now() - startedAt);
+        throw failure;
       } finally {
         leave();
       }
     },
   };
+
+  function failureOf(fault: unknown, signal: AbortSignal, tookMs: number): UpstreamFailure {
+    // First of all what upstream said: a key that it refused is refused, though the time was over then.
+    if (fault instanceof UpstreamFailure) return fault;
+    // Where the turn came late, silence says little about upstream: nobody is refused for it.
+    const isFair = tookMs >= listTimeoutMs * FAIR_PART_OF_TIMEOUT;
+    if (signal.aborted) return isFair ? timedOut() : unasked("late turn");
+    return invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
+  }
 }
 
 function unasked(reason: string): UpstreamFailure {

@@ -50,24 +50,27 @@ export interface VisitEnv {
 export interface VisitSettings {
   readonly corsOrigins: CorsOrigins;
   readonly allowedHosts: readonly string[] | undefined;
+  /** Without them `/metrics` is a path like any that is unknown. */
+  readonly hasMetrics: boolean;
 }
 
 /** Takes a request in: gives it an id, finds its route, and the fields that every answer of ours to it carries. */
 export function enter(request: Request, arrival: Arrival, settings: VisitSettings): Visit {
   const requestId = requestIdOf(request.headers);
-  const found = routeOf(request, arrival.target, settings.allowedHosts);
+  const found = routeOf(request, arrival.target, settings);
   const origin = request.headers.get("origin");
   const cors = OWN_ROOMS.has(found.room) ? undefined : corsFields(settings.corsOrigins, origin);
   return { arrival, route: found, requestId, fields: { ...cors, "X-Request-Id": requestId }, seen: {} };
 }
 
 // Their answers are for people and supervisors, not for pages of another origin.
-const OWN_ROOMS = new Set<Route["room"]>(["about", "healthz", "readyz"]);
+const OWN_ROOMS = new Set<Route["room"]>(["about", "healthz", "readyz", "metrics"]);
 
-function routeOf(request: Request, target: string, allowedHosts: readonly string[] | undefined): Route {
+function routeOf(request: Request, target: string, { allowedHosts, hasMetrics }: VisitSettings): Route {
   try {
     checkHost(allowedHosts, request.headers.get("host"));
-    const found = route(request.method, target);
+    const known = route(request.method, target);
+    const found: Route = known.room === "metrics" && !hasMetrics ? { room: "nowhere" } : known;
     return isPreflight(request) && !OWN_ROOMS.has(found.room) ? { room: "preflight" } : found;
   } catch (error) {
     if (!(error instanceof KeylaneError)) throw error;

@@ -5,8 +5,10 @@ import { longestLifeMs } from "../freshness.ts";
 import type { Log } from "../log.ts";
 import { redisVault } from "../stores/redis.ts";
 import { memoryStore } from "../stores/memory.ts";
+import { unobserved } from "../figures.ts";
 import { codecs } from "./codecs.ts";
 import { listen, type Running } from "./server.ts";
+import { metrics } from "./metrics.ts";
 import { transport } from "./transport.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -37,6 +39,7 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
       : redisVault(redisUrl, { maxBytes, markMs: longestLifeMs(settings), now });
   // So that the first callers of a new process find what its neighbours know.
   await vault?.tried;
+  const figures = settings.metrics ? metrics(settings.memoryMaxBytes) : undefined;
   let isDraining = false;
   const app = keylane(settings, {
     store: memoryStore(settings.memoryMaxBytes),
@@ -45,6 +48,8 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
     codecs,
     now,
     log,
+    observe: figures?.observe ?? unobserved,
+    metrics: figures?.page,
     isDraining: () => isDraining,
   });
   const server = await listen(app, settings, transport(agent, settings), () => {

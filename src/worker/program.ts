@@ -6,7 +6,9 @@ import { envelope, problem } from "../errors.ts";
 import { lineLog, type Log } from "../log.ts";
 import type { Vault } from "../store.ts";
 import { cacheVault, isKvNamespace, kvVault } from "../stores/cloudflare.ts";
+import { unobserved, type Observe } from "../figures.ts";
 import { memoryStore } from "../stores/memory.ts";
+import { isDataset, points } from "./points.ts";
 import { arrival } from "./transport.ts";
 
 /** What a test may put in the place of the real thing. */
@@ -36,6 +38,7 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
       codecs: new Map(),
       now,
       log: saying,
+      observe: observer(bindings["FIGURES"]),
       isDraining: () => false,
     });
     return { app, arrive: arrival(found) };
@@ -68,6 +71,14 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
       return built.app.fetch(request, built.arrive(request), context);
     },
   };
+}
+
+function observer(dataset: unknown): Observe {
+  if (dataset === undefined) return unobserved;
+  if (isDataset(dataset)) return points(dataset);
+  throw new SettingsError([
+    "FIGURES must be an Analytics Engine dataset: bind one under [[analytics_engine_datasets]]",
+  ]);
 }
 
 function write(line: string): void {

@@ -26,7 +26,7 @@ describe("a start with bad settings", () => {
       "HOST PORT UPSTREAM_URL PASSTHROUGH_URL MODELS_LIST MODELS_SHAPE MAX_AGE STALE_WHILE_REVALIDATE " +
       "STALE_IF_ERROR REFUSAL_MAX_AGE LIST_TIMEOUT LIST_MAX_SIZE MEMORY_MAX_SIZE REDIS_URL CACHE_SECRET " +
       "CORS_ORIGIN ALLOWED_HOSTS MAX_BODY_SIZE HEADERS_TIMEOUT REQUEST_TIMEOUT PASSTHROUGH_TIMEOUT " +
-      "DRAIN_TIMEOUT LOG_LEVEL";
+      "DRAIN_TIMEOUT LOG_LEVEL METRICS";
     const lines = complaint(Object.fromEntries(names.split(" ").map((name) => [name, []]))).split("\n");
     expect(lines[0]).toBe("Cannot start:");
     const named = lines.slice(1).map((line) => line.trim().split(" ")[0]);

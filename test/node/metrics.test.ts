@@ -1,0 +1,152 @@
+import { describe, expect, test } from "vitest";
+import { figure, samplesOf } from "../support/figures.ts";
+import type { Fault } from "../support/nanogpt/nanogpt.ts";
+import { begun } from "../support/plain-call.ts";
+import { ALICE, BOB, scene, type Scene } from "../support/scene.ts";
+import { SOON } from "../support/stored.ts";
+
+const PATH = "/metrics";
+const PREFLIGHT = { origin: "https://page.example", "access-control-request-method": "GET" };
+const page = async ({ call }: Scene): Promise<string> => (await call(PATH)).text;
+const fetches = async (all: Scene, outcome: string) =>
+  figure(await page(all), "keylane_upstream_seconds_count", { outcome });
+
+describe("/metrics", () => {
+  test("is a page for Prometheus, given to anyone who can reach it, and to no page of another origin", async () => {
+    const { call } = await scene();
+    const answer = await call(PATH, { headers: { origin: "https://page.example" } });
+    expect(answer.status).toBe(200);
+    expect(answer.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(answer.headers["cache-control"]).toBe("no-store");
+    expect(Object.keys(answer.headers).filter((name) => /^(?:access-control|vary)/.test(name))).toEqual([]);
+    const head = await call("//metrics/", { method: "HEAD" });
+    expect([head.status, head.body.length]).toEqual([200, 0]);
+    const names = new Set(samplesOf(answer.text).map(({ name }) => name));
+    expect([...names]).toEqual(expect.arrayContaining(["process_cpu_seconds_total", "keylane_build_info"]));
+  });
+
+  test("answers other methods with 405", async () => {
+    const { call, nano } = await scene();
+    for (const method of ["POST", "PUT", "DELETE", "PURGE"]) {
+      const { status, headers } = await call(PATH, { method });
+      expect([status, headers["allow"]]).toEqual([405, "GET, HEAD, OPTIONS"]);
+    }
+    const { status, headers } = await call(PATH, { method: "OPTIONS", headers: PREFLIGHT });
+    expect([status, headers["access-control-allow-origin"]]).toEqual([204, undefined]);
+    expect(nano.seen).toEqual([]);
+  });
+
+  test("is a path like any that is unknown with METRICS=false", async () => {
+    const { call, nano } = await scene({ METRICS: "false" });
+    for (const method of ["GET", "POST"]) {
+      const { "x-request-id": _, date: __, ...unknown } = (await call("/unknown", { method })).headers;
+      const answer = await call(PATH, { method });
+      expect([answer.status, answer.json().error.code]).toEqual([404, "not_found"]);
+      expect(answer.headers).toMatchObject(unknown);
+    }
+    expect((await call(PATH, { method: "OPTIONS", headers: PREFLIGHT })).status).toBe(204);
+    expect(nano.seen).toEqual([]);
+  });
+});
+
+describe("the figures", () => {
+  test("of requests are the lines of the log", async () => {
+    const all = await scene();
+    await all.list(ALICE);
+    await all.list(ALICE);
+    await all.list(BOB, { headers: { "cache-control": "only-if-cached" } });
+    await all.list("sk-nano-nobody");
+    await all.list(ALICE, { path: "/v1/models/openai/gpt-4-turbo" });
+    await all.list(ALICE, { method: "DELETE" });
+    await all.call("/v1/echo");
+    await all.call("/nowhere");
+    const counted = samplesOf(await page(all)).filter(({ name }) => name === "keylane_requests_total");
+    const logged = (await all.keylane.log()).map((line) => JSON.parse(line) as Record<string, string>);
+    const lines = logged.filter(({ msg, route }) => msg === "request" && route !== "metrics");
+    const words = lines.map(({ route, status, cache = "none" }) => `${route} ${status} ${cache}`);
+    expect(words).toHaveLength(8);
+    const told = counted.flatMap(({ labels, value }) =>
+      Array.from({ length: value }, () => `${labels["route"]} ${labels["status"]} ${labels["cache"]}`),
+    );
+    expect(told.sort()).toEqual(words.sort());
+  });
+
+  test.for<readonly [outcome: string, fault: Fault]>([
+    ["limited", { kind: "rate-limited" }],
+    ["limited", { kind: "status", status: 408 }],
+    ["rejected", { kind: "status", status: 404 }],
+    ["unauthorized", { kind: "status", status: 401 }],
+    ["error", { kind: "status", status: 503 }],
+    ["error", { kind: "status", status: 500 }],
+    ["unreachable", { kind: "reset-before-headers" }],
+    ["timeout", { kind: "hang-before-headers" }],
+    ["invalid", { kind: "html" }],
+    ["invalid", { kind: "redirect" }],
+    ["limited", { kind: "status", status: 429, body: '{"code":"upstream_timeout","message":"m"}' }],
+  ])("of upstream have %s for %o", async ([outcome, fault]) => {
+    const all = await scene({ LIST_TIMEOUT: "300ms" });
+    all.nano.fail(fault, { times: 1 });
+    await all.list(ALICE);
+    await all.list(BOB);
+    expect(await fetches(all, outcome)).toBe(1);
+    expect(await fetches(all, "good")).toBe(1);
+    expect(figure(await page(all), "keylane_upstream_seconds_count")).toBe(2);
+  });
+
+  test("of upstream have how long it took, and what was never asked for by itself", async () => {
+    const all = await scene({ LIST_TIMEOUT: "500ms" });
+    const gate = all.nano.hold({ path: "/v1", times: 20 });
+    const answers = Promise.all(Array.from({ length: 20 }, (_, i) => all.list(`sk-nano-test-${i}`)));
+    await gate.arrived;
+    await answers;
+    gate.release();
+    expect(figure(await page(all), "keylane_upstream_seconds_sum", { outcome: "timeout" })).toBeGreaterThan(
+      7,
+    );
+    expect(await fetches(all, "timeout")).toBe(16);
+    expect(figure(await page(all), "keylane_upstream_unasked_total")).toBe(4);
+  });
+
+  test("of the store and of refreshes are those of this moment", async () => {
+    const all = await scene({ MEMORY_MAX_SIZE: "1MB" });
+    expect(figure(await page(all), "keylane_stored_lists")).toBe(0);
+    await all.list(ALICE);
+    await all.list(BOB);
+    const full = await page(all);
+    expect(figure(full, "keylane_stored_lists")).toBe(2);
+    expect(figure(full, "keylane_stored_bytes")).toBeGreaterThan(2048);
+    expect(figure(full, "keylane_stored_max_bytes")).toBe(2 ** 20);
+    for (let i = 0; i < 12; i++) await all.list(BOB, { path: `/v1/models?part=${i}` });
+    expect(figure(await page(all), "keylane_evictions_total")).toBe(5);
+    await all.list(BOB, { method: "DELETE" });
+    expect(figure(await page(all), "keylane_stored_lists")).toBe(1);
+
+    await all.keylane.advance(100_000);
+    await all.list(ALICE);
+    const refreshed = async (outcome: string) =>
+      figure(await page(all), "keylane_refreshes_total", { outcome });
+    await expect.poll(() => refreshed("upstream"), SOON).toBe(1);
+    all.nano.fail({ kind: "status", status: 500 });
+    await all.keylane.advance(100_000);
+    await all.list(ALICE);
+    await expect.poll(() => refreshed("failed"), SOON).toBe(1);
+  });
+
+  test("of open streams rise and fall with them", async () => {
+    const all = await scene();
+    const open = async () => figure(await page(all), "keylane_open_streams");
+    const gate = all.nano.hold({ path: "/v1/echo" });
+    const answer = all.call("/v1/echo");
+    await gate.arrived;
+    expect(await open()).toBe(1);
+    gate.release();
+    await answer;
+    await expect.poll(open, SOON).toBe(0);
+    const left = all.nano.hold({ path: "/v1/echo" });
+    const caller = begun(`${all.keylane.url}/v1/echo`);
+    await left.arrived;
+    caller.destroy();
+    await expect.poll(open, SOON).toBe(0);
+    expect(figure(await page(all), "keylane_requests_total", { status: "499" })).toBe(1);
+  });
+});
