@@ -55,12 +55,15 @@ async function lastWords(program: Program): Promise<string> {
   return program.stdout() + program.stderr();
 }
 
-describe("what the program writes holds no key, at LOG_LEVEL=trace", () => {
+describe("what the program writes and counts holds no key, at LOG_LEVEL=trace", () => {
   test("whatever the requests, with upstream there and away", async () => {
     const { key, tracesIn, nano, program } = await started();
     await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
     await nano.pause();
     await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
+    const figures = await said(program.url, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(figures).toMatch(/keylane_requests_total\{route="models",status="401",cache="none"\} [1-9]/);
+    expect(tracesIn(figures)).toEqual([]);
     const words = await lastWords(program);
     expect(words.split('"msg":"request"').length).toBeGreaterThan(WAYS.length);
     expect(tracesIn(words)).toEqual([]);

@@ -88,6 +88,7 @@ export const REFUSED_WAYS: readonly Way[] = [
   { way: "a path with a broken escape", request: get("/v1/%zzKEY", BEARER) },
   { way: "a path with a control", request: get("/v1/models/KEY%0d%0a", BEARER) },
   { way: "an own page", request: get("/healthz?KEY", BEARER, "X-Request-Id: req-KEY") },
+  { way: "the figures", request: get("/metrics?KEY", BEARER, "x-api-key: KEY", "X-Request-Id: req-KEY") },
   { way: "TRACE", request: request("TRACE", "/v1/echo", [BEARER]) },
   { way: "an upgrade", request: get("/v1/echo?KEY", BEARER, "Connection: upgrade", "Upgrade: KEY") },
   { way: "a Host", request: get("/v1/models", BEARER).replace("Host: a", "Host: KEY") },
