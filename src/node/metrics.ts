@@ -62,6 +62,8 @@ export function metrics(maxBytes: number): Metrics {
   for (const outcome of REFRESH_OUTCOMES) refreshes.inc({ outcome }, 0);
 
   const tally = tallies();
+  // What should never be is watched for: a series that begins with 1 shows no increase.
+  for (const room of ["models", "model"]) tally.of(room, 500, "none");
   let writeShared: ((shared: NonNullable<Standing["shared"]>) => void) | undefined;
   let isWatchingProcess = false;
 
