@@ -26,6 +26,8 @@ export interface Neighbours {
   readonly cache?: string | undefined;
   /** Where a KV namespace listens, bound as LISTS. */
   readonly lists?: string | undefined;
+  /** Where a dataset of Analytics Engine listens, bound as FIGURES. */
+  readonly figures?: string | undefined;
 }
 
 /**
@@ -42,7 +44,10 @@ export async function startWorkerd(
   const config = join(folder, "config.capnp");
   const callerScript = caller && stripTypeScriptTypes(await readFile(caller, "utf8"));
   await writeFile(config, configOf(bundle, bindings, neighbours, callerScript));
-  const child = spawn(binary(), ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config], {
+  const words = ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config];
+  // Its Analytics Engine counts as an experiment.
+  if (neighbours.figures !== undefined) words.push("--experimental");
+  const child = spawn(binary(), words, {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   const output: string[] = [];
@@ -80,19 +85,21 @@ export async function startWorkerd(
 function configOf(
   bundle: string,
   bindings: Record<string, string>,
-  { entry, cache, lists }: Neighbours,
+  { entry, cache, lists, figures }: Neighbours,
   caller: string | undefined,
 ): string {
   const texts = Object.entries(bindings).map(
     ([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`,
   );
   if (lists !== undefined) texts.push('(name = "LISTS", kvNamespace = "lists")');
+  if (figures !== undefined) texts.push('(name = "FIGURES", analyticsEngine = "figures")');
   const modules = [module("keylane", `embed ${JSON.stringify(`/${basename(bundle)}`)}`)];
   // The first module is the Worker.
   if (entry !== undefined) modules.unshift(module("entry", JSON.stringify(entry)));
   const services = [worker("main", modules, texts, cache)];
   if (cache !== undefined) services.push(external("cache", cache));
   if (lists !== undefined) services.push(external("lists", lists));
+  if (figures !== undefined) services.push(external("figures", figures));
   const sockets = [socket("http", "main")];
   if (caller !== undefined) {
     services.push(
