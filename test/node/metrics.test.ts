@@ -19,11 +19,21 @@ describe("/metrics", () => {
     expect(answer.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(answer.headers["cache-control"]).toBe("no-store");
     expect(Object.keys(answer.headers).filter((name) => /^(?:access-control|vary)/.test(name))).toEqual([]);
-    const head = await call("//metrics/", { method: "HEAD" });
+    const head = await call(`${PATH}?x=1`, { method: "HEAD" });
     expect([head.status, head.body.length]).toEqual([200, 0]);
     const names = new Set(samplesOf(answer.text).map(({ name }) => name));
     expect([...names]).toEqual(expect.arrayContaining(["process_cpu_seconds_total", "keylane_build_info"]));
   });
+
+  test.for(["//metrics", "/metrics/", "/%6detrics", "/METRICS", "/detailed/metrics", "/metrics//"])(
+    "is at no other path, where a proxy would not look for it: %s",
+    async (path) => {
+      const { call } = await scene();
+      const answer = await call(path);
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.text).not.toContain("keylane_");
+    },
+  );
 
   test("answers other methods with 405", async () => {
     const { call, nano } = await scene();

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { settings } from "../../src/config.ts";
 import { VERSION } from "../../src/version.ts";
+import { freePort } from "../support/free-port.ts";
 import { GROUPS } from "../support/faults/table.ts";
 import { ALICE, scene } from "../support/scene.ts";
 
@@ -67,6 +68,16 @@ describe("the README", () => {
       return [name, answer, STORED[kept], within];
     });
     expect(told).toEqual(tested);
+  });
+
+  test("names every figure there is, and no other", async () => {
+    const { call } = await scene({
+      CACHE_SECRET: "a secret that nobody can guess",
+      REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+    });
+    const there = (await call("/metrics")).text.match(/(?<=^# TYPE )keylane_\w+/gm);
+    const named = readme.match(/(?<=`)keylane_\w+(?=`)/g);
+    expect(new Set(named)).toEqual(new Set(there));
   });
 
   test("shows a request that works as it stands", async () => {
