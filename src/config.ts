@@ -16,9 +16,9 @@ import {
 } from "./forms.ts";
 import { quotesKey } from "./credential.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
-import type { ListName } from "./paths.ts";
+import type { ListName, ShapeName } from "./paths.ts";
 
-export type ModelsShape = "requested" | "basic" | "detailed";
+export type ModelsShape = "requested" | ShapeName;
 
 /** Every setting, checked. Times are milliseconds, sizes bytes. */
 export interface Settings {
@@ -81,7 +81,7 @@ export function settings(source: Source): Settings {
       "personalized",
       oneOf(["personalized", "canonical", "subscription", "paid"]),
     ),
-    modelsShape: read("MODELS_SHAPE", "requested", oneOf(["requested", "basic", "detailed"])),
+    modelsShape: read("MODELS_SHAPE", "requested", oneOf(["requested", "basic", "detailed", "openrouter"])),
     maxAgeMs: read("MAX_AGE", 60_000, duration),
     staleWhileRevalidateMs: read("STALE_WHILE_REVALIDATE", 300_000, duration),
     staleIfErrorMs: read("STALE_IF_ERROR", 86_400_000, duration),

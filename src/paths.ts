@@ -1,7 +1,7 @@
 import { badRequest, type KeylaneError } from "./errors.ts";
 
 export type ListName = "personalized" | "canonical" | "subscription" | "paid";
-export type ShapeName = "basic" | "detailed";
+export type ShapeName = "basic" | "detailed" | "openrouter";
 
 /** Where a request goes: its room, and what the path says to it. `path` is what a passthrough adds to its base. */
 export type Route =
@@ -27,6 +27,7 @@ export interface ModelsRoute {
 const SHAPES: ReadonlyMap<string, ShapeName> = new Map([
   ["basic", "basic"],
   ["detailed", "detailed"],
+  ["openrouter", "openrouter"],
 ]);
 const LISTS: ReadonlyMap<string, ListName> = new Map([
   ["personalized", "personalized"],

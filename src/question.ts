@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { Fingerprint } from "./credential.ts";
 import type { ListName, ModelsRoute, ShapeName } from "./paths.ts";
+import type { Shape } from "./shape.ts";
 import type { CacheKey } from "./store.ts";
 
 /** What a request wants to know: a list of upstream's, and the shape in which it is given back. */
@@ -8,7 +9,7 @@ export interface ListQuestion {
   readonly list: ListName;
   /** The parameters that matter, in one order; this is also what upstream is asked. */
   readonly query: string;
-  readonly shape: "original" | "basic";
+  readonly shape: Shape;
 }
 
 /** What stands behind a path that names neither list nor shape. */
@@ -23,19 +24,22 @@ const IDLE = new Set(["detailed", "limit", "user", "beta", "after_id", "before_i
 const FORMAT = "1";
 
 /** Finds the question of a path and its query. */
-export function listQuestion({ list, shape, query }: ModelsRoute, plain: Plain): ListQuestion {
-  const chosen = shape ?? plain.modelsShape;
+export function listQuestion({ list, shape: named, query }: ModelsRoute, plain: Plain): ListQuestion {
+  const chosen = named ?? plain.modelsShape;
   const parameters = new URLSearchParams(query);
   const isDetailed = parameters.getAll("detailed").some((value) => value === "true" || value === "1");
   const meaningful = [...parameters].filter(([name]) => !IDLE.has(name));
+  const shape = chosen === "basic" || chosen === "openrouter" ? chosen : "original";
   // A basic list is asked for as one: it is a fifth of the size.
-  if (chosen === "detailed" || (chosen === "requested" && isDetailed)) meaningful.push(["detailed", "true"]);
+  if (chosen === "detailed" || shape === "openrouter" || (chosen === "requested" && isDetailed)) {
+    meaningful.push(["detailed", "true"]);
+  }
   const ordered = new URLSearchParams(meaningful);
   ordered.sort();
   return {
     list: list ?? plain.modelsList,
     query: ordered.toString(),
-    shape: chosen === "basic" ? "basic" : "original",
+    shape,
   };
 }
 

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import Negotiator from "negotiator";
 import { modelBytes, modelsOf } from "./catalog.ts";
-import { basicModel } from "./shape.ts";
+import { shaped, type Shape } from "./shape.ts";
 import type { Coding, Held, Representation, StoredList } from "./store.ts";
 
 /** What the runtime can code and decode, off the hot path. Fails on bytes that are not in the coding. */
@@ -11,9 +11,9 @@ export interface Codec {
 }
 export type Codecs = ReadonlyMap<Coding, Codec>;
 
-/** What of a list is wanted: rows as they came or basic ones; all of them or one. */
+/** What of a list is wanted: rows as they came or in another shape; all of them or one. */
 export interface View {
-  readonly shape: "original" | "basic";
+  readonly shape: Shape;
   readonly id: string | undefined;
 }
 
@@ -37,7 +37,8 @@ export async function originalOf(
 
 /** Gives a view of a list in a coding. It is made when first asked for, once for all who ask, and kept. */
 export function represent(list: StoredList, view: View, coding: Coding, codecs: Codecs): Held {
-  const isWhole = view.id === undefined && (view.shape === "original" || list.isBasic);
+  const isAsItCame = view.shape === "original" || list.isEmpty || (view.shape === "basic" && list.isBasic);
+  const isWhole = isAsItCame && view.id === undefined;
   if (isWhole && list.original.coding === coding) return list.original;
   const name = `${isWhole ? "original" : view.shape} ${coding} ${view.id ?? ""}`;
   const held = list.views.get(name);
@@ -92,9 +93,9 @@ async function make(
 function viewed(bytes: Uint8Array<ArrayBuffer>, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
   if (shape === "original") return id === undefined ? bytes : modelBytes(bytes, id);
   const models = modelsOf(bytes);
-  if (id === undefined) return json({ object: "list", data: models.map(basicModel) });
+  if (id === undefined) return json({ object: "list", data: models.map((model) => shaped(model, shape)) });
   const model = models.find((one) => one.id === id);
-  return model === undefined ? undefined : json(basicModel(model));
+  return model === undefined ? undefined : json(shaped(model, shape));
 }
 
 function json(value: unknown): Uint8Array<ArrayBuffer> {

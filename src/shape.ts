@@ -1,6 +1,16 @@
 import type { Model } from "./catalog.ts";
+import { openRouterModel } from "./openrouter.ts";
+
+/** What a model is given back as: `original` is as it came, basic or detailed. */
+export type Shape = "original" | MadeShape;
+export type MadeShape = "basic" | "openrouter";
 
 const BASIC_FIELDS = ["id", "object", "created", "owned_by"];
+
+/** Makes a model of another shape. */
+export function shaped(model: Model, shape: MadeShape): Model {
+  return shape === "basic" ? basicModel(model) : openRouterModel(model);
+}
 
 /** OpenAI's four fields of a model; those that upstream did not give stay away. */
 export function basicModel(model: Model): Model {

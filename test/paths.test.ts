@@ -35,8 +35,8 @@ describe("a list is found", () => {
       }
       expect(nano.seen.map(({ target }) => target)).toEqual([asked]);
 
-      const detailed = await list(ALICE, { path: `/detailed${base}/models` });
-      expect(detailed.status).toBe(200);
+      for (const shape of ["detailed", "openrouter"])
+        expect(await list(ALICE, { path: `/${shape}${base}/models` })).toMatchObject({ status: 200 });
       expect(nano.seen.map(({ target }) => target)).toEqual([asked, `${asked}?detailed=true`]);
     },
   );
@@ -108,6 +108,7 @@ describe("a call passes through", () => {
     ["/api/v1/echo", "/api/v1/echo"],
     ["/basic/v1/echo", "/api/v1/echo"],
     ["/detailed/api/v1/echo", "/api/v1/echo"],
+    ["/openrouter/v1/echo", "/api/v1/echo"],
     ["/v1/echo/a%2Fb%3Ac%20d//e/?q=%2F..%2f&q=/../x", "/api/v1/echo/a%2Fb%3Ac%20d//e/?q=%2F..%2f&q=/../x"],
     ["/v1/echo/basic/models", "/api/v1/echo/basic/models"],
     ["/v1/echo/...", "/api/v1/echo/..."],
@@ -163,7 +164,7 @@ describe("no room answers", () => {
     "/model",
     "/v2/models",
     "/personalized/models",
-    "/basic",
+    "/openrouter",
     "/api",
     "/healthz/x",
     "/basic/detailed/v1/models",

@@ -57,6 +57,8 @@ describe("the shape", () => {
     ["basic", "/detailed/v1/models", true, "?detailed=true"],
     ["detailed", "/basic/v1/models", false, ""],
     ["detailed", "/basic/api/paid/v1/models?detailed=true", false, ""],
+    ["openrouter", "/basic/v1/models", false, ""],
+    ["openrouter", "/detailed/v1/models", true, "?detailed=true"],
   ] as const)(
     "with MODELS_SHAPE %s at %s: rows whole %s, asked %s",
     async ([setting, path, isWhole, query]) => {
@@ -113,9 +115,10 @@ describe("the shape", () => {
     for (const row of basic.json().data) expect(Object.keys(row)).toEqual(BASIC);
   });
 
-  test("basic and plain of one list cost upstream one question, detailed another", async () => {
+  test("basic and plain of one list cost upstream one question, detailed and openrouter another", async () => {
     const { list, nano } = await scene();
-    for (const path of ["/v1/models", "/basic/v1/models", "/detailed/v1/models", "/v1/models?detailed=1"]) {
+    const paths = ["/v1", "/basic/v1", "/detailed/v1", "/openrouter/v1"].map((base) => `${base}/models`);
+    for (const path of [...paths, "/v1/models?detailed=1", "/openrouter/v1/models/openai/gpt-4-turbo"]) {
       await list(ALICE, { path });
     }
     expect(nano.lists().map(({ target }) => target)).toEqual([

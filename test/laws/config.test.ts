@@ -107,7 +107,7 @@ const ROWS: readonly Row[] = [
   url("UPSTREAM_URL", "upstreamUrl"),
   url("PASSTHROUGH_URL", "passthroughUrl"),
   oneOf("MODELS_LIST", "modelsList", "personalized", "personalized canonical subscription paid"),
-  oneOf("MODELS_SHAPE", "modelsShape", "requested", "requested basic detailed"),
+  oneOf("MODELS_SHAPE", "modelsShape", "requested", "requested basic detailed openrouter"),
   duration("MAX_AGE", "maxAgeMs", 60_000),
   duration("STALE_WHILE_REVALIDATE", "staleWhileRevalidateMs", 300_000),
   duration("STALE_IF_ERROR", "staleIfErrorMs", DAY),

@@ -4,7 +4,7 @@ import { KeylaneError } from "../../src/errors.ts";
 import { route, type Route } from "../../src/paths.ts";
 
 const slashes = fc.integer({ min: 1, max: 4 }).map((count) => "/".repeat(count));
-const shape = fc.constantFrom(undefined, "basic", "detailed");
+const shape = fc.constantFrom(undefined, "basic", "detailed", "openrouter");
 const list = fc.constantFrom(undefined, "personalized", "subscription", "paid");
 const base = fc.record({
   shape,
@@ -123,7 +123,15 @@ describe("a passthrough", () => {
       .stringMatching(/^(?:[\w.~:;@!$&'()*+,=-]|%2F|%3a|%20|\/){0,30}$/)
       .filter((text) => !/\/\.\.?(?:;[^/]*)?(?:\/|$)/.test(`/${text}`.replaceAll(/%2f/gi, "/")));
     const query = fc.stringMatching(/^[\x21-\x7e]{0,20}$/).map((text) => (text === "" ? "" : `?${text}`));
-    const prefix = fc.constantFrom("", "/basic", "/detailed", "/api", "/basic/api", "//detailed//api");
+    const prefix = fc.constantFrom(
+      "",
+      "/basic",
+      "/detailed",
+      "/openrouter",
+      "/api",
+      "/basic/api",
+      "//detailed//api",
+    );
     fc.assert(
       fc.property(prefix, rest, query, (prefix, rest, query) => {
         const found = route("POST", `${prefix}/v1/x${rest}${query}`);

@@ -82,6 +82,10 @@ describe("a question", () => {
     ["detailed", undefined, "detailed=false", "original", "detailed=true"],
     ["basic", "detailed", "", "original", "detailed=true"],
     ["detailed", "basic", "detailed=1", "basic", ""],
+    ["openrouter", undefined, "detailed=false", "openrouter", "detailed=true"],
+    ["requested", "openrouter", "", "openrouter", "detailed=true"],
+    ["openrouter", "detailed", "", "original", "detailed=true"],
+    ["openrouter", "basic", "", "basic", ""],
   ] as const)(
     "with MODELS_SHAPE %s, base URL's %s and '%s' is %s, asked '%s'",
     ([setting, shape, query, given, asked]) => {
@@ -137,8 +141,10 @@ describe("a cache key", () => {
     expect(variant("", "detailed=true")).not.toBe(variant("detailed=true", ""));
   });
 
-  test("is one for the basic and the plain shape: both are views of one list", () => {
+  test("is one for basic and plain, and one for openrouter and detailed: each pair are views of one list", () => {
     const basic = cacheKey(PRINT, ask("", { shape: "basic" }), undefined);
     expect(basic).toEqual(cacheKey(PRINT, ask(""), undefined));
+    const openrouter = cacheKey(PRINT, ask("sort=a", { shape: "openrouter" }), undefined);
+    expect(openrouter).toEqual(cacheKey(PRINT, ask("sort=a", { shape: "detailed" }), undefined));
   });
 });

@@ -3,7 +3,7 @@ import * as zlib from "node:zlib";
 import { request, type Agent } from "undici";
 import { caller } from "./callers.ts";
 import type { Asking } from "./operations.ts";
-import { lastingId, passingId, written, type Question } from "./witness.ts";
+import { lastingId, passingId, written, type Question, type Shape } from "./witness.ts";
 
 /** An answer as its caller read it, decoded. */
 export interface Seen {
@@ -18,13 +18,20 @@ export interface Asked {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly question: Question;
-  readonly shape: "original" | "basic";
+  readonly shape: Shape;
   readonly id: string | undefined;
   /** Names caller and question: no validator stands for two of these. */
   readonly owner: string;
   /** Names the view as well. */
   readonly view: string;
 }
+
+const SHAPES = {
+  "": "original",
+  "/detailed": "original",
+  "/basic": "basic",
+  "/openrouter": "openrouter",
+} as const;
 
 /** Writes down an operation as a request. `version` is of the caller's models now. */
 export function asked(operation: Asking, version: number): Asked {
@@ -38,14 +45,15 @@ export function asked(operation: Asking, version: number): Asked {
   };
   if (origin !== undefined) headers["origin"] = origin;
   if (operation.cacheControl !== undefined) headers["cache-control"] = operation.cacheControl;
-  const isDetailed = shape === "/detailed" || (shape === "" && /detailed=(true|1)/.test(query));
+  const isDetailed =
+    shape === "/detailed" || shape === "/openrouter" || (shape === "" && /detailed=(true|1)/.test(query));
   const meaningful = [isDetailed ? "detailed=true" : "", query.startsWith("sort") ? query : ""];
   const question = {
     list: list === "" ? "personalized" : list.slice(1),
     query: meaningful.filter((one) => one !== "").join("&"),
     origin,
   };
-  const wanted = shape === "/basic" ? "basic" : "original";
+  const wanted = SHAPES[shape];
   const owner = `${operation.caller} ${written(question)}`;
   const view = `${owner} ${wanted} ${id ?? ""}`;
   const target = query === "" ? path : `${path}?${query}`;

@@ -30,7 +30,7 @@ export interface Asking {
   readonly caller: number;
   readonly method: "GET" | "HEAD";
   readonly header: "Bearer" | "bearer" | "BEARER " | "x-api-key" | "both";
-  readonly shape: "" | "/basic" | "/detailed";
+  readonly shape: "" | "/basic" | "/detailed" | "/openrouter";
   readonly api: "" | "/api";
   readonly list: "" | "/personalized" | "/subscription" | "/paid";
   readonly version: "/v1" | "/v1/v1" | "/v1legacy" | "/v1thinking";
@@ -79,7 +79,7 @@ const asking: fc.Arbitrary<Asking> = fc.record({
   caller,
   method: mostly(15, "GET", "HEAD"),
   header: mostly(2, "Bearer", "bearer", "BEARER ", "x-api-key", "both"),
-  shape: mostly(8, "", "/basic", "/detailed"),
+  shape: mostly(8, "", "/basic", "/detailed", "/openrouter"),
   api: mostly(4, "", "/api"),
   list: mostly(16, "", "/personalized", "/subscription", "/paid"),
   version: mostly(10, "/v1", "/v1/v1", "/v1legacy", "/v1thinking"),

@@ -24,6 +24,8 @@ export interface Question {
   readonly origin: string | undefined;
 }
 
+export type Shape = "original" | "basic" | "openrouter";
+
 export interface Row {
   readonly id: string;
   readonly object: "model";
@@ -58,16 +60,16 @@ export function listText(testimony: Testimony): string {
   return JSON.stringify({ object: "list", witness: testimony.serial, data: rowsOf(testimony) });
 }
 
-/** What a caller must be given of a good answer: all of it or one model, as it came or basic. */
-export function viewText(testimony: Testimony, shape: "original" | "basic", id?: string): string | undefined {
+/** What a caller must be given of a good answer: all of it or one model, as it came or in another shape. */
+export function viewText(testimony: Testimony, shape: Shape, id?: string): string | undefined {
   const rows = rowsOf(testimony);
   if (id !== undefined) {
     const row = rows.find((one) => one.id === id);
-    return row && JSON.stringify(shape === "basic" ? basic(row) : row);
+    return row && JSON.stringify(SHAPED[shape](row));
   }
   const isBasic = rows.every((row) => row.description === undefined);
-  if (shape === "original" || isBasic) return listText(testimony);
-  return JSON.stringify({ object: "list", data: rows.map(basic) });
+  if (shape === "original" || rows.length === 0 || (shape === "basic" && isBasic)) return listText(testimony);
+  return JSON.stringify({ object: "list", data: rows.map(SHAPED[shape]) });
 }
 
 /** Reads which answer of upstream's a body holds: a list, a model or an error. */
@@ -81,6 +83,13 @@ export function errorText({ serial, caller: index }: Testimony): string {
   const message = `witness ${serial} refuses ${name(index)} with ${caller(index).credential}`;
   return JSON.stringify({ error: { message, type: "refused", param: null, code: "refused" } });
 }
+
+const SHAPED: Record<Shape, (row: Row) => object> = {
+  original: (row) => row,
+  basic,
+  // Of what OpenRouter has, these rows know no more.
+  openrouter: ({ id, created, description }) => ({ id, created, description }),
+};
 
 function basic({ id, object, created, owned_by }: Row): Row {
   return { id, object, created, owned_by };

@@ -1,0 +1,115 @@
+import { z } from "zod";
+
+/** What a tool shows of a model: dollars per million tokens, and how much goes in. */
+export interface Shown {
+  readonly input: number | undefined;
+  readonly output: number | undefined;
+  readonly context: number | undefined;
+}
+
+// Roo Code, src/api/providers/fetchers/openrouter.ts (openRouterModelSchema) and src/shared/cost.ts (parseApiPrice).
+const rooModel = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string().optional(),
+  context_length: z.number(),
+  max_completion_tokens: z.number().nullish(),
+  pricing: z
+    .object({
+      prompt: z.string().nullish(),
+      completion: z.string().nullish(),
+      input_cache_write: z.string().nullish(),
+      input_cache_read: z.string().nullish(),
+    })
+    .optional(),
+  architecture: z
+    .object({
+      input_modalities: z.array(z.string()).nullish(),
+      output_modalities: z.array(z.string()).nullish(),
+      tokenizer: z.string().nullish(),
+    })
+    .optional(),
+  top_provider: z.object({ max_completion_tokens: z.number().nullish() }).optional(),
+  supported_parameters: z.array(z.string()).optional(),
+});
+
+const rooPrice = (price: string | null | undefined): number | undefined =>
+  price ? parseFloat(price) * 1_000_000 : undefined;
+
+/** Reads a model as Roo Code reads OpenRouter's; throws where its schema refuses. */
+export function readAsRooCode(row: unknown): Shown & { readonly most: number | undefined } {
+  const model = rooModel.parse(row);
+  return {
+    input: rooPrice(model.pricing?.prompt),
+    output: rooPrice(model.pricing?.completion),
+    context: model.context_length,
+    most: model.top_provider?.max_completion_tokens ?? undefined,
+  };
+}
+
+// LibreChat, packages/api/src/utils/tokens.ts (modelSchema, inputSchema and processModelData).
+const libreChatList = z.object({
+  data: z.array(
+    z.object({
+      id: z.string(),
+      pricing: z.object({ prompt: z.string(), completion: z.string() }),
+      context_length: z.number(),
+    }),
+  ),
+});
+
+/** Reads a list as LibreChat does for its token prices; throws where its schema refuses. */
+export function readAsLibreChat(list: unknown): ReadonlyMap<string, Shown> {
+  const { data } = libreChatList.parse(list);
+  return new Map(
+    data.map(({ id, pricing, context_length }) => [
+      id,
+      {
+        input: parseFloat(pricing.prompt) * 1_000_000,
+        output: parseFloat(pricing.completion) * 1_000_000,
+        context: context_length,
+      },
+    ]),
+  );
+}
+
+// Kilo Code, src/api/providers/fetchers/nano-gpt.ts (nanoGptModelSchema and parseNanoGptModel).
+const kiloList = z.object({
+  object: z.string().optional(),
+  data: z.array(
+    z.object({
+      id: z.string(),
+      object: z.string().optional(),
+      created: z.number().optional(),
+      owned_by: z.string().optional(),
+      name: z.string().optional(),
+      description: z.string().optional(),
+      context_length: z.number().nullable().optional(),
+      capabilities: z.object({ vision: z.boolean().optional() }).optional(),
+      pricing: z
+        .object({
+          prompt: z.number().optional(),
+          completion: z.number().optional(),
+          currency: z.string().optional(),
+          unit: z.string().optional(),
+        })
+        .optional(),
+      cost_estimate: z.number().nullable().optional(),
+      icon_url: z.string().optional(),
+    }),
+  ),
+});
+
+/** Reads a detailed list as Kilo Code reads NanoGPT's; throws where its schema refuses. */
+export function readAsKiloCode(list: unknown): ReadonlyMap<string, Shown> {
+  return new Map(
+    kiloList.parse(list).data.map(({ id, pricing, context_length }) => [
+      id,
+      {
+        input: pricing?.prompt ?? 0,
+        output: pricing?.completion ?? 0,
+        context: context_length ?? 128_000,
+      },
+    ]),
+  );
+}
