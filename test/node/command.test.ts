@@ -45,10 +45,16 @@ describe("a program that cannot start", () => {
   });
 
   test("knows no other words than its own", async () => {
-    for (const words of [["start"], ["--port", "1"], ["healthcheck", "now"]]) {
-      const { code, stderr } = await run(words);
-      expect(code).toBe(2);
-      expect(stderr).toMatch(/keylane --help/);
+    for (const [words, message] of [
+      [["start"], '"start": to start, say keylane alone'],
+      [["--port", "1"], '"--port": settings come from the environment, such as PORT=8788 keylane'],
+      [["healthcheck", "now"], '"now"'],
+      [["chekc"], '"chekc"'],
+      [[ALICE], "a word that is not shown: a key belongs into the environment, as NANOGPT_API_KEY"],
+    ] as const) {
+      const { code, stdout, stderr } = await run(words);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toBe(`keylane does not know ${message}\nkeylane --help lists the words\n`);
     }
   });
 });
@@ -63,10 +69,10 @@ describe("a command", () => {
     await expect.poll(() => isRefusing(program.url)).toBe(true);
     const { code, stderr } = await run(["healthcheck"], port);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^Not ready: http:.* does not answer\n$/);
+    expect(stderr).toMatch(/^Not ready: http:.* does not answer: start Keylane, or set HOST and PORT to/);
     const other = await run(["healthcheck"], { PORT: new URL(nano.url).port });
     expect(other.code).toBe(1);
-    expect(other.stderr).toMatch(/^Not ready: http:.* answered 404\n$/);
+    expect(other.stderr).toMatch(/^Not ready: http:.* answered 404: set HOST and PORT to Keylane's\n$/);
   });
 
   test("healthcheck passes ALLOWED_HOSTS, and a server that listens everywhere", async () => {
@@ -80,7 +86,15 @@ describe("a command", () => {
     expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     const { code, stdout } = await run(["--help"]);
     expect(code).toBe(0);
-    for (const word of ["healthcheck", "--help", "--version", version]) expect(stdout).toContain(word);
+    const words = ["check", "--url", "--json", "healthcheck", "--help", "--version", version];
+    for (const word of words) expect(stdout).toContain(word);
+    for (const line of [["-h"], ["help"], ["check", "--help"]]) expect((await run(line)).stdout).toBe(stdout);
+  });
+
+  test("--help fits a screen of 80 by 24", async () => {
+    const lines = (await run(["--help"])).stdout.trimEnd().split("\n");
+    expect(lines.length).toBeLessThan(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 });
 

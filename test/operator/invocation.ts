@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { addressOf } from "../../src/node/address.ts";
 import { Unusable } from "./unusable.ts";
 
 /** What an operator wants checked. */
@@ -55,7 +56,13 @@ export function invocation(
   }
   const { urls, timeout, keyInUrl } = parsed(words);
   if (urls.length > 1) throw new Unusable(`give one URL, such as ${DEFAULT_URL}, got ${urls.length} words.`);
-  const { origin, base, isHere } = addressOf(urls[0] ?? DEFAULT_URL);
+  const address = addressOf(urls[0] ?? DEFAULT_URL);
+  if (address === undefined) {
+    throw new Unusable(
+      `the address must be an http or https URL without user, query or fragment, such as ${DEFAULT_URL}.`,
+    );
+  }
+  const { origin, base, isHere } = address;
   const keys = { A: keyOf("KEY_A", environment), B: keyOf("KEY_B", environment) };
   if (keys.A === keys.B) {
     throw new Unusable("KEY_A and KEY_B are the same key. Set them to the keys of two accounts.");
@@ -97,20 +104,6 @@ function parsed(words: readonly string[]): {
   } catch {
     throw new Unusable("an option is not known here. See --help.");
   }
-}
-
-function addressOf(word: string): { origin: string; base: string; isHere: boolean } {
-  const url = URL.parse(word);
-  if (url === null || !/^https?:$/.test(url.protocol) || /[@?#]/.test(word)) {
-    throw new Unusable(
-      `the address must be an http or https URL without user, query or fragment, such as ${DEFAULT_URL}.`,
-    );
-  }
-  // As the guides of tools give it: with /v1, without, with a slash more, or pasted whole.
-  const path = url.pathname.replace(/\/+$/, "").replace(/\/models$/, "");
-  const base = /\/v1(?:legacy|thinking)?$/.test(path) ? path : `${path}/v1`;
-  const isHere = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
-  return { origin: url.origin, base, isHere };
 }
 
 function keyOf(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, string | undefined>>): string {

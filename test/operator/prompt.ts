@@ -1,5 +1,4 @@
-import { createInterface } from "node:readline/promises";
-import { Writable } from "node:stream";
+import { typed } from "../../src/node/prompt.ts";
 import { wantsHelp } from "./invocation.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,16 +9,4 @@ export async function withKeys(words: readonly string[], environment: Environmen
   const keys = { ...environment };
   for (const name of ["KEY_A", "KEY_B"]) keys[name] ||= await typed(name);
   return keys;
-}
-
-async function typed(name: string): Promise<string> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
-  process.stderr.write(`${name} (not shown): `);
-  try {
-    return await terminal.question("");
-  } finally {
-    terminal.close();
-    process.stderr.write("\n");
-  }
 }

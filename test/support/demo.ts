@@ -1,6 +1,6 @@
 import { settings, type Settings } from "../../src/config.ts";
 import { lineLog } from "../../src/log.ts";
-import { startMessage } from "../../src/node/command.ts";
+import { startMessage } from "../../src/node/failed-start.ts";
 import { start } from "../../src/node/program.ts";
 import type { Running } from "../../src/node/server.ts";
 import { startNanoGpt } from "./nanogpt/nanogpt.ts";

@@ -1,0 +1,153 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { freePort } from "../support/free-port.ts";
+import { keylaneBefore } from "../support/keylane-before.ts";
+import { run } from "../support/program.ts";
+import { ALICE } from "../support/scene.ts";
+
+/** A server that gives every request the same answer. */
+async function saying(status: number, body: string, headers: Record<string, string> = {}): Promise<string> {
+  const server = createServer((_request, response) => response.writeHead(status, headers).end(body));
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close().closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const check = (url: string, key: string, ...words: string[]) =>
+  run(["check", "--url", url, ...words], { NANOGPT_API_KEY: key });
+const found = async (url: string, key = ALICE) => {
+  const { code, stdout, stderr } = await check(url, key, "--json");
+  expect(stdout + stderr).not.toContain(key);
+  return { code, ...JSON.parse(stdout) };
+};
+
+describe("keylane check, at a Keylane", () => {
+  test("says that the key is accepted, how many models there are, and that the second answer was held", async () => {
+    const { nano, url } = await keylaneBefore();
+    const { code, stdout, stderr } = await check(url, ALICE);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(
+      stdout
+        .replaceAll(/[\d.]+ ms/g, "N ms")
+        .replaceAll(url, "URL")
+        .replaceAll(/ttl=\d+/g, "ttl=T"),
+    ).toBe(
+      `Check of URL/v1
+
+  server   Keylane
+  key      accepted
+  models   2, basic shape
+  answer 1 MISS N ms (keylane; fwd=uri-miss; stored)
+  answer 2 HIT  N ms (keylane; hit; ttl=T)
+
+Base URLs to paste:
+  OpenAI SDK, LibreChat, Open WebUI, SillyTavern, Cline
+    URL/v1
+  Roo Code
+    URL/api/v1thinking
+  Kilo Code
+    URL/detailed/v1
+  Claude Code
+    URL
+`,
+    );
+    expect(nano.seen.map(({ target }) => target)).toEqual(["/api/personalized/v1/models"]);
+  });
+
+  test.each([
+    ["/detailed/v1/", "detailed"],
+    ["/openrouter/api/v1/models", "openrouter"],
+    ["/basic/paid/v1", "basic"],
+  ])("under %s tells the shape, %s, for machines too", async (base, shape) => {
+    const { url } = await keylaneBefore();
+    const told = await found(url + base);
+    const { baseUrls, answers, ...rest } = told;
+    expect(rest).toMatchObject({
+      code: 0,
+      isGood: true,
+      problems: [],
+      server: "keylane",
+      key: "accepted",
+      shape,
+    });
+    expect(answers).toMatchObject([{ cache: "MISS" }, { cache: "HIT" }]);
+    expect(baseUrls["Claude Code"]).toBe(url);
+  });
+
+  test("does not take a list of everyone's for a proof of the key", async () => {
+    const { url } = await keylaneBefore({ MODELS_LIST: "canonical" });
+    const told = await found(url, "sk-nano-test-nobody");
+    expect(told).toMatchObject({ code: 1, isGood: false, key: "refused", server: "keylane" });
+    expect(told.models).toBeGreaterThan(2);
+    expect(told.problems).toEqual([expect.stringMatching(/^The key is refused: make one at https:/)]);
+  });
+
+  test("says what to do about a key that is refused", async () => {
+    const { url } = await keylaneBefore();
+    const { code, stdout } = await check(url, "sk-nano-test-nobody");
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ {2}key {6}refused$/m);
+    expect(stdout).toMatch(
+      /^Wrong: The key is refused: make one at .* set NANOGPT_API_KEY to it\. The answer was: /m,
+    );
+    expect(stdout).not.toContain("nobody");
+  });
+
+  test("says where a stored list stood in for NanoGPT, or no list is held at all", async () => {
+    const { nano, url } = await keylaneBefore({ MAX_AGE: "0", STALE_WHILE_REVALIDATE: "0" });
+    expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/MAX_AGE/)] });
+    nano.fail({ kind: "status", status: 500 });
+    expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/log\.$/)] });
+  });
+
+  test("says that a list is empty", async () => {
+    const { nano, url } = await keylaneBefore();
+    nano.fail({ kind: "status", status: 200, body: '{"object":"list","data":[]}' });
+    const told = await found(url);
+    expect(told).toMatchObject({
+      code: 1,
+      models: 0,
+      problems: [expect.stringMatching(/make models visible/)],
+    });
+  });
+
+  test("gives on what Keylane says when NanoGPT cannot be reached", async () => {
+    const { url } = await keylaneBefore({ UPSTREAM_URL: `http://127.0.0.1:${await freePort()}/api` });
+    const told = await found(url);
+    expect(told).toMatchObject({ code: 1, key: "unknown" });
+    expect(told.problems).toEqual([
+      expect.stringMatching(/answered 502: NanoGPT could not be reached: check/),
+    ]);
+  });
+});
+
+describe("keylane check, elsewhere", () => {
+  test("asks NanoGPT itself for the list that shows whether it knows the key", async () => {
+    const { nano } = await keylaneBefore();
+    const told = await found(nano.url);
+    expect(told).toMatchObject({ code: 0, server: "other", key: "accepted", baseUrls: {} });
+    expect(nano.seen.map(({ target }) => target)).toEqual(["/api/v1/models", "/api/personalized/v1/models"]);
+    expect(await found(nano.url, "sk-nano-test-nobody")).toMatchObject({ code: 1, key: "refused" });
+    expect((await check(nano.url, ALICE)).stdout).toContain("Start Keylane with `keylane`");
+  });
+
+  test("says that nothing answers", async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { code, stdout } = await check(url, ALICE);
+    expect(code).toBe(1);
+    expect(stdout).toContain(`Wrong: Nothing answers at ${url}/v1 (ECONNREFUSED): start Keylane there`);
+  });
+
+  test.each([
+    [200, "<html>hello</html>", /is no model list: name Keylane's address with --url/],
+    [404, "nothing", /answered 404: name Keylane's or NanoGPT's address/],
+    [302, "", /answered 302/],
+    [400, JSON.stringify({ error: `\u001B[31m${ALICE}\n` }), /answered 400: {2}\[31m\[key\] $/],
+  ])("is not taken in by %s %j", async (status, body, problem) => {
+    const told = await found(await saying(status, body, { location: "http://127.0.0.1:9/" }));
+    expect(told).toMatchObject({ code: 1, problems: [expect.stringMatching(problem)] });
+  });
+});
