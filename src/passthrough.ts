@@ -12,7 +12,7 @@ export function passthrough(
   callerName: (credential: string) => string,
   observe: Observe,
 ): Handler<VisitEnv> {
-  return async (c: Context<VisitEnv>): Promise<Response> => {
+  return (c: Context<VisitEnv>): Promise<Response> => {
     const { route, arrival, fields, seen } = c.env;
     if (!("path" in route)) throw new TypeError(`Not a passthrough route: ${route.room}`);
     const { method, headers } = c.req.raw;
@@ -28,16 +28,13 @@ export function passthrough(
     if (Number(field(sent, "content-length") ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
     const { "X-Request-Id": _, ...cors } = fields;
     observe.passing(1);
-    try {
-      return await arrival.carry({
-        method,
-        path: route.path,
-        lines: upward(sent),
-        downward: (status, answered) => (status < 200 ? endToEnd(answered) : downward(answered, cors, now())),
-      });
-    } finally {
-      observe.passing(-1);
-    }
+    const carried = arrival.carry({
+      method,
+      path: route.path,
+      lines: upward(sent),
+      downward: (status, answered) => (status < 200 ? endToEnd(answered) : downward(answered, cors, now())),
+    });
+    return carried.finally(() => observe.passing(-1));
   };
 }
 
