@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { figure, samplesOf } from "../support/figures.ts";
 import type { Fault } from "../support/nanogpt/nanogpt.ts";
 import { begun } from "../support/plain-call.ts";
+import { describeWithRedis } from "../support/redis.ts";
+import { PATIENT, redisScene } from "../support/redis-scene.ts";
 import { ALICE, BOB, scene, type Scene } from "../support/scene.ts";
 import { SOON } from "../support/stored.ts";
 
@@ -158,5 +160,24 @@ describe("the figures", () => {
     caller.destroy();
     await expect.poll(open, SOON).toBe(0);
     expect(figure(await page(all), "keylane_requests_total", { status: "499" })).toBe(1);
+  });
+});
+
+describeWithRedis("the figures of a shared store", { timeout: 40_000 }, () => {
+  test("are there with a Redis alone, and are those of this moment", async () => {
+    expect(await page(await scene())).not.toContain("keylane_shared_");
+    const { redis, start, share } = await redisScene();
+    const [one, other] = [await start(), await start()];
+    const shared = async (name: string, labels = {}) => {
+      const answer = await fetch(`${other.keylane.url}${PATH}`);
+      return figure(await answer.text(), `keylane_shared_${name}_total`, labels);
+    };
+    await share(one, other, ALICE);
+    expect(await shared("reads", { outcome: "hit" })).toBeGreaterThan(0);
+    const before = await shared("failures");
+    await redis.stop();
+    await other.list(BOB);
+    await expect.poll(() => shared("failures"), PATIENT).toBeGreaterThan(before);
+    expect(await shared("reads", { outcome: "miss" })).toBeGreaterThan(0);
   });
 });
