@@ -21,7 +21,7 @@ on a command line. Settings come from the environment; the README lists them:
 
   PORT=8788 MAX_AGE=10m keylane
 
-Exit codes: 0 good, 1 something is wrong (it says what), 2 a word is not known or
+Exit codes: 0 good, 1 something is wrong (it says what), 2 a word is unknown or
 the key is missing.
 `;
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { keylaneBefore } from "../support/keylane-before.ts";
+import { keylaneBefore } from "../support/operator/command.ts";
 import { run } from "../support/program.ts";
 import { ALICE } from "../support/scene.ts";
 

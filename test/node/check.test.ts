@@ -2,9 +2,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
-import { keylaneBefore } from "../support/keylane-before.ts";
+import { keylaneBefore } from "../support/operator/command.ts";
 import { run } from "../support/program.ts";
-import { ALICE } from "../support/scene.ts";
+import { ACCOUNTS, ALICE } from "../support/scene.ts";
 
 /** A server that gives every request the same answer. */
 async function saying(status: number, body: string, headers: Record<string, string> = {}): Promise<string> {
@@ -78,7 +78,7 @@ Base URLs to paste:
   });
 
   test("does not take a list of everyone's for a proof of the key", async () => {
-    const { url } = await keylaneBefore({ MODELS_LIST: "canonical" });
+    const { url } = await keylaneBefore(ACCOUNTS, { MODELS_LIST: "canonical" });
     const told = await found(url, "sk-nano-test-nobody");
     expect(told).toMatchObject({ code: 1, isGood: false, key: "refused", server: "keylane" });
     expect(told.models).toBeGreaterThan(2);
@@ -97,7 +97,7 @@ Base URLs to paste:
   });
 
   test("says where a stored list stood in for NanoGPT, or no list is held at all", async () => {
-    const { nano, url } = await keylaneBefore({ MAX_AGE: "0", STALE_WHILE_REVALIDATE: "0" });
+    const { nano, url } = await keylaneBefore(ACCOUNTS, { MAX_AGE: "0", STALE_WHILE_REVALIDATE: "0" });
     expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/MAX_AGE/)] });
     nano.fail({ kind: "status", status: 500 });
     expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/log\.$/)] });
@@ -115,7 +115,9 @@ Base URLs to paste:
   });
 
   test("gives on what Keylane says when NanoGPT cannot be reached", async () => {
-    const { url } = await keylaneBefore({ UPSTREAM_URL: `http://127.0.0.1:${await freePort()}/api` });
+    const { url } = await keylaneBefore(ACCOUNTS, {
+      UPSTREAM_URL: `http://127.0.0.1:${await freePort()}/api`,
+    });
     const told = await found(url);
     expect(told).toMatchObject({ code: 1, key: "unknown" });
     expect(told.problems).toEqual([
