@@ -69,7 +69,9 @@ export function settings(source: Source): Settings {
   const cacheSecret = read("CACHE_SECRET", undefined, secret);
   const redisUrl = read("REDIS_URL", undefined, redis);
   if (redisUrl !== undefined && (source["CACHE_SECRET"] ?? "") === "") {
-    faults.push("CACHE_SECRET must be set where REDIS_URL is: lists in a shared store are sealed with it");
+    faults.push(
+      "CACHE_SECRET must be set where REDIS_URL is, since lists in a shared store are sealed with it: `openssl rand -hex 32` makes one",
+    );
   }
   const found: Settings = {
     host: read("HOST", "127.0.0.1", text),

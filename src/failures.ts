@@ -95,9 +95,10 @@ const MESSAGES: ReadonlyMap<number, string> = new Map([
   [401, "NanoGPT does not accept this key: check it, or make a new one."],
   [403, "NanoGPT does not allow this key to do that: check its restrictions."],
   [404, "NanoGPT has no such list at this address: check UPSTREAM_URL and MODELS_LIST."],
-  [429, "NanoGPT asks to wait before the next request."],
+  [429, "NanoGPT asks to wait before the next request: try again after the time in Retry-After."],
 ]);
-const OTHER_MESSAGE = "NanoGPT refused the request for the model list.";
+const OTHER_MESSAGE =
+  "NanoGPT refused the request for the model list: check the key, UPSTREAM_URL and MODELS_LIST.";
 
 function kindOf(status: number): FailureKind {
   if (status === 401) return "unauthorized";
