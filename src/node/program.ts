@@ -7,11 +7,14 @@ import { redisVault } from "../stores/redis.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { unobserved } from "../figures.ts";
 import { codecs } from "./codecs.ts";
+import { connector } from "./connector.ts";
 import { listen, type Running } from "./server.ts";
 import { metrics } from "./metrics.ts";
 import { transport } from "./transport.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
+// Less than the 75 s of many servers, so that a connection is seldom closed under a call that is on its way: nothing is
+// sent twice. Where upstream names a time of its own (Keep-Alive), it counts, less undici's two seconds.
 const KEEP_ALIVE_MS = 60_000;
 const OF_A_BROWSER = new Set(["accept-language", "sec-fetch-mode", "cache-control", "pragma"]);
 
@@ -24,7 +27,11 @@ export interface Surroundings {
 /** Starts Keylane on Node and resolves when it listens. */
 export async function start(settings: Settings, { log, now = Date.now }: Surroundings): Promise<Running> {
   // Idle connections stay open for the next call; a list fetch has its own, shorter limits.
-  const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: KEEP_ALIVE_MS });
+  const agent = new Agent({
+    connect: connector(CONNECT_TIMEOUT_MS),
+    allowH2: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  });
   // fetch speaks as a browser does; upstream is told Keylane's own fields and nothing else.
   const plain = agent.compose((dispatch) => (options, handler) => {
     const fields = Object.entries(options.headers ?? {}).filter(([name]) => !OF_A_BROWSER.has(name));
