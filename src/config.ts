@@ -42,6 +42,8 @@ export interface Settings {
   readonly corsOrigins: "*" | readonly string[];
   readonly allowedHosts: readonly string[] | undefined;
   readonly maxBodyBytes: number;
+  /** On Node alone. */
+  readonly compressUploads: boolean;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly passthroughTimeoutMs: number;
@@ -96,6 +98,7 @@ export function settings(source: Source): Settings {
     corsOrigins: read("CORS_ORIGIN", "*", origins, "keep-empty"),
     allowedHosts: read("ALLOWED_HOSTS", undefined, hosts),
     maxBodyBytes: read("MAX_BODY_SIZE", 100 * 2 ** 20, size),
+    compressUploads: read("COMPRESS_UPLOADS", "false", oneOf(["true", "false"])) === "true",
     headersTimeoutMs: read("HEADERS_TIMEOUT", 10_000, timer),
     requestTimeoutMs: read("REQUEST_TIMEOUT", 300_000, timer),
     passthroughTimeoutMs: read("PASSTHROUGH_TIMEOUT", 900_000, timer),

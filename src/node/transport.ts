@@ -4,12 +4,14 @@ import type { Dispatcher } from "undici";
 import { badRequest, bodyTooLarge, KeylaneError, problem } from "../errors.ts";
 import type { FieldLines } from "../headers.ts";
 import type { Call, Carry } from "../visit.ts";
+import { compressed, isCompressible } from "./uploads.ts";
 
 export interface TransportSettings {
   readonly passthroughUrl: string;
   /** The longest silence of upstream, before its headers or within its body. */
   readonly passthroughTimeoutMs: number;
   readonly maxBodyBytes: number;
+  readonly compressUploads: boolean;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface TransportSettings {
  */
 export function transport(
   dispatcher: Dispatcher,
-  { passthroughUrl, passthroughTimeoutMs, maxBodyBytes }: TransportSettings,
+  { passthroughUrl, passthroughTimeoutMs, maxBodyBytes, compressUploads }: TransportSettings,
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => Carry {
   const { origin, pathname } = new URL(passthroughUrl);
   const basePath = pathname === "/" ? "" : pathname;
@@ -30,22 +32,32 @@ export function transport(
         if (!incoming.complete) outgoing.shouldKeepAlive = false;
         reject(error);
       });
-      try {
-        dispatcher.dispatch(
-          {
-            origin,
-            path: basePath + call.path,
-            method: call.method,
-            headers: [...call.lines],
-            body: hasBody(incoming) ? bodyOf(incoming, maxBodyBytes) : null,
-            headersTimeout: passthroughTimeoutMs,
-            bodyTimeout: passthroughTimeoutMs,
-          },
-          answer,
-        );
-      } catch (error) {
-        reject(asProblem(error));
-      }
+      const go = (lines: FieldLines, body: Readable | null) => {
+        try {
+          dispatcher.dispatch(
+            {
+              origin,
+              path: basePath + call.path,
+              method: call.method,
+              headers: [...lines],
+              body,
+              headersTimeout: passthroughTimeoutMs,
+              bodyTimeout: passthroughTimeoutMs,
+            },
+            answer,
+          );
+        } catch (error) {
+          reject(asProblem(error));
+        }
+      };
+      if (!hasBody(incoming)) return go(call.lines, null);
+      const chunks = counted(incoming, maxBodyBytes);
+      // A stream of its own, so that undici's end of a call does not destroy the caller's connection with it.
+      if (!compressUploads || !isCompressible(call))
+        return go(call.lines, Readable.from(chunks, { objectMode: false }));
+      compressed(call, chunks)
+        .then(({ lines, body }) => go(lines, body))
+        .catch((error: unknown) => reject(asProblem(error)));
     });
 }
 
@@ -126,11 +138,6 @@ function linesOf(raw: Dispatcher.DispatchController["rawHeaders"]): FieldLines {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-}
-
-// A stream of its own, so that undici's end of a call does not destroy the caller's connection with it.
-function bodyOf(incoming: IncomingMessage, maxBytes: number): Readable {
-  return Readable.from(counted(incoming, maxBytes), { objectMode: false });
 }
 
 async function* counted(incoming: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {

@@ -30,6 +30,8 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
     const found = settings({ ...bindings, REDIS_URL: undefined });
     const saying = log ?? lineLog(found.logLevel, now, write);
     if ((bindings["REDIS_URL"] ?? "") !== "") saying.warn({}, "REDIS_URL is not used on Workers");
+    // Nor is there time to compress: the free plan has 10 ms of CPU for a request.
+    if (found.compressUploads) saying.warn({}, "COMPRESS_UPLOADS is not used on Workers");
     const app = keylane(found, {
       store: memoryStore(found.memoryMaxBytes),
       vault: vault(found, bindings["LISTS"], saying),

@@ -149,6 +149,18 @@ const ROWS: readonly Row[] = [
     ["http://a", "a b", ",", "a:b", "*"],
   ],
   size("MAX_BODY_SIZE", "maxBodyBytes", 100 * 2 ** 20),
+  [
+    "COMPRESS_UPLOADS",
+    "compressUploads",
+    false,
+    [
+      ["true", true],
+      ["false", false],
+      [true, true],
+      [false, false],
+    ],
+    ["yes", "1", "TRUE", 1, {}],
+  ],
   timer("HEADERS_TIMEOUT", "headersTimeoutMs", 10_000),
   timer("REQUEST_TIMEOUT", "requestTimeoutMs", 300_000),
   timer("PASSTHROUGH_TIMEOUT", "passthroughTimeoutMs", 900_000),
