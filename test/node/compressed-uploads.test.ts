@@ -12,10 +12,11 @@ const FIELDS = `Authorization: Bearer ${ALICE}\nContent-Type: application/json\n
 const KB = 1024;
 const nothing: IncomingHttpHeaders = {};
 
+const text = (content: string) =>
+  JSON.stringify({ model: "m", input: content, messages: [{ role: "user", content }] });
+
 /** A chat of exactly so many bytes. */
 function chat(bytes: number): string {
-  const text = (content: string) =>
-    JSON.stringify({ model: "m", input: content, messages: [{ role: "user", content }] });
   const padding = bytes - text("").length;
   return text("a".repeat(padding >> 1)) + " ".repeat(padding % 2);
 }
