@@ -135,6 +135,13 @@ describe("the Worker's far store", () => {
     expect(said()).not.toContain("hush");
   });
 
+  test("does not come with compressed uploads, as it says once", async () => {
+    const { call, said } = await deployed({ COMPRESS_UPLOADS: "true", LOG_LEVEL: "warn" });
+    for (const path of ["/v1/models", "/v1/models?detailed=true"])
+      expect((await call(path)).status).toBe(200);
+    expect(said().match(/COMPRESS_UPLOADS is not used on Workers/g)).toHaveLength(1);
+  });
+
   test("is no text: that is a bad setting", async () => {
     const { call, said } = await deployed({ CACHE_SECRET, LISTS: "lists" });
     expect((await call("/v1/models")).status).toBe(500);
