@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { root } from "../support/compose.ts";
+import { settings } from "../../src/config.ts";
+import { composeFiles, root } from "../support/compose.ts";
 import { context, stages } from "../support/image.ts";
 
 const found = stages();
@@ -71,5 +72,36 @@ describe("the Dockerfile", () => {
     const [check] = ofLast("HEALTHCHECK");
     const command: unknown = JSON.parse(check?.text.slice(check.text.indexOf("[")) ?? "");
     expect(command).toEqual(["node", manifest.bin.keylane, "healthcheck"]);
+  });
+});
+
+describe("the README's section on containers", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const section = readme.slice(readme.indexOf("### In a container"), readme.indexOf("### On Cloudflare"));
+  const [, build = "", run = ""] = /```sh\n(docker build .*)\n(docker run .*)\n```/.exec(section) ?? [];
+
+  test("builds this folder, and runs what it built: on loopback, with nothing that it does not need", () => {
+    expect(build).toBe("docker build -t keylane .");
+    const [, , ...words] = run.split(" ");
+    expect(words.pop()).toBe("keylane");
+    const port = ofLast("EXPOSE")[0]?.text;
+    expect(words.join(" ").split(/ (?=--)/)).toEqual([
+      "--rm",
+      `--publish 127.0.0.1:8787:${port}`,
+      "--read-only",
+      "--cap-drop ALL",
+      "--security-opt no-new-privileges",
+    ]);
+  });
+
+  test("gives a stop longer than the drain", () => {
+    const [, seconds] = /docker stop --time (\d+)/.exec(section) ?? [];
+    expect(Number(seconds)).toBeGreaterThan(settings({}).drainTimeoutMs / 1000);
+  });
+
+  test("names every example, and no file that is not there", () => {
+    const linked = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path = ""]) => path);
+    for (const path of linked) expect(existsSync(join(root, path)), path).toBe(true);
+    for (const { file } of composeFiles) expect(section).toContain(`(${file})`);
   });
 });

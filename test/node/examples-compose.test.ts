@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 import { settings } from "../../src/config.ts";
 import { composeBytes, composeFaults, composeFiles, root } from "../support/compose.ts";
@@ -16,6 +17,20 @@ const SECRETS = {
   JWT_REFRESH_SECRET: "0".repeat(64),
   WEBUI_SECRET_KEY: "0".repeat(64),
 };
+
+/** What is in .env after the lines on top of a compose file have been typed. */
+function environmentOf(intro: string): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), "keylane-env-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  // A comment after a command stands two spaces or more behind it.
+  const lines = [...intro.matchAll(/^# {3}(.+?)(?: {2,}.*)?$/gm)].map(([, line = ""]) => line);
+  const typed = lines.filter((line) => line.includes(".env"));
+  execFileSync("sh", ["-c", `touch .env\n${typed.join("\n")}`], { cwd: folder });
+  const text = readFileSync(join(folder, ".env"), "utf8");
+  return Object.fromEntries(
+    [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
+  );
+}
 
 test("there is an example for each tool that comes as a container, and one of several Keylanes", () => {
   expect(composeFiles.map(({ file }) => file)).toEqual(
@@ -101,7 +116,9 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
   test("has no secret in it, and says how to make each one it wants", () => {
     const wanted = [...text.matchAll(/\$\{(\w+):\?[^}]+\}/g)].map(([, name = ""]) => name);
     expect(new Set(wanted)).toEqual(new Set(Object.keys(SECRETS).filter((name) => wanted.includes(name))));
-    for (const name of wanted) expect(intro).toMatch(new RegExp(`\\b${name}\\b`));
+    const made = environmentOf(intro);
+    for (const name of wanted) expect(made[name], name).toMatch(/^(?:[0-9a-f]{32}){1,2}$/);
+    expect(new Set(Object.values(made)).size).toBe(Object.keys(made).length);
     expect(text).not.toMatch(/sk-nano-|[0-9a-f]{32}/);
     expect(intro).toContain("docker compose up");
   });

@@ -1,0 +1,86 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "../support/free-port.ts";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { plainCall, valuesOf } from "../support/plain-call.ts";
+import { ACCOUNTS, ALICE } from "../support/scene.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const PARTS = ["package.json", "wrangler.toml", "tsconfig.json", "src", ".dev.vars.example"];
+const readme = await readFile(join(root, "README.md"), "utf8");
+
+/** A clean folder with what the README's steps for Workers need. */
+async function checkout(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "keylane-steps-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  for (const name of PARTS) await cp(join(root, name), join(folder, name), { recursive: true });
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}
+
+/** Runs a line as it would be typed, without any account or network. */
+function typed(line: string, cwd: string) {
+  const quiet = {
+    CI: "true",
+    NO_COLOR: "1",
+    WRANGLER_SEND_METRICS: "false",
+    WRANGLER_SEND_ERROR_REPORTS: "false",
+    WRANGLER_HIDE_BANNER: "true",
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  };
+  const env = { PATH: process.env["PATH"], HOME: cwd, ...quiet };
+  // A group of its own, so that Ctrl-C can be sent to all of it, as a terminal does.
+  const child = spawn("sh", ["-c", line], { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const signal = (name: NodeJS.Signals) => {
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, name);
+  };
+  onTestFinished(() => signal("SIGKILL"));
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += String(data)));
+  return { exited: once(child, "close"), said: () => said, interrupt: () => signal("SIGINT") };
+}
+
+test("the Worker is bundled without an account", async () => {
+  const { exited, said } = typed("npm run deploy:dry", await checkout());
+  const [code] = await exited;
+  expect(code, said()).toBe(0);
+  expect(said()).toContain("--dry-run: exiting now.");
+  expect(said()).toContain("env.MODELS_LIST");
+}, 120_000);
+
+test("the Worker runs locally by the README's own lines, with a secret from .dev.vars", async () => {
+  const folder = await checkout();
+  const nano = await startNanoGpt({ accounts: ACCOUNTS });
+  onTestFinished(() => nano.stop());
+  const [, copy = "", start = ""] =
+    /```sh\n(cp \.dev\.vars.*)\n(npm run dev:worker .*)\n```/.exec(readme) ?? [];
+  await typed(copy, folder).exited;
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/v1/models`;
+  const line = `${start.replace("8788", String(port))} --var UPSTREAM_URL:${nano.url} --inspector-port ${await freePort()}`;
+  expect(line).toContain(`--port ${port} --var MAX_AGE:10s `);
+  const fields = `Authorization: Bearer ${ALICE}`;
+  const ask = () => plainCall(url, { fields }).catch(() => undefined);
+
+  // A secret that is refused shows that the file is read.
+  const secrets = await readFile(join(folder, ".dev.vars"), "utf8");
+  await writeFile(join(folder, ".dev.vars"), secrets.replace(/^CACHE_SECRET=$/m, "CACHE_SECRET=short"));
+  const refused = typed(line, folder);
+  await expect.poll(async () => (await ask())?.status, { timeout: 60_000, interval: 500 }).toBe(500);
+  expect(refused.said()).toContain("CACHE_SECRET must be");
+  refused.interrupt();
+  await refused.exited;
+
+  await writeFile(join(folder, ".dev.vars"), secrets);
+  const running = typed(line, folder);
+  await expect.poll(async () => (await ask())?.status, { timeout: 60_000, interval: 500 }).toBe(200);
+  const { text, lines } = await plainCall(url, { fields });
+  expect(JSON.parse(text)).toMatchObject({ object: "list", data: [{}, {}] });
+  expect(valuesOf(lines, "cache-status")[0]).toMatch(/^keylane; hit; ttl=(?:-?\d|10)\b/);
+  running.interrupt();
+  await running.exited;
+}, 180_000);
