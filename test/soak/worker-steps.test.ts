@@ -35,13 +35,16 @@ function typed(line: string, cwd: string) {
   const env = { PATH: process.env["PATH"], HOME: cwd, ...quiet };
   // A group of its own, so that Ctrl-C can be sent to all of it, as a terminal does.
   const child = spawn("sh", ["-c", line], { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  let isOver = false;
+  // All of the group has gone when nobody can write to its output any more.
+  const exited = once(child, "close").finally(() => (isOver = true));
   const signal = (name: NodeJS.Signals) => {
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, name);
+    if (!isOver && child.pid !== undefined) process.kill(-child.pid, name);
   };
   onTestFinished(() => signal("SIGKILL"));
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += String(data)));
-  return { exited: once(child, "close"), said: () => said, interrupt: () => signal("SIGINT") };
+  return { exited, said: () => said, interrupt: () => signal("SIGINT") };
 }
 
 test("the Worker is bundled without an account", async () => {
@@ -71,7 +74,7 @@ test("the Worker runs locally by the README's own lines, with a secret from .dev
   await writeFile(join(folder, ".dev.vars"), secrets.replace(/^CACHE_SECRET=$/m, "CACHE_SECRET=short"));
   const refused = typed(line, folder);
   await expect.poll(async () => (await ask())?.status, { timeout: 60_000, interval: 500 }).toBe(500);
-  expect(refused.said()).toContain("CACHE_SECRET must be");
+  await expect.poll(() => refused.said(), { timeout: 10_000 }).toContain("CACHE_SECRET must be");
   refused.interrupt();
   await refused.exited;
 
