@@ -1,14 +1,18 @@
 import OpenAI from "openai";
 import OpenAI4 from "openai-4";
+import OpenAI5 from "openai-5";
+import OpenAI6 from "openai-6";
 import { describe, expect, test } from "vitest";
 import { ALICE } from "../support/scene.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
 
 const messages = [{ role: "user" as const, content: PROMPT }];
 
-// Version 4 puts the id of a model into the path as it is. The calls made here read alike in both versions.
+// Version 4 puts the id of a model into the path as it is. The calls made here read alike in all versions.
 const VERSIONS = [
   ["openai", OpenAI],
+  ["openai at version 6", OpenAI6 as unknown as typeof OpenAI],
+  ["openai at version 5", OpenAI5 as unknown as typeof OpenAI],
   ["openai at version 4", OpenAI4 as unknown as typeof OpenAI],
 ] as const;
 const CASES = VERSIONS.flatMap(([name, Client]) => KEYLANES.map((where) => [name, where, Client] as const));
