@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { inject, onTestFinished } from "vitest";
 import { startKeylane } from "../support/keylane.ts";
 import { startNanoGpt, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
@@ -33,3 +34,11 @@ export const VISIBLE: readonly string[] = [...(ACCOUNTS[0]?.visible ?? [])].sort
 export const PROMPT = "tell me";
 /** What the stand-in says to the prompt. */
 export const REPLY = "You said “tell me” – grüße from the stand-in 🛰️.";
+
+const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+
+/** Is the README's code block of a language, with another base URL in it. */
+export function snippet(language: string, base: string): string {
+  const [, text = ""] = new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "s").exec(readme) ?? [];
+  return text.replace("http://127.0.0.1:8787/v1", base);
+}

@@ -13,10 +13,15 @@ import { ALICE, scene } from "../support/scene.ts";
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;
 const readme = await readFile(join(root, "README.md"), "utf8");
-const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
-  version: string;
-  scripts: Record<string, string>;
-};
+const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest;
+
+interface Manifest {
+  readonly version: string;
+  readonly scripts: Record<string, string>;
+  readonly dependencies?: object;
+  readonly devDependencies?: object;
+  readonly optionalDependencies?: object;
+}
 
 /** The code blocks of a language, in order. */
 const snippets = (language: string): string[] =>
@@ -49,6 +54,17 @@ describe("the README", () => {
     }
     expect(Object.keys(written).length).toBeGreaterThan(17);
     expect(settings(written)).toEqual(settings({}));
+  });
+
+  test("names as run no tool that is not among those installed for tests", async () => {
+    const clients = JSON.parse(await readFile(join(root, "test/clients/package.json"), "utf8")) as Manifest;
+    const installed = [manifest, clients].flatMap((one) =>
+      Object.keys({ ...one.dependencies, ...one.devDependencies, ...one.optionalDependencies }),
+    );
+    const cells = [...readme.matchAll(/\| run: ([^|]+) \|$/gm)].map(([, cell = ""]) => cell);
+    const named = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
+    expect(named.length).toBeGreaterThan(10);
+    expect(installed).toEqual(expect.arrayContaining(named));
   });
 
   test("tells of every fault what is tested of it", () => {

@@ -1,0 +1,40 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ALICE } from "../support/scene.ts";
+import { endGroup, home, LONGEST_MS } from "./command-line.ts";
+import { describeWith, installedFile } from "./installed.ts";
+import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
+
+describeWith("@cline/cli-linux-x64")("Cline", () => {
+  test.for(KEYLANES)("answers, before Keylane on %s", { timeout: LONGEST_MS }, async (where) => {
+    const { nano, url } = await served(where);
+    const { path, run } = await home();
+    onTestFinished(() => endHub(path));
+    const cline = (...words: string[]) =>
+      run(installedFile("@cline/cli-linux-x64/bin/cline"), words, { CLINE_NO_AUTO_UPDATE: "1" });
+    const provider = ["--provider", "openai-compatible"];
+    const set = await cline("auth", ...provider, "-k", ALICE, "-m", MODEL, "-b", `${url}/v1`);
+    expect(set.code).toBe(0);
+    const { code, stdout } = await cline(...provider, "--model", MODEL, "--json", PROMPT);
+    const events = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "run_result", finishReason: "completed", text: REPLY }),
+    );
+    expect(code).toBe(0);
+    const chats = nano.seen.filter(({ method }) => method === "POST");
+    expect(chats.map(({ body }) => JSON.parse(String(body)).stream)).toEqual([true]);
+  });
+});
+
+// It starts a program that stays, and writes down which.
+async function endHub(path: string): Promise<void> {
+  const record = await readFile(join(path, ".cline/data/locks/hub/production.json"), "utf8").catch(
+    () => "{}",
+  );
+  const { pid } = JSON.parse(record) as { pid?: number };
+  if (pid !== undefined) endGroup(pid);
+}

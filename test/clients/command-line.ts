@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { onTestFinished } from "vitest";
+
+/** A computer's home folder, as a tool sees it. */
+export interface Home {
+  readonly path: string;
+  /** Runs one command line in it, without input, and gives what it wrote. */
+  readonly run: (
+    program: string,
+    words: readonly string[],
+    environment?: Record<string, string>,
+  ) => Promise<Ended>;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Makes a home folder with the files given; it goes when the test ends, and with it all processes that were started in it. */
+export async function home(files: Record<string, string> = {}): Promise<Home> {
+  const path = await mkdtemp(join(tmpdir(), "keylane-home-"));
+  const groups: number[] = [];
+  onTestFinished(async () => {
+    for (const group of groups) endGroup(group);
+    // What has just been ended may still write.
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  });
+  for (const [name, text] of Object.entries({ "work/.keep": "", ...files })) {
+    await mkdir(dirname(join(path, name)), { recursive: true });
+    await writeFile(join(path, name), text);
+  }
+  return {
+    path,
+    async run(program, words, environment = {}) {
+      const env = { PATH: process.env["PATH"], HOME: path, TMPDIR: path, ...QUIET, ...environment };
+      // A group of its own, so that what a tool leaves running ends with it.
+      const child = spawn(program, words, {
+        cwd: join(path, "work"),
+        env,
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      if (child.pid !== undefined) groups.push(child.pid);
+      const said = { stdout: "", stderr: "" };
+      for (const name of ["stdout", "stderr"] as const) {
+        child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
+      }
+      const late = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
+      const [code] = (await once(child, "exit")) as [number | null];
+      clearTimeout(late);
+      return { code, ...said };
+    },
+  };
+}
+
+/** Ends a process and those that it started, where they still run. */
+export function endGroup(group: number): void {
+  try {
+    process.kill(-group, "SIGKILL");
+  } catch {
+    // They have ended already.
+  }
+}
+
+/** How long a tool may take for one question. */
+export const LONGEST_MS = 60_000;
+
+// What tools read before they phone home or update themselves.
+const QUIET = {
+  CI: "true",
+  NO_COLOR: "1",
+  DO_NOT_TRACK: "1",
+  DISABLE_TELEMETRY: "1",
+};

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { ALICE } from "../support/scene.ts";
+import { describeWith, installed } from "./installed.ts";
+import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+
+interface MultiLlm {
+  readonly Message: new (role: string, content: string) => object;
+  readonly igniteEngine: (name: string, config: object) => Engine;
+}
+
+interface Engine {
+  getModels(): Promise<{ id: string }[]>;
+  buildModel(id: string): object;
+  complete(model: object, thread: object[]): Promise<{ content?: string }>;
+  generate(model: object, thread: object[]): AsyncIterable<{ type: string; text?: string }>;
+}
+
+describeWith("multi-llm-ts")("the package multi-llm-ts", () => {
+  test.for(KEYLANES)(
+    "lists the key's models and chats, plain and streamed, before Keylane on %s",
+    async (where) => {
+      const { url } = await served(where);
+      const { igniteEngine, Message } = await installed<MultiLlm>("multi-llm-ts");
+      const engine = igniteEngine("openai", { apiKey: ALICE, baseURL: `${url}/v1` });
+      expect((await engine.getModels()).map(({ id }) => id).sort()).toEqual(VISIBLE);
+      const model = engine.buildModel(MODEL);
+      const thread = [new Message("system", "Quote."), new Message("user", PROMPT)];
+      expect((await engine.complete(model, thread)).content).toBe(REPLY);
+      let text = "";
+      for await (const chunk of engine.generate(model, thread)) {
+        if (chunk.type === "content") text += chunk.text ?? "";
+      }
+      expect(text).toBe(REPLY);
+    },
+  );
+});

@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "../support/free-port.ts";
+import { ALICE, BOB } from "../support/scene.ts";
+import { describeWith, installedFile } from "./installed.ts";
+import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+
+// The server behind its page, asked as the page asks it.
+describeWith("sillytavern")("SillyTavern, with a Custom (OpenAI-compatible) connection", () => {
+  let tavern: Tavern;
+  // It builds its page first.
+  beforeAll(async () => {
+    tavern = await startTavern();
+  }, 180_000);
+  afterAll(() => tavern.stop());
+
+  const connect = async (custom_url: string, key: string) => {
+    await tavern.post("/api/secrets/write", { key: "api_key_custom", value: key });
+    const connection = { chat_completion_source: "custom", custom_url };
+    return (path: string, fields: object = {}) =>
+      tavern.post(`/api/backends/chat-completions${path}`, { ...connection, ...fields });
+  };
+
+  test.for(KEYLANES)(
+    "lists a key's models and chats, plain and streamed, before Keylane on %s",
+    async (where) => {
+      const { url } = await served(where);
+      const ask = await connect(`${url}/v1`, ALICE);
+      const { data } = (await (await ask("/status")).json()) as { data: { id: string }[] };
+      expect(data.map(({ id }) => id).sort()).toEqual(VISIBLE);
+      const chat = { model: MODEL, messages: [{ role: "user", content: PROMPT }] };
+      expect(await (await ask("/generate", chat)).json()).toMatchObject({
+        choices: [{ message: { content: REPLY } }],
+      });
+      expect(textOf(await (await ask("/generate", { ...chat, stream: true })).text())).toBe(REPLY);
+    },
+  );
+
+  test("shows another key another list", async () => {
+    const { url } = await served("node");
+    const idsOf = async (key: string) => {
+      const ask = await connect(`${url}/v1`, key);
+      const { data } = (await (await ask("/status")).json()) as { data: { id: string }[] };
+      return data.map(({ id }) => id).sort();
+    };
+    expect(await idsOf(ALICE)).toEqual(VISIBLE);
+    expect(await idsOf(BOB)).toEqual(["NousResearch/hermes-4-70b"]);
+  });
+});
+
+interface Chunk {
+  choices: { delta: { content?: string } }[];
+}
+
+function textOf(events: string): string {
+  const data = [...events.matchAll(/^data: (\{.*\})$/gm)].map(([, json = ""]) => JSON.parse(json) as Chunk);
+  return data.map(({ choices }) => choices[0]?.delta.content ?? "").join("");
+}
+
+interface Tavern {
+  post(path: string, body: object): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+/** Starts the server on a free port, with its data in a folder that goes with it. */
+async function startTavern(): Promise<Tavern> {
+  const folder = await mkdtemp(join(tmpdir(), "keylane-tavern-"));
+  const port = await freePort();
+  const options = {
+    port: String(port),
+    dataRoot: join(folder, "data"),
+    configPath: join(folder, "config.yaml"),
+    listen: "false",
+    browserLaunchEnabled: "false",
+    disableCsrf: "true",
+  };
+  const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn(process.execPath, [installedFile("sillytavern/server.js"), ...words], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"], HOME: folder },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await exited;
+    await rm(folder, { recursive: true, force: true });
+  };
+  let said = "";
+  while (!said.includes("is listening on")) {
+    const ended = exited.then(() => Promise.reject(new Error(`SillyTavern did not start: ${said}`)));
+    const [data] = (await Promise.race([once(child.stdout, "data"), ended])) as [Buffer];
+    said += data.toString();
+  }
+  child.stdout.resume();
+  return {
+    post: (path, body) =>
+      fetch(`http://127.0.0.1:${port}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(10_000),
+      }),
+    stop,
+  };
+}
