@@ -14,9 +14,8 @@ describeWith("@cline/cli-linux-x64")("Cline", () => {
     const cline = (...words: string[]) =>
       run(installedFile("@cline/cli-linux-x64/bin/cline"), words, { CLINE_NO_AUTO_UPDATE: "1" });
     const provider = ["--provider", "openai-compatible"];
-    const set = await cline("auth", ...provider, "-k", ALICE, "-m", MODEL, "-b", `${url}/v1`);
-    expect(set.code).toBe(0);
-    const { code, stdout } = await cline(...provider, "--model", MODEL, "--json", PROMPT);
+    await cline("auth", ...provider, "-k", ALICE, "-m", MODEL, "-b", `${url}/v1`);
+    const stdout = await cline(...provider, "--model", MODEL, "--json", PROMPT);
     const events = stdout
       .trim()
       .split("\n")
@@ -24,7 +23,6 @@ describeWith("@cline/cli-linux-x64")("Cline", () => {
     expect(events).toContainEqual(
       expect.objectContaining({ type: "run_result", finishReason: "completed", text: REPLY }),
     );
-    expect(code).toBe(0);
     const chats = nano.seen.filter(({ method }) => method === "POST");
     expect(chats.map(({ body }) => JSON.parse(String(body)).stream)).toEqual([true]);
   });

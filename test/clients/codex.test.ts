@@ -11,7 +11,7 @@ describeWith("@openai/codex")("Codex", () => {
     const { run } = await home({ ".codex/config.toml": settings(`${url}/v1`) });
     const program = installedFile("@openai/codex/bin/codex.js");
     const words = [program, "exec", "--skip-git-repo-check", "--json", PROMPT];
-    const { code, stdout } = await run(process.execPath, words, { NANOGPT_API_KEY: ALICE });
+    const stdout = await run(process.execPath, words, { NANOGPT_API_KEY: ALICE });
     const events = stdout
       .trim()
       .split("\n")
@@ -20,7 +20,6 @@ describeWith("@openai/codex")("Codex", () => {
       type: "item.completed",
       item: expect.objectContaining({ type: "agent_message", text: REPLY }),
     });
-    expect(code).toBe(0);
   });
 });
 

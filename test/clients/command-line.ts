@@ -8,18 +8,12 @@ import { onTestFinished } from "vitest";
 /** A computer's home folder, as a tool sees it. */
 export interface Home {
   readonly path: string;
-  /** Runs one command line in it, without input, and gives what it wrote. */
+  /** Runs one command line in it, without input, and gives what it wrote; throws where it ends with an error. */
   readonly run: (
     program: string,
     words: readonly string[],
     environment?: Record<string, string>,
-  ) => Promise<Ended>;
-}
-
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+  ) => Promise<string>;
 }
 
 /** Makes a home folder with the files given; it goes when the test ends, and with it all processes that were started in it. */
@@ -52,9 +46,10 @@ export async function home(files: Record<string, string> = {}): Promise<Home> {
         child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
       }
       const late = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
-      const [code] = (await once(child, "exit")) as [number | null];
+      const [code] = (await once(child, "close")) as [number | null];
       clearTimeout(late);
-      return { code, ...said };
+      if (code !== 0) throw new Error(`${program} ended with ${code}: ${said.stderr}${said.stdout}`);
+      return said.stdout;
     },
   };
 }

@@ -9,7 +9,7 @@ describeWith("opencode-linux-x64")("opencode", () => {
   test.for(KEYLANES)("answers, before Keylane on %s", { timeout: LONGEST_MS }, async (where) => {
     const { nano, url } = await served(where);
     const { run } = await home({ "work/opencode.json": settings(`${url}/v1`) });
-    const { code, stdout } = await run(installedFile("opencode-linux-x64/bin/opencode"), ["run", PROMPT], {
+    const stdout = await run(installedFile("opencode-linux-x64/bin/opencode"), ["run", PROMPT], {
       NANOGPT_API_KEY: ALICE,
       OPENCODE_DISABLE_AUTOUPDATE: "1",
       OPENCODE_DISABLE_MODELS_FETCH: "1",
@@ -17,7 +17,6 @@ describeWith("opencode-linux-x64")("opencode", () => {
       OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
     });
     expect(stdout).toContain(`You said “"${PROMPT}"” – grüße from the stand-in 🛰️.`);
-    expect(code).toBe(0);
     expect(nano.seen.every(({ body }) => JSON.parse(String(body)).stream === true)).toBe(true);
   });
 });

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Readable } from "node:stream";
+import { beforeAll, expect, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { ALICE, BOB } from "../support/scene.ts";
 import { describeWith, installedFile } from "./installed.ts";
@@ -15,8 +16,8 @@ describeWith("sillytavern")("SillyTavern, with a Custom (OpenAI-compatible) conn
   // It builds its page first.
   beforeAll(async () => {
     tavern = await startTavern();
+    return () => tavern.stop();
   }, 180_000);
-  afterAll(() => tavern.stop());
 
   const connect = async (custom_url: string, key: string) => {
     await tavern.post("/api/secrets/write", { key: "api_key_custom", value: key });
@@ -90,11 +91,11 @@ async function startTavern(): Promise<Tavern> {
     await exited;
     await rm(folder, { recursive: true, force: true });
   };
-  let said = "";
-  while (!said.includes("is listening on")) {
-    const ended = exited.then(() => Promise.reject(new Error(`SillyTavern did not start: ${said}`)));
-    const [data] = (await Promise.race([once(child.stdout, "data"), ended])) as [Buffer];
-    said += data.toString();
+  try {
+    await listening(child.stdout, exited);
+  } catch (error) {
+    await stop();
+    throw error;
   }
   child.stdout.resume();
   return {
@@ -107,4 +108,13 @@ async function startTavern(): Promise<Tavern> {
       }),
     stop,
   };
+}
+
+async function listening(output: Readable, exited: Promise<unknown>): Promise<void> {
+  let said = "";
+  while (!said.includes("is listening on")) {
+    const ended = exited.then(() => Promise.reject(new Error(`SillyTavern did not start: ${said}`)));
+    const [data] = (await Promise.race([once(output, "data"), ended])) as [Buffer];
+    said += data.toString();
+  }
 }
