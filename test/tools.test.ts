@@ -121,7 +121,7 @@ describe.for(PAGES)("what the page of $name sends", ({ headers, lists, chats, or
       const preflight = await call(path, {
         method: "OPTIONS",
         headers: {
-          origin: origin,
+          origin,
           "access-control-request-method": path.endsWith("models") ? "GET" : "POST",
           "access-control-request-headers": asked,
         },

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { ALICE } from "../support/scene.ts";
 import { endGroup, home, LONGEST_MS } from "./command-line.ts";
@@ -10,7 +11,7 @@ describeWith("@cline/cli-linux-x64")("Cline", () => {
   test.for(KEYLANES)("answers, before Keylane on %s", { timeout: LONGEST_MS }, async (where) => {
     const { nano, url } = await served(where);
     const { path, run } = await home();
-    onTestFinished(() => endHub(path));
+    onTestFinished(() => endHub(path), 15_000);
     const cline = (...words: string[]) =>
       run(installedFile("@cline/cli-linux-x64/bin/cline"), words, { CLINE_NO_AUTO_UPDATE: "1" });
     const provider = ["--provider", "openai-compatible"];
@@ -28,11 +29,14 @@ describeWith("@cline/cli-linux-x64")("Cline", () => {
   });
 });
 
-// It starts a program that stays, and writes down which.
+// It starts a program that stays, and writes down which, a little later than it answers.
 async function endHub(path: string): Promise<void> {
-  const record = await readFile(join(path, ".cline/data/locks/hub/production.json"), "utf8").catch(
-    () => "{}",
-  );
-  const { pid } = JSON.parse(record) as { pid?: number };
-  if (pid !== undefined) endGroup(pid);
+  const record = join(path, ".cline/data/locks/hub/production.json");
+  for (let waits = 0; waits < 100; waits++) {
+    const text = await readFile(record, "utf8").catch(() => "");
+    const pid = /"pid": (\d+)/.exec(text)?.[1];
+    if (pid !== undefined) return endGroup(Number(pid));
+    await sleep(100);
+  }
+  throw new Error("Cline's hub cannot be ended: it has not written down its process");
 }

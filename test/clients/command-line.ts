@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
 /** A computer's home folder, as a tool sees it. */
@@ -46,7 +47,10 @@ export async function home(files: Record<string, string> = {}): Promise<Home> {
         child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
       }
       const late = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
-      const [code] = (await once(child, "close")) as [number | null];
+      // What it leaves running may hold on to its output.
+      const closed = once(child, "close");
+      const [code] = (await once(child, "exit")) as [number | null];
+      await Promise.race([closed, sleep(500)]);
       clearTimeout(late);
       if (code !== 0) throw new Error(`${program} ended with ${code}: ${said.stderr}${said.stdout}`);
       return said.stdout;
@@ -63,8 +67,8 @@ export function endGroup(group: number): void {
   }
 }
 
-/** How long a tool may take for one question. */
-export const LONGEST_MS = 60_000;
+/** How long a tool may take; most need seconds, but machines are shared. */
+export const LONGEST_MS = 120_000;
 
 // What tools read before they phone home or update themselves.
 const QUIET = {
