@@ -10,7 +10,7 @@ const WAITING_BYTES = 1_000_000;
 /**
  * Makes the log: one JSON object a line on standard output. Lines are written together, when there are 16 KB of them and
  * ten times a second: a write for each would cost more than the rest of a hit, and so does pino's own thread for it
- * (test/bench/hit.ts).
+ * (npm run bench -- hits).
  */
 export function jsonLog(level: LogLevel): Log {
   let isWritten = true;

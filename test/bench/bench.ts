@@ -1,0 +1,48 @@
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { calls } from "./calls.ts";
+import type { Row } from "./contest.ts";
+import { FULL, SHORT } from "./extent.ts";
+import { hits } from "./hits.ts";
+import { misses } from "./misses.ts";
+import { pinLoad } from "./processes.ts";
+import { refresh } from "./refresh.ts";
+import { resident } from "./resident.ts";
+import { inScene, type Scene } from "./scene.ts";
+import { starts } from "./starts.ts";
+import { streams } from "./streams.ts";
+import { table } from "./table.ts";
+
+// All that is compared, in one run: `npm run bench`, `npm run bench -- hits misses`, `npm run bench -- --short`,
+// `npm run bench -- --json FILE`. README.md here says how to read it.
+
+const CASES: Readonly<Record<string, (scene: Scene) => Promise<Row[]>>> = {
+  hits,
+  misses,
+  calls,
+  streams,
+  resident,
+  refresh,
+  starts,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { short: { type: "boolean", default: false }, json: { type: "string" } },
+});
+const names = positionals.length === 0 ? Object.keys(CASES) : positionals;
+const unknown = names.filter((name) => !(name in CASES));
+if (unknown.length > 0) {
+  console.error(`No case is named ${unknown.join(", ")}: choose of ${Object.keys(CASES).join(", ")}.`);
+  process.exit(1);
+}
+
+const cores = pinLoad();
+const rows: Row[] = [];
+for (const name of names) {
+  const measured = await inScene(values.short ? SHORT : FULL, async (scene) => CASES[name]?.(scene) ?? []);
+  console.log(`${name} (${cores})\n${table(measured)}\n`);
+  rows.push(...measured);
+}
+if (values.json !== undefined)
+  await writeFile(values.json, `${JSON.stringify({ cores, rows }, undefined, 2)}\n`);

@@ -1,0 +1,55 @@
+import { chatter } from "./chatter.ts";
+import { contest, type Row } from "./contest.ts";
+import { load, type Sent } from "./load.ts";
+import { nginx } from "./nginx.ts";
+import { nodeServer, type Server } from "./processes.ts";
+import type { Scene } from "./scene.ts";
+
+export interface Proxy {
+  readonly who: string;
+  readonly server: Server;
+}
+
+/** Calls that pass through, by Keylane and by the least that a proxy can be. */
+export async function calls(scene: Scene): Promise<Row[]> {
+  const upstream = await chatter(scene.stops);
+  const direct = { url: upstream, cpuMicros: () => Promise.resolve(Number.NaN) };
+  const proxies = await proxiesOf(scene, upstream);
+  const { requests, rounds } = scene.extent;
+  const upload = Math.max(8, Math.floor(requests / 20));
+  const all = [
+    { name: "call: 1 KB chat, 1 connection", sent: post(1000), requests, connections: 1 },
+    { name: "call: 1 KB chat, 16 connections", sent: post(1000), requests, connections: 16 },
+    { name: "call: 1 MB upload", sent: post(2 ** 20), requests: upload, connections: 1 },
+  ];
+  const rows: Row[] = [];
+  for (const { name, sent, requests, connections } of all) {
+    const contestants = proxies.map(({ who, server }) => ({
+      who,
+      run: () => load(server, () => sent, requests, connections),
+    }));
+    const unproxied = async () => {
+      const { ms = Number.NaN } = await load(direct, () => sent, requests, connections);
+      return { ms };
+    };
+    rows.push(...(await contest(name, [...contestants, { who: "no proxy", run: unproxied }], rounds)));
+  }
+  return rows;
+}
+
+/** Starts the bare pipe, Keylane and, where it is installed, nginx before the same upstream. */
+export async function proxiesOf(scene: Scene, upstream: string): Promise<Proxy[]> {
+  const pipe = await nodeServer("test/bench/pipe.ts", { UPSTREAM: upstream }, scene.stops);
+  const keylane = await scene.keylane({ UPSTREAM_URL: upstream });
+  const recipe = await nginx("pass", upstream, scene.folder, scene.stops);
+  const own = [
+    { who: "bare pipe", server: pipe },
+    { who: "keylane", server: keylane },
+  ];
+  return recipe === undefined ? own : [...own, { who: "nginx, proxy_pass", server: recipe }];
+}
+
+function post(bytes: number): Sent {
+  const headers = { authorization: "Bearer key-for-the-bench", "content-type": "application/json" };
+  return { method: "POST", path: "/v1/chat/completions", headers, body: Buffer.alloc(bytes, "a") };
+}

@@ -1,0 +1,21 @@
+import { Agent, createServer, request } from "node:http";
+import { once } from "node:events";
+
+// The least a Node proxy can do: UPSTREAM's answer piped down, the caller's body piped up, no field looked at.
+const upstream = new URL(process.env["UPSTREAM"] ?? "");
+const agent = new Agent({ keepAlive: true });
+const server = createServer((incoming, outgoing) => {
+  const { method, url: path, headers } = incoming;
+  const { hostname, port } = upstream;
+  const up = request({ agent, hostname, port, method, path, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+    answer.pipe(outgoing);
+  });
+  up.on("error", () => outgoing.destroy());
+  outgoing.on("close", () => up.destroy());
+  incoming.pipe(up);
+});
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const address = server.address();
+if (typeof address === "object") process.stderr.write(`http://127.0.0.1:${address?.port}\n`);

@@ -1,0 +1,47 @@
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { single, type Row } from "./contest.ts";
+import { load } from "./load.ts";
+import { residentBytes, type Server } from "./processes.ts";
+import type { Scene } from "./scene.ts";
+
+const MB = 2 ** 20;
+
+/** Resident memory while one process holds the detailed lists of so many keys, at the default MEMORY_MAX_SIZE. */
+export async function resident(scene: Scene): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const count of scene.extent.keys) {
+    const keys = Array.from({ length: count }, (_, index) => `key-for-the-bench-${index}`);
+    const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
+    scene.stops(() => nano.stop());
+    const keylane = await scene.keylane({ UPSTREAM_URL: nano.url });
+    const idle = await settled(keylane);
+    const by = (directives: string) => (turn: number) => ({
+      path: "/v1/models?detailed=true",
+      headers: {
+        authorization: `Bearer ${keys[turn]}`,
+        "accept-encoding": "gzip",
+        "cache-control": directives,
+      },
+    });
+    await load(keylane, by("max-age=3600"), count, 8);
+    const full = await settled(keylane);
+    // Each is still there: a list that had to leave would be answered 504, and end the bench.
+    await load(keylane, by("only-if-cached"), count, 8);
+    const name = `memory: ${count} keys`;
+    rows.push(single(name, "keylane, idle", "MB", [idle / MB]));
+    const own = single(name, "keylane, full", "MB", [full / MB]);
+    rows.push({ ...own, ratio: full / idle, bestRatio: full / idle });
+  }
+  return rows;
+}
+
+async function settled({ child }: Server): Promise<number> {
+  for (let turn = 0; turn < 3; turn++) {
+    child.send("gc");
+    await once(child, "message");
+    await sleep(300);
+  }
+  return residentBytes(child.pid);
+}

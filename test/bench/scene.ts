@@ -1,0 +1,32 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Extent } from "./extent.ts";
+import { nodeServer, type Server, type Stops } from "./processes.ts";
+
+/** What one case has at hand: a folder that goes away, and what it starts is stopped. */
+export interface Scene {
+  readonly extent: Extent;
+  readonly folder: string;
+  readonly stops: Stops;
+  /** Starts Keylane from its source. */
+  readonly keylane: (settings: Record<string, string>) => Promise<Server>;
+}
+
+/** Sets a scene, has the work done in it, and takes down what was started, newest first. */
+export async function inScene<Result>(
+  extent: Extent,
+  work: (scene: Scene) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), "keylane-bench-"));
+  const started: (() => unknown)[] = [];
+  const stops: Stops = (stop) => void started.unshift(stop);
+  const keylane = (settings: Record<string, string>) =>
+    nodeServer("src/node.ts", { MAX_AGE: "1h", ...settings }, stops);
+  try {
+    return await work({ extent, folder, stops, keylane });
+  } finally {
+    for (const stop of started) await stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,47 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { request } from "undici";
+import { single, type Row } from "./contest.ts";
+import { begun, ended, residentBytes, toldUrl } from "./processes.ts";
+import type { Scene } from "./scene.ts";
+
+const run = promisify(execFile);
+const UNMETERED = {
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_SEND_ERROR_REPORTS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+};
+
+/** From the start of the built program to its first answer, what it takes at rest, and the size of the Worker. */
+export async function starts(scene: Scene): Promise<Row[]> {
+  await run("npm", ["run", "build"]);
+  const [times, sizes]: [number[], number[]] = [[], []];
+  for (let turn = 0; turn < scene.extent.starts; turn++) {
+    const startedAt = performance.now();
+    const child = begun(process.execPath, ["dist/node.js"], { PATH: process.env["PATH"], PORT: "0" });
+    scene.stops(() => ended(child));
+    const answer = await request(`${await toldUrl(child)}/healthz`);
+    await answer.body.dump();
+    times.push(performance.now() - startedAt);
+    await sleep(500);
+    sizes.push((await residentBytes(child.pid)) / 2 ** 20);
+    await ended(child);
+  }
+  const folder = join(scene.folder, "worker");
+  await run("wrangler", ["deploy", "--dry-run", "--outdir", folder], {
+    env: { ...process.env, ...UNMETERED },
+  });
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".js"));
+  const files = await Promise.all(names.map((name) => readFile(join(folder, name))));
+  const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0);
+  return [
+    single("start of dist to first answer", "keylane", "ms", times),
+    single("resident at rest", "keylane", "MB", sizes),
+    single("Worker bundle, gzip, not minified", "keylane", "KB", [bytes / 1024]),
+  ];
+}

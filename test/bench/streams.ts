@@ -1,0 +1,44 @@
+import { Agent, request } from "undici";
+import { proxiesOf } from "./calls.ts";
+import { chatter, EVENTS_PER_SECOND } from "./chatter.ts";
+import { contest, quantile, type Row } from "./contest.ts";
+import type { Scene } from "./scene.ts";
+
+/** Many streams at a time: how long an event is on its way, from the upstream's write to the caller's read. */
+export async function streams(scene: Scene): Promise<Row[]> {
+  const { streams, events, rounds } = scene.extent;
+  const upstream = await chatter(scene.stops);
+  const proxies = await proxiesOf(scene, upstream);
+  const contestants = [
+    { who: "no proxy", url: upstream },
+    ...proxies.map(({ who, server }) => ({ who, url: server.url })),
+  ].map(({ who, url }) => ({ who, run: () => delays(url, streams, events) }));
+  // One takes seconds; three rounds of hundreds of thousands of events say enough.
+  return contest(
+    `${streams} streams, ${EVENTS_PER_SECOND} events a second`,
+    contestants,
+    Math.min(3, rounds),
+  );
+}
+
+async function delays(url: string, streams: number, events: number): Promise<Record<string, number>> {
+  const dispatcher = new Agent({ connections: streams });
+  const found: number[] = [];
+  const reader = async () => {
+    const answer = await request(`${url}/v1/events?n=${events}`, { dispatcher });
+    let text = "";
+    let heard = 0;
+    for await (const chunk of answer.body) {
+      const now = performance.now();
+      text += String(chunk);
+      const whole = text.split("\n\n");
+      text = whole.pop() ?? "";
+      for (const event of whole) found.push(now - Number(event.slice("data: ".length)));
+      heard += whole.length;
+    }
+    if (heard !== events) throw new Error(`${url} gave ${heard} events of ${events}`);
+  };
+  await Promise.all(Array.from({ length: streams }, reader));
+  await dispatcher.destroy();
+  return { "ms p50": quantile(found, 0.5), "ms p99": quantile(found, 0.99) };
+}
