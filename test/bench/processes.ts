@@ -70,11 +70,10 @@ export async function ended(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-/** CPU time by the kernel's account (proc(5), stat), in steps of a hundredth of a second. */
+/** CPU time by the kernel's account of a process of one thread; NaN where the system does not tell. */
 export async function accountedMicros(pid: number | undefined): Promise<number> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  const text = await readFile(`/proc/${pid}/schedstat`, "utf8").catch(() => "");
+  return Number(text.split(" ")[0] || Number.NaN) / 1000;
 }
 
 /** Bytes of a process that are in memory; NaN where the system does not tell. */
