@@ -37,6 +37,9 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
+// So that what was started is stopped also where the run is ended early.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
+
 const cores = pinLoad();
 const rows: Row[] = [];
 for (const name of names) {

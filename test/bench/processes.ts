@@ -26,7 +26,11 @@ export function pinLoad(): string {
 /** Starts a program on the measured core. */
 export function begun(command: string, words: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const [name, ...rest] = isPinned ? ["taskset", "-c", "0", command, ...words] : [command, ...words];
-  return spawn(name, rest, { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const child = spawn(name, rest, { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const end = () => void child.kill("SIGKILL");
+  process.on("exit", end);
+  child.once("exit", () => process.off("exit", end));
+  return child;
 }
 
 /** Starts a Node program that tells its address on standard error; account.ts tells its CPU time. */

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Extent } from "./extent.ts";
@@ -19,6 +20,8 @@ export async function inScene<Result>(
   work: (scene: Scene) => Promise<Result>,
 ): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-bench-"));
+  const clear = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", clear);
   const started: (() => unknown)[] = [];
   const stops: Stops = (stop) => void started.unshift(stop);
   const keylane = (settings: Record<string, string>) =>
@@ -27,6 +30,7 @@ export async function inScene<Result>(
     return await work({ extent, folder, stops, keylane });
   } finally {
     for (const stop of started) await stop();
-    await rm(folder, { recursive: true, force: true });
+    clear();
+    process.off("exit", clear);
   }
 }
