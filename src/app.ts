@@ -1,7 +1,9 @@
 import { hash, randomBytes } from "node:crypto";
-import { Hono, type ExecutionContext } from "hono";
+import type { ExecutionContext } from "hono";
+import { Hono } from "hono/tiny";
 import { cache } from "./cache.ts";
 import type { Settings } from "./config.ts";
+import { consolePage, type ConsoleFiles } from "./console.ts";
 import { corsFields, preflight } from "./cors.ts";
 import { fingerprinter, type Fingerprint } from "./credential.ts";
 import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
@@ -26,6 +28,8 @@ export interface Platform {
   readonly vault?: Vault | undefined;
   readonly fetch: Fetch;
   readonly codecs: Codecs;
+  /** Empty where CONSOLE is off. */
+  readonly console: ConsoleFiles;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Log;
@@ -71,6 +75,7 @@ export function keylane(settings: Settings, platform: Platform): App {
     return metrics({ store: platform.store.size(), shared: sharing?.figures() });
   });
   const visitSettings = { ...settings, hasMetrics: metrics !== undefined };
+  const page = consolePage(platform.console, own.about);
 
   // The paths that tools type are many; paths.ts makes them one name each. HEAD goes where GET goes.
   const hono = new Hono<VisitEnv>({
@@ -82,7 +87,8 @@ export function keylane(settings: Settings, platform: Platform): App {
   hono.delete("/model", pass);
   hono.all("/passthrough", pass);
   hono.get("/hello", own.hello);
-  hono.get("/about", own.about);
+  hono.get("/about", page.front);
+  hono.get("/console", page.file);
   hono.get("/healthz", own.healthz);
   hono.get("/readyz", own.readyz);
   hono.get("/metrics", own.metrics);
@@ -148,6 +154,7 @@ const ALLOWED: Partial<Record<Route["room"], string>> = {
   models: "GET, HEAD, DELETE, PURGE, OPTIONS",
   model: "GET, HEAD, DELETE, OPTIONS",
   about: "GET, HEAD, OPTIONS",
+  console: "GET, HEAD, OPTIONS",
   healthz: "GET, HEAD, OPTIONS",
   readyz: "GET, HEAD, OPTIONS",
   metrics: "GET, HEAD, OPTIONS",

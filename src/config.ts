@@ -48,6 +48,7 @@ export interface Settings {
   readonly requestTimeoutMs: number;
   readonly passthroughTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  readonly hasConsole: boolean;
   readonly logLevel: LogLevel;
   readonly metrics: boolean;
 }
@@ -103,6 +104,7 @@ export function settings(source: Source): Settings {
     requestTimeoutMs: read("REQUEST_TIMEOUT", 300_000, timer),
     passthroughTimeoutMs: read("PASSTHROUGH_TIMEOUT", 900_000, timer),
     drainTimeoutMs: read("DRAIN_TIMEOUT", 30_000, timer),
+    hasConsole: read("CONSOLE", "true", oneOf(["true", "false"])) === "true",
     logLevel: read("LOG_LEVEL", "info", oneOf(LOG_LEVELS)),
     metrics: read("METRICS", true, flag),
   };

@@ -8,6 +8,7 @@ export type Route =
   | { readonly room: "about" | "healthz" | "readyz" | "metrics" | "hello" | "preflight" | "nowhere" }
   | { readonly room: "refused"; readonly error: KeylaneError }
   | { readonly room: "passthrough"; readonly path: string }
+  | { readonly room: "console"; readonly file: string }
   | ModelsRoute;
 
 export interface ModelsRoute {
@@ -54,6 +55,7 @@ export function route(method: string, target: string): Route {
   const own = OWN_ROOMS.get(segments.join("/"));
   // Written in one way only: what stands before Keylane may have to keep strangers from it.
   if (own !== undefined && (own !== "metrics" || path === "/metrics")) return { room: own };
+  if (segments[0] === "console" && segments.length === 2) return { room: "console", file: segments[1] ?? "" };
 
   const shape = SHAPES.get(segments[0] ?? "");
   if (shape !== undefined) segments.shift();

@@ -64,7 +64,7 @@ export function enter(request: Request, arrival: Arrival, settings: VisitSetting
 }
 
 // Their answers are for people and supervisors, not for pages of another origin.
-const OWN_ROOMS = new Set<Route["room"]>(["about", "healthz", "readyz", "metrics"]);
+const OWN_ROOMS = new Set<Route["room"]>(["about", "console", "healthz", "readyz", "metrics"]);
 
 function routeOf(request: Request, target: string, { allowedHosts, hasMetrics }: VisitSettings): Route {
   try {

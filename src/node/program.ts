@@ -8,6 +8,7 @@ import { memoryStore } from "../stores/memory.ts";
 import { unobserved } from "../figures.ts";
 import { codecs } from "./codecs.ts";
 import { connector } from "./connector.ts";
+import { consoleFiles } from "./console.ts";
 import { listen, type Running } from "./server.ts";
 import { metrics } from "./metrics.ts";
 import { transport } from "./transport.ts";
@@ -53,6 +54,7 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
     vault,
     fetch: (url, init) => fetch(url, { ...init, dispatcher: plain }),
     codecs,
+    console: settings.hasConsole ? consoleFiles() : new Map(),
     now,
     log,
     observe: figures?.observe ?? unobserved,

@@ -8,6 +8,7 @@ import type { Vault } from "../store.ts";
 import { cacheVault, isKvNamespace, kvVault } from "../stores/cloudflare.ts";
 import { unobserved, type Observe } from "../figures.ts";
 import { memoryStore } from "../stores/memory.ts";
+import { consoleFiles } from "./console.ts";
 import { isDataset, points } from "./points.ts";
 import { arrival } from "./transport.ts";
 
@@ -38,6 +39,7 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
       fetch,
       // Nothing is coded here: the edge compresses on the way to the caller, and CPU time is what a Worker is short of.
       codecs: new Map(),
+      console: found.hasConsole ? consoleFiles : new Map(),
       now,
       log: saying,
       observe: observer(bindings["FIGURES"]),

@@ -165,6 +165,16 @@ const ROWS: readonly Row[] = [
   timer("REQUEST_TIMEOUT", "requestTimeoutMs", 300_000),
   timer("PASSTHROUGH_TIMEOUT", "passthroughTimeoutMs", 900_000),
   timer("DRAIN_TIMEOUT", "drainTimeoutMs", 30_000),
+  [
+    "CONSOLE",
+    "hasConsole",
+    true,
+    [
+      ["false", false],
+      ["true", true],
+    ],
+    ["no", "0", "off"],
+  ],
   oneOf("LOG_LEVEL", "logLevel", "info", "trace debug info warn error fatal silent"),
 ];
 const SECRET = { CACHE_SECRET: "a secret nobody can guess" };

@@ -159,5 +159,9 @@ describe("a passthrough", () => {
       expect(route("GET", `/${name}?a`)).toEqual({ room });
       expect(route("GET", `/v1/${name}x`).room).toBe("passthrough");
     }
+    expect(route("GET", "//console//main.js?a")).toEqual({ room: "console", file: "main.js" });
+    expect(route("GET", "/console")).toEqual({ room: "nowhere" });
+    expect(route("GET", "/console/a/b")).toEqual({ room: "nowhere" });
+    expect(route("GET", "/v1/console/x").room).toBe("passthrough");
   });
 });

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { ACCOUNTS, ALICE, BOB } from "../support/scene.ts";
 import { IN_TIME } from "../support/worker/isolates.ts";
+import { textsBeside } from "../support/worker/workerd.ts";
 
 // Cloudflare's own simulators of the two stores, which are particular about what they take and for how long they keep it.
 vi.setConfig({ testTimeout: 60_000 });
@@ -20,9 +22,13 @@ const onlyIfCached = { ...headers, "cache-control": "only-if-cached" };
 async function simulated(kvNamespaces: string[]) {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   const contents = readFileSync(inject("deployedWorker"), "utf8");
+  const texts = textsBeside(inject("deployedWorker")).map((path) => {
+    const contents = readFileSync(join(dirname(inject("deployedWorker")), path), "utf8");
+    return { type: "Text" as const, path, contents };
+  });
   const workers = ["one", "other"].map((name) => ({
     name,
-    modules: [{ type: "ESModule" as const, path: `${name}.js`, contents }],
+    modules: [{ type: "ESModule" as const, path: `${name}.js`, contents }, ...texts],
     compatibilityDate: "2026-10-20",
     compatibilityFlags: ["enable_request_signal"],
     bindings: { UPSTREAM_URL: nano.url, CACHE_SECRET: "a secret that both share", LOG_LEVEL: "silent" },

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire, stripTypeScriptTypes } from "node:module";
 import { tmpdir } from "node:os";
@@ -93,7 +94,10 @@ function configOf(
   );
   if (lists !== undefined) texts.push('(name = "LISTS", kvNamespace = "lists")');
   if (figures !== undefined) texts.push('(name = "FIGURES", analyticsEngine = "figures")');
-  const modules = [module("keylane", `embed ${JSON.stringify(`/${basename(bundle)}`)}`)];
+  const modules = [
+    module("keylane", `embed ${JSON.stringify(`/${basename(bundle)}`)}`),
+    ...textsBeside(bundle).map((name) => text(name, `embed ${JSON.stringify(`/${name}`)}`)),
+  ];
   // The first module is the Worker.
   if (entry !== undefined) modules.unshift(module("entry", JSON.stringify(entry)));
   const services = [worker("main", modules, texts, cache)];
@@ -116,6 +120,15 @@ const config :Workerd.Config = (
   sockets = [${sockets.join(", ")}],
 );
 `;
+}
+
+/** Names the files that a bundle imports as texts: wrangler lays them beside it. */
+export function textsBeside(bundle: string): string[] {
+  return readdirSync(dirname(bundle)).filter((name) => /^[0-9a-f]{40}-.*\.(?:html|css|js)$/.test(name));
+}
+
+function text(name: string, source: string): string {
+  return `(name = "${name}", text = ${source})`;
 }
 
 function module(name: string, source: string): string {
