@@ -29,6 +29,12 @@ export function program(
   };
 }
 
+/** The console page in a real browser, over either runtime. */
+export function browser(runtime: Runtime): TestProjectInlineConfiguration {
+  const project = program(runtime, ["test/browser/*.test.ts"], { operations: 0 });
+  return { test: { ...project.test, name: `browser-${runtime}` } };
+}
+
 /** Files that run once; `bundle` for those that start a Worker. */
 export function once(name: string, include: string[], bundle?: "bundle"): TestProjectInlineConfiguration {
   const provide = { runtime: "node" as const };

@@ -1,5 +1,5 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
-import { once, program, root } from "./projects.ts";
+import { browser, once, program, root } from "./projects.ts";
 
 const EVERYWHERE = ["test/*.test.ts"];
 const extent = { operations: 5000 };
@@ -12,7 +12,8 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       program("node", EVERYWHERE, extent),
       program("workerd", EVERYWHERE, extent),
-      once("laws", ["test/laws/*.test.ts"]),
+      browser("node"),
+      once("laws", ["test/laws/*.test.ts", "test/console/*.test.ts"]),
       once("node-only", ["test/node/*.test.ts"]),
       once("worker-only", ["test/worker/*.test.ts"], "bundle"),
       once("clients", ["test/clients/*.test.ts"], "bundle"),

@@ -1,5 +1,5 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
-import { once, program, root } from "../projects.ts";
+import { browser, once, program, root } from "../projects.ts";
 
 const INTERLEAVINGS = ["test/interleavings.test.ts"];
 const extent = { operations: 100_000 };
@@ -11,6 +11,7 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       program("node", INTERLEAVINGS, extent),
       program("workerd", INTERLEAVINGS, extent),
+      browser("workerd"),
       once("soak", ["test/soak/*.test.ts"]),
     ],
   },
