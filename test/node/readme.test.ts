@@ -121,6 +121,11 @@ describe("the README", () => {
   });
 });
 
+test("the picture in the README is there, and small", async () => {
+  const [, file = ""] = /!\[[^\]]+\]\((docs\/[^)]+)\)/.exec(readme) ?? [];
+  expect((await readFile(join(root, file))).length).toBeLessThan(200_000);
+});
+
 test("the version in the source is the version of the package", () => {
   expect(VERSION).toBe(manifest.version);
 });

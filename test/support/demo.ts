@@ -24,6 +24,7 @@ const toggle = `curl -s -X POST '${nano.origin}/toggle?key=${ALICE}&model=${enco
 process.stdout.write(`
 A NanoGPT stand-in with ${nano.models.length} models answers at ${nano.url}
 Keylane answers at ${base}
+Its console page is at ${keylane.url}/ (keys: ${ALICE}, ${BOB})
 
 1. Alice's list, asked of NanoGPT (Cache-Status says fwd=uri-miss):
 
