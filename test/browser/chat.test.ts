@@ -36,6 +36,8 @@ describeWithBrowser("trying a model on the console", () => {
     await held.arrived;
     await opened.page.click("#chat-stop");
     await says(opened, "#chat-reply", /Stopped/);
+    const call = nano.seen.find(({ target }) => target.includes("/chat"));
+    await expect.poll(() => call?.aborted).toBe(true);
     held.release();
     expect(await opened.page.isEnabled("#chat-send")).toBe(true);
   });
