@@ -122,6 +122,7 @@ export const BASES = [
   ["/v1", "your list, in the shape that the tool asks for"],
   ["/basic/v1", "always with id, object, created and owned_by alone"],
   ["/detailed/v1", "always with names, prices and limits, as NanoGPT gives them"],
+  ["/openrouter/v1", "as OpenRouter gives them: prices per token"],
   ["/subscription/v1", "what your subscription includes"],
   ["/paid/v1", "what is paid for by use"],
 ];
