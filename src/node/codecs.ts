@@ -5,7 +5,7 @@ import type { Coding } from "../store.ts";
 
 /**
  * Node's codings, the smallest first; all of them work in the thread pool. Brotli at quality 4 takes a hundredth of the
- * time of quality 11 and gives a fifth more bytes (test/bench/codings.ts).
+ * time of quality 11 and gives a fifth more bytes.
  */
 export const codecs: Codecs = new Map<Coding, Codec>([
   [

@@ -59,6 +59,13 @@ const oneOf = (name: string, field: keyof Settings, byDefault: string, good: str
   good.split(" ").map((value) => [value, value] as const),
   [good, byDefault.toUpperCase(), "x", 0],
 ];
+const flag = (name: string, field: keyof Settings, byDefault: boolean): Row => [
+  name,
+  field,
+  byDefault,
+  [true, false].flatMap((value) => [[value, value] as const, [String(value), value] as const]),
+  ["yes", "1", "TRUE", "off", 1, {}],
+];
 const url = (name: string, field: keyof Settings): Row => [
   name,
   field,
@@ -149,32 +156,13 @@ const ROWS: readonly Row[] = [
     ["http://a", "a b", ",", "a:b", "*"],
   ],
   size("MAX_BODY_SIZE", "maxBodyBytes", 100 * 2 ** 20),
-  [
-    "COMPRESS_UPLOADS",
-    "compressUploads",
-    false,
-    [
-      ["true", true],
-      ["false", false],
-      [true, true],
-      [false, false],
-    ],
-    ["yes", "1", "TRUE", 1, {}],
-  ],
+  flag("COMPRESS_UPLOADS", "compressUploads", false),
   timer("HEADERS_TIMEOUT", "headersTimeoutMs", 10_000),
   timer("REQUEST_TIMEOUT", "requestTimeoutMs", 300_000),
   timer("PASSTHROUGH_TIMEOUT", "passthroughTimeoutMs", 900_000),
   timer("DRAIN_TIMEOUT", "drainTimeoutMs", 30_000),
-  [
-    "CONSOLE",
-    "hasConsole",
-    true,
-    [
-      ["false", false],
-      ["true", true],
-    ],
-    ["no", "0", "off"],
-  ],
+  flag("CONSOLE", "hasConsole", true),
+  flag("METRICS", "metrics", true),
   oneOf("LOG_LEVEL", "logLevel", "info", "trace debug info warn error fatal silent"),
 ];
 const SECRET = { CACHE_SECRET: "a secret nobody can guess" };
