@@ -4,12 +4,20 @@ import type { Settings } from "./config.ts";
 import { identify, type Fingerprint } from "./credential.ts";
 import { KeylaneError, problem, UpstreamFailure } from "./errors.ts";
 import { GRACE_MS } from "./flights.ts";
+import { foreseen } from "./foreseen.ts";
 import { age, directives, type Directives } from "./freshness.ts";
 import { cacheStatus } from "./headers.ts";
 import type { Log } from "./log.ts";
-import type { ModelsRoute } from "./paths.ts";
+import { USUAL_LISTS, type ModelsRoute } from "./paths.ts";
 import { cacheKey, listQuestion } from "./question.ts";
-import { isMatch, originalOf, preferredCoding, represent, type Codecs } from "./representation.ts";
+import {
+  isMatch,
+  originalOf,
+  preferredCoding,
+  represent,
+  USUAL_ENCODINGS,
+  type Codecs,
+} from "./representation.ts";
 import { refused } from "./refusals.ts";
 import type { Shared } from "./shared.ts";
 import { isBasicModel } from "./shape.ts";
@@ -36,6 +44,8 @@ export interface ModelsSettings {
 /** The life of a list request: identify, look up or ask, shape, deliver. One model by id is a view of the same list. */
 export function models(room: ModelsSettings): Record<"list" | "purge", Handler<VisitEnv>> {
   const { settings, cache, upstream, codecs, now } = room;
+  const questionOf = foreseen(USUAL_LISTS.values(), (route) => listQuestion(route, settings));
+  const codingOf = foreseen(USUAL_ENCODINGS, (field) => preferredCoding(field, codecs));
   const dropping = trouble(now, (fields) => room.log.warn(fields, "rows that are no models dropped"));
 
   async function list(c: Context<VisitEnv>): Promise<Response> {
@@ -46,9 +56,9 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     const fingerprint = room.fingerprint(caller.credential);
     visit.seen.caller = room.callerName(fingerprint);
 
-    const question = listQuestion(route, settings);
+    const question = questionOf(route);
     const origin = headers.get("origin") ?? undefined;
-    const coding = preferredCoding(headers.get("accept-encoding"), codecs);
+    const coding = codingOf(headers.get("accept-encoding"));
     const key = cacheKey(fingerprint, question, origin);
     const request = { list: question.list, query: question.query, credential: caller.credential, origin };
     const ask = asker(request, key, coding, visit.seen.caller);

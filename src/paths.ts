@@ -50,6 +50,10 @@ const CALLS = /^(?:chat\/completions|completions|responses|messages|embeddings|i
  * Throws 400 for a target that two programs could read in two ways (see `checked`).
  */
 export function route(method: string, target: string): Route {
+  return USUAL_LISTS.get(target) ?? found(method, target);
+}
+
+function found(method: string, target: string): Route {
   const { path, query } = checked(target);
   const segments = path.split("/").filter((segment) => segment !== "");
   const own = OWN_ROOMS.get(segments.join("/"));
@@ -134,3 +138,20 @@ function decoded(id: string): string {
     throw badRequest("Send a model id whose escapes are UTF-8.");
   }
 }
+
+/** The routes of the targets that most tools ask for a list: always these very objects. */
+export const USUAL_LISTS: ReadonlyMap<string, ModelsRoute> = new Map(
+  [
+    "/v1/models",
+    "/api/v1/models",
+    "/models",
+    "/basic/v1/models",
+    "/detailed/v1/models",
+    "/openrouter/v1/models",
+  ]
+    .flatMap((target) => [target, `${target}?detailed=true`])
+    .flatMap((target) => {
+      const usual = found("GET", target);
+      return usual.room === "models" ? [[target, usual]] : [];
+    }),
+);

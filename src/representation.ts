@@ -17,6 +17,20 @@ export interface View {
   readonly id: string | undefined;
 }
 
+/** What browsers, SDKs and tools send as Accept-Encoding. */
+export const USUAL_ENCODINGS: readonly (string | null)[] = [
+  null,
+  "gzip",
+  "gzip, deflate",
+  "gzip, deflate, br",
+  "gzip, deflate, br, zstd",
+  "gzip, deflate, zstd",
+  "gzip, br",
+  "br, gzip, deflate",
+  "gzip, compress, deflate, br",
+  "identity",
+];
+
 /** Chooses the coding that the caller's Accept-Encoding prefers; of equals the smallest, else identity. */
 export function preferredCoding(acceptEncoding: string | null, codecs: Codecs): Coding {
   if (acceptEncoding === null || codecs.size === 0) return "identity";

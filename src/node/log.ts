@@ -2,13 +2,14 @@ import pino from "pino";
 import { codeOf } from "../failures.ts";
 import { framesOf, type Log, type LogLevel } from "../log.ts";
 
-const BUFFER_BYTES = 16_000;
+// More would not save a write worth having: with each line the destination counts all that waits.
+const BUFFER_BYTES = 4000;
 const FLUSH_MS = 100;
 // What waits where nothing can be written, as on a full disk; lines beyond it are lost.
 const WAITING_BYTES = 1_000_000;
 
 /**
- * Makes the log: one JSON object a line on standard output. Lines are written together, when there are 16 KB of them and
+ * Makes the log: one JSON object a line on standard output. Lines are written together, when there are 4 KB of them and
  * ten times a second: a write for each would cost more than the rest of a hit, and so does pino's own thread for it
  * (npm run bench -- hits).
  */
