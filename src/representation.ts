@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import Negotiator from "negotiator";
+import preferredEncodings from "negotiator/lib/encoding.js";
 import { modelBytes, modelsOf } from "./catalog.ts";
 import { shaped, type Shape } from "./shape.ts";
 import type { Coding, Held, Representation, StoredList } from "./store.ts";
@@ -35,8 +35,7 @@ export const USUAL_ENCODINGS: readonly (string | null)[] = [
 export function preferredCoding(acceptEncoding: string | null, codecs: Codecs): Coding {
   if (acceptEncoding === null || codecs.size === 0) return "identity";
   const available = [...codecs.keys(), "identity"];
-  const negotiator = new Negotiator({ headers: { "accept-encoding": acceptEncoding } });
-  const chosen = negotiator.encoding(available, { preferred: available });
+  const [chosen] = preferredEncodings(acceptEncoding, available, available);
   return [...codecs.keys()].find((coding) => coding === chosen) ?? "identity";
 }
 

@@ -1,0 +1,15 @@
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, inject, test } from "vitest";
+
+const KIB = 1024;
+
+test("the Worker is small enough to start at once: 40 KiB gzip, and 60 with its console page", async () => {
+  const script = inject("deployedWorker");
+  const names = (await readdir(dirname(script))).filter((name) => /\.(?:js|css|html)$/.test(name));
+  const files = await Promise.all(names.map((name) => readFile(join(dirname(script), name))));
+  expect(names.length).toBeGreaterThan(10);
+  expect(gzipSync(await readFile(script)).length).toBeLessThan(40 * KIB);
+  expect(gzipSync(Buffer.concat(files)).length).toBeLessThan(60 * KIB);
+});
