@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startKeylane, type Keylane } from "./keylane.ts";
+import { figure } from "./figures.ts";
 import type { Redis } from "./redis.ts";
 
 export const CACHE_SECRET = "a secret that all of them share";
@@ -39,18 +40,19 @@ export function asOne(keylanes: readonly Keylane[]): Keylane {
  * While one is not, it may ask upstream what another has asked already.
  */
 export async function contentment(keylanes: readonly Keylane[]): Promise<() => Promise<boolean>> {
-  const told = async () => {
-    const logs = await Promise.all(keylanes.map((one) => one.log()));
-    return logs.map((lines) => lines.filter((line) => line.includes("shared store")));
+  const troubles = async () => {
+    const pages = await Promise.all(keylanes.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
+    return pages.reduce((sum, page) => sum + TROUBLES.reduce((own, name) => own + figure(page, name), 0), 0);
   };
-  let before = (await told()).flat().length;
+  let before = await troubles();
   return async () => {
-    const since = await told();
-    const isSilent = since.flat().length === before;
-    before = since.flat().length;
-    return isSilent && since.every((lines) => lines.at(-1)?.includes("fails") !== true);
+    const last = before;
+    before = await troubles();
+    return before === last;
   };
 }
+
+const TROUBLES = ["keylane_shared_failures_total", "keylane_shared_skipped_total"];
 
 /** Resolves when so many processes have a connection for commands and one that listens. */
 export async function connected(redis: Redis, count: number): Promise<void> {
