@@ -26,9 +26,9 @@ const FIRST_ATTEMPT_MS = 1000;
 // A connection that does not answer until the next one is given up: the network may be cut, and TCP would wait for minutes.
 const PING_INTERVAL_MS = 2500;
 const LONGEST_BACK_OFF_MS = 5000;
-// Work that waits for a silent server; more would only wait longer. Bounded by whole pieces of work: a queue of commands
-// that is full would cut a transaction in half.
-const MAX_WAITING = 100;
+// So many callers may come at once, as to a process that has just started; behind a silent server more would only wait
+// longer. Bounded by whole pieces of work: a queue of commands that is full would cut a transaction in half.
+const MAX_WAITING = 2000;
 
 /**
  * Connects to `url`, with a client of its own for each connection. Calls `whenWell` when it has connected and every few
