@@ -22,6 +22,8 @@ export interface PatienceFigures {
 
 // A vault that takes longer is an empty one.
 const PATIENCE_MS = 50;
+// In which this process is to look for an answer.
+const STEPS = 5;
 // So long nobody waits for a vault that was too slow; then one caller tries again.
 const REST_MS = 500;
 
@@ -75,8 +77,7 @@ export function patience(now: () => number, log: Log, writeMs?: number): Patienc
           (value) => ({ value }),
           (fault: unknown) => ({ fault: codeOf(fault) }),
         );
-      // Where this process itself was too busy to look, the answer may be here already: one more turn shows it.
-      const outcome = (await within(told, ownMs ?? PATIENCE_MS)) ?? (await within(told, 1));
+      const outcome = await inSteps(told, ownMs ?? PATIENCE_MS);
       if (outcome !== undefined && "value" in outcome) {
         succeeded(what);
         return outcome.value;
@@ -87,4 +88,12 @@ export function patience(now: () => number, log: Log, writeMs?: number): Patienc
     },
     figures: () => ({ failures, skipped }),
   };
+}
+
+// Not by one timer: where this process is too busy to look, all its time is over with nothing read. Each step lasts as
+// long as the process was busy, and what has come meanwhile is read before the next one ends.
+async function inSteps<T>(told: Promise<T>, ms: number): Promise<T | undefined> {
+  let outcome: T | undefined;
+  for (let step = 0; step < STEPS && outcome === undefined; step++) outcome = await within(told, ms / STEPS);
+  return outcome;
 }
