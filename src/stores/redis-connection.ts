@@ -43,6 +43,7 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
 
   let waiting = 0;
   let isAnswered = true;
+  let isClosed = false;
   let client = connect();
 
   function connect(): RedisClient {
@@ -62,6 +63,8 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
       lastFault = wordOf(fault);
       stopTrying();
     });
+    // What was still being connected when it was let go of would stay.
+    made.on("connect", () => isClosed && made.destroy());
     made.on("ready", () => {
       whenWell(made);
       stopTrying();
@@ -121,6 +124,7 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
       }
     },
     close() {
+      isClosed = true;
       clearInterval(watch);
       clearTimeout(patience);
       clearTimeout(backOff);

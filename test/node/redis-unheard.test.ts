@@ -1,8 +1,5 @@
-import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { freePort } from "../support/free-port.ts";
 import { lineTo } from "../support/redis-line.ts";
 import {
   bothHold,
@@ -158,21 +155,4 @@ describeWithRedis("the mark of a purge", { timeout: 40_000 }, () => {
     for (const key of (await all.redis.run("KEYS", "keylane:1:*")) as string[])
       expect(await all.redis.run("PTTL", key)).toBeGreaterThan(24 * 60 * MINUTE);
   });
-});
-
-test("a vault that is let go of while Redis is away leaves nothing that keeps a program alive", async () => {
-  const program = `
-    import { redisVault } from "./src/stores/redis.ts";
-    const times = { markMs: 1000, now: Date.now };
-    const vault = redisVault("redis://127.0.0.1:${await freePort()}", { maxBytes: 1000, ...times });
-    await vault.tried;
-    // Long enough to be between two attempts.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    vault.close();
-    await new Promise((resolve) => setImmediate(resolve));
-    console.log(process.getActiveResourcesInfo().filter((kind) => kind !== "PipeWrap").join());
-  `;
-  const words = ["--input-type=module-typescript", "-e", program];
-  const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: process.cwd() });
-  expect(stdout).toBe("\n");
 });
