@@ -19,6 +19,9 @@ export interface RedisVaultSettings extends PurgeSettings {
 }
 
 const PREFIX = "keylane:1";
+// More than several processes at once make of one key.
+const MAX_FIELDS = 4 * MAX_VARIANTS;
+const MAX_MARK_BYTES = 20;
 // No list opens from this.
 const NOTHING: Uint8Array = new Uint8Array();
 
@@ -69,12 +72,14 @@ export function redisVault(url: string, { maxBytes, ...times }: RedisVaultSettin
     tried: Promise.all([connection.tried, subscription.tried]),
     async read(fingerprint, name) {
       const key = keyOf(fingerprint);
-      const [size, mark] = await onHash(key, (client) =>
-        Promise.all([sizeOf(client, key, name), client.hGet(key, MARK)]),
+      const [size] = await onHash(key, (client) =>
+        Promise.all([sizeOf(client, key, name), clear(client, key)]),
       );
       if (size === 0) return undefined;
       if (!(size <= maxBytes)) return NOTHING;
-      const bytes = await connection.run((client) => buffers(client).hGet(key, name));
+      const [bytes, mark] = await connection.run((client) =>
+        Promise.all([buffers(client).hGet(key, name), client.hGet(key, MARK)]),
+      );
       const isLate = (sealedAt(bytes ?? NOTHING) ?? 0) <= purges.instantOf(mark);
       return isLate ? NOTHING : (bytes ?? undefined);
     },
@@ -82,6 +87,7 @@ export function redisVault(url: string, { maxBytes, ...times }: RedisVaultSettin
       const key = keyOf(fingerprint);
       const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
       await onHash(key, async (client) => {
+        await clear(client, key);
         const stored = client.multi().hSet(key, name, value).pExpire(key, Math.ceil(retentionMs));
         const [, , kept, mark] = await stored.hLen(key).hGet(key, MARK).execTyped();
         const isPurged = askedAt <= purges.instantOf(mark);
@@ -118,6 +124,12 @@ const claimOf = (fingerprint: Fingerprint, name: string) => `${PREFIX}:claim:${f
 
 // oxlint-disable-next-line typescript/explicit-module-boundary-types -- the client's type is made of all its commands
 const buffers = (client: RedisClient) => client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+
+/** What no Keylane has put at our key goes, whatever is with it: it would be dragged along, if not read. */
+async function clear(client: RedisClient, key: string): Promise<void> {
+  const [fields, markBytes] = await Promise.all([client.hLen(key), sizeOf(client, key, MARK)]);
+  if (fields > MAX_FIELDS || markBytes > MAX_MARK_BYTES) await client.unlink(key);
+}
 
 // The client's own HSTRLEN has the type of something else.
 async function sizeOf(client: RedisClient, key: string, name: string): Promise<number> {

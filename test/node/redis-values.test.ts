@@ -69,6 +69,32 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
     },
   );
 
+  test.for([
+    { what: "a mark of 50 MB", fields: () => ["purged", Buffer.alloc(50_000_000, "1")] },
+    {
+      what: "ten thousand things of somebody else's",
+      fields: () => Array.from({ length: 10_000 }, (_, index) => [`field ${index}`, "x"]).flat(),
+    },
+  ])("beside $what is a miss, and all of it goes", async ({ fields }) => {
+    const { redis, start, share } = await redisScene();
+    const [one, other] = [await start(), await start()];
+    const raw = await rawly(redis);
+    await share(one, other, ALICE);
+    const [key = ""] = await raw.keys();
+    await redis.run("HSET", key, ...fields());
+    const sentBefore = await sentBy(redis);
+    expect(await (await start()).held(ALICE)).toBeUndefined();
+    expect(await redis.run("EXISTS", key)).toBe(0);
+    // Asked without a look before.
+    await redis.run("HSET", key, ...fields());
+    await one.keylane.advance(1000);
+    await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
+    const fresh = await start();
+    await expect.poll(() => fresh.held(ALICE), PATIENT).toEqual(visibleTo(ALICE));
+    expect(await redis.run("HLEN", key)).toBe(1);
+    expect((await sentBy(redis)) - sentBefore).toBeLessThan(100_000);
+  });
+
   test("shows Redis neither models nor keys", async () => {
     const { redis, start, share } = await redisScene();
     const [one, other] = [await start(), await start()];
