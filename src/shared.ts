@@ -87,8 +87,10 @@ export function shared(
     return last?.isOwed !== true;
   }
 
+  // A clock that was set back since must not void all that comes for as long as the step was wide.
   function purgedAt(fingerprint: Fingerprint): number {
-    return purged.get(fingerprint)?.at ?? -1;
+    const at = purged.get(fingerprint)?.at ?? -1;
+    return at <= now() + CLOCK_SKEW_MS ? at : -1;
   }
 
   /** How long a list may still be used; 0 or less where it may not. */
