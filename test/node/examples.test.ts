@@ -1,8 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { settings } from "../../src/config.ts";
-import { composeFiles } from "../support/compose.ts";
+import { composeFiles, root } from "../support/compose.ts";
 
 const services = composeFiles.find(({ file }) => file === "examples/redis/compose.yaml")?.services ?? {};
+const balancer = readFileSync(join(root, "examples/redis/Caddyfile"), "utf8");
 const keylanes = Object.entries(services).filter(([name]) => name.startsWith("keylane"));
 
 describe("examples/redis/compose.yaml", () => {
@@ -24,7 +27,8 @@ describe("examples/redis/compose.yaml", () => {
   });
 
   test("balances over all of them", () => {
-    const targets = String(services["balancer"]?.command).match(/--to \S+/g);
-    expect(targets).toEqual(keylanes.map(([name]) => `--to ${name}:8787`));
+    expect(services["balancer"]?.volumes).toEqual(["./Caddyfile:/etc/caddy/Caddyfile:ro"]);
+    const targets = /reverse_proxy (.+) \{/.exec(balancer)?.[1]?.split(" ");
+    expect(targets).toEqual(keylanes.map(([name]) => `${name}:8787`));
   });
 });
