@@ -108,13 +108,18 @@ export function cache(
     const fullTime = startedAt + settings.listTimeoutMs + GRACE_MS;
     // With a list to fall back on nobody waits longer than is fair to a tool that has a limit of its own.
     let deadline = usable === undefined && shared === undefined ? fullTime : halfTime;
+    // Who waits a second time joins the flight that he started.
+    let isOwn = false;
     for (;;) {
-      const { landing, isCollapsed } = await flying.wait(errand, deadline);
+      const { landing, ...joined } = await flying.wait(errand, deadline);
+      isOwn ||= !joined.isCollapsed;
       if (landing !== undefined && "list" in landing) {
         const { list, from, isStored } = landing;
+        const isCollapsed = !isOwn;
         if (from === "upstream") return { list, outcome: { by: "forward", why, isStored, isCollapsed } };
         // Another caller was content with a neighbour's list; this one is not.
         if (!isTooOld(list, directives)) return isFresh(list) ? held(list) : refresh(question, list);
+        isOwn = false;
         continue;
       }
       // Looked for anew: what was purged during the wait is nothing to fall back on, and a neighbour's may have come.
