@@ -86,14 +86,16 @@ export function redisVault(url: string, { maxBytes, ...times }: RedisVaultSettin
     async write(fingerprint, name, bytes, retentionMs, askedAt = Infinity) {
       const key = keyOf(fingerprint);
       const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      // Purged by a neighbour since this process asked upstream: it has not heard of that yet.
+      const isVoid = (mark: string | null | undefined) => askedAt <= purges.instantOf(mark);
       await onHash(key, async (client) => {
         await clear(client, key);
+        // Before as well as after: what is void is best not there for anybody to find.
+        if (isVoid(await client.hGet(key, MARK))) return purges.hear(fingerprint);
         const stored = client.multi().hSet(key, name, value).pExpire(key, Math.ceil(retentionMs));
         const [, , kept, mark] = await stored.hLen(key).hGet(key, MARK).execTyped();
-        const isPurged = askedAt <= purges.instantOf(mark);
-        // By a neighbour, since this process asked upstream: it has not heard of that yet.
-        if (isPurged) purges.hear(fingerprint);
-        if (isPurged) await client.hDel(key, name);
+        if (isVoid(mark)) purges.hear(fingerprint);
+        if (isVoid(mark)) await client.hDel(key, name);
         else if (kept > MAX_VARIANTS) await evict(client, key);
       });
     },

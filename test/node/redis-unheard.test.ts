@@ -7,6 +7,7 @@ import {
   newcomer,
   PATIENT,
   redisScene,
+  type RedisScene,
   refuse,
   visibleTo,
 } from "../support/redis-scene.ts";
@@ -86,9 +87,12 @@ describeWithRedis("a purge that a neighbour does not hear of", { timeout: 40_000
     const late = other.list(ALICE);
     await held.arrived;
     await one.purge(ALICE);
+    const written = await writes(all);
     held.release();
     expect(await late).toMatchObject({ status: 200, ids: visibleTo(ALICE) });
     await expect.poll(() => other.held(ALICE), PATIENT).toBeUndefined();
+    // Not even for a moment: a neighbour might have looked just then.
+    expect(await writes(all)).toBe(written);
     expect(await (await newcomer(all)).held(ALICE)).toBeUndefined();
   });
 
@@ -156,3 +160,8 @@ describeWithRedis("the mark of a purge", { timeout: 40_000 }, () => {
       expect(await all.redis.run("PTTL", key)).toBeGreaterThan(24 * 60 * MINUTE);
   });
 });
+
+/** How often Redis has been told to store something in a hash. */
+async function writes({ redis }: RedisScene): Promise<number> {
+  return Number(/cmdstat_hset:calls=(\d+)/.exec(String(await redis.run("INFO", "commandstats")))?.[1]);
+}
