@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import config from "../vitest.config.ts";
 import { root } from "../support/compose.ts";
@@ -43,7 +43,12 @@ describe("CONTRIBUTING.md", () => {
   });
 
   test("draws floors on which no import points up", () => {
-    expect(floors.size).toBeGreaterThan(40);
+    const sources = readdirSync(join(root, "src"), { recursive: true, withFileTypes: true }).flatMap((one) =>
+      one.isFile() && one.name.endsWith(".ts") && !one.name.endsWith(".d.ts")
+        ? [relative(root, join(one.parentPath, one.name))]
+        : [],
+    );
+    expect(sources.filter((file) => !floors.has(file))).toEqual([]);
     const upward: string[] = [];
     for (const [file, floor] of floors) {
       for (const [, target = ""] of read(file).matchAll(/(?:from |import\()"(\.[^"]+)"/g)) {
@@ -59,7 +64,7 @@ describe("CONTRIBUTING.md", () => {
     const gate = read(".ci/run");
     for (const step of ["npm ci", "npm test", "npm run test:soak", "npm run build", "npm run deploy:dry"])
       expect(gate).toContain(step);
-    expect(manifest.scripts["check"]).toBe("oxlint && oxfmt --check && tsc && npm test");
+    expect(manifest.scripts["check"]).toBe("oxlint && oxfmt --check && npm run types && npm test");
     expect(manifest.scripts["prepack"]).toBe("npm run build");
   });
 });

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 
@@ -32,13 +32,15 @@ export interface Compose {
 export const root: string = new URL("../../", import.meta.url).pathname;
 
 /** The compose files of all examples. */
-export const composeFiles: readonly Compose[] = readdirSync(join(root, "examples")).map((name) => {
-  const folder = join(root, "examples", name);
-  const text = readFileSync(join(folder, "compose.yaml"), "utf8");
-  const intro = /^(?:#.*\n)+/.exec(text)?.[0] ?? "";
-  const found = parse(text, { merge: true }) as Omit<Compose, "file" | "folder" | "intro">;
-  return Object.assign(found, { file: `examples/${name}/compose.yaml`, folder, intro });
-});
+export const composeFiles: readonly Compose[] = readdirSync(join(root, "examples"))
+  .filter((name) => existsSync(join(root, "examples", name, "compose.yaml")))
+  .map((name) => {
+    const folder = join(root, "examples", name);
+    const text = readFileSync(join(folder, "compose.yaml"), "utf8");
+    const intro = /^(?:#.*\n)+/.exec(text)?.[0] ?? "";
+    const found = parse(text, { merge: true }) as Omit<Compose, "file" | "folder" | "intro">;
+    return Object.assign(found, { file: `examples/${name}/compose.yaml`, folder, intro });
+  });
 
 /** Reads a size as Compose writes it, such as `512m`, in bytes; 0 for what is none. */
 export function composeBytes(size = ""): number {
