@@ -27,8 +27,9 @@ export const invalid = (reason: string): UpstreamFailure =>
 
 /** Nothing came. */
 export const unreachable = (fault: unknown): UpstreamFailure => {
-  const message = "NanoGPT could not be reached: check this host's network and UPSTREAM_URL, then try again.";
-  return failed(502, "upstream_unreachable", message, `unreachable (${codeOf(fault)})`);
+  const advice = "check this host's network and UPSTREAM_URL";
+  const message = `NanoGPT could not be reached: ${advice}, then try again.`;
+  return failed(502, "upstream_unreachable", message, `unreachable (${codeOf(fault)}): ${advice}`);
 };
 
 /** A 5xx: 503 tells a caller to wait; every other one is a bad gateway to him. */

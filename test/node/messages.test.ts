@@ -9,11 +9,13 @@ test("a missing secret: the message says how to make one", async () => {
   expect(stderr).toMatch(/^Cannot start: CACHE_SECRET must be set where REDIS_URL is.*openssl rand -hex 32/);
 });
 
-test("an upstream that cannot be reached: the caller is told what to check, the log has the reason", async () => {
+test("an upstream that cannot be reached: caller and log are told what to check", async () => {
   const { list, keylane } = await scene({ UPSTREAM_URL: `http://127.0.0.1:${await freePort()}/api` });
   const { error } = (await list(ALICE)).json();
   expect(error.message).toMatch(/could not be reached: check this host's network and UPSTREAM_URL/);
-  expect((await keylane.log()).join("\n")).toContain("unreachable (ECONNREFUSED)");
+  expect((await keylane.log()).join("\n")).toContain(
+    "unreachable (ECONNREFUSED): check this host's network and UPSTREAM_URL",
+  );
 });
 
 test.each([
