@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { hasOpenssl, makeCertificate } from "../support/certificate.ts";
+import { said } from "./said.ts";
 
 // Keylane beside its caller, and NanoGPT's stand-in 40 ms away over TLS, each in a network namespace: the model list, the
 // first token of a streamed chat, and that of a chat with a long history at 10 Mbit/s, by Keylane and direct. A cold
@@ -128,11 +128,4 @@ function begun(command: string, words: string[], env: Record<string, string> = {
   });
   children.push(child);
   return child;
-}
-
-async function said(stream: NodeJS.ReadableStream, what: RegExp): Promise<string> {
-  let text = "";
-  while (!what.test(text)) text += String((await once(stream, "data"))[0]);
-  stream.resume();
-  return what.exec(text)?.[1] ?? "";
 }

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@redis/client";
 import { Agent, request } from "undici";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { freePort } from "../support/free-port.ts";
+import { said } from "./said.ts";
 
 // What a Redis between two Keylanes costs and saves: the real catalogue, each round with a key of its own, asked of one
 // Keylane (a miss near and far), of its neighbour (a far hit), of that again (a near hit), and of a Keylane without any
@@ -116,11 +116,4 @@ function begun(command: string, words: string[], env: NodeJS.ProcessEnv = proces
   const child = spawn(command, words, { env, stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
   return child;
-}
-
-async function said(stream: NodeJS.ReadableStream, what: RegExp): Promise<string> {
-  let text = "";
-  while (!what.test(text)) text += String((await once(stream, "data"))[0]);
-  stream.resume();
-  return what.exec(text)?.[1] ?? "";
 }
