@@ -32,7 +32,8 @@ export function program(
 /** The console page in a real browser, over either runtime. */
 export function browser(runtime: Runtime): TestProjectInlineConfiguration {
   const project = program(runtime, ["test/browser/*.test.ts"], { operations: 0 });
-  return { test: { ...project.test, name: `browser-${runtime}` } };
+  // A page that is drawn without a graphics card takes its time where others work too.
+  return { test: { ...project.test, name: `browser-${runtime}`, testTimeout: 90_000 } };
 }
 
 /** Files that run once; `bundle` for those that start a Worker. */

@@ -112,12 +112,12 @@ describeWithRedis("a Redis", { timeout: 40_000 }, () => {
       });
       expect(await one.isReady()).toBe(true);
     }
-    // Each question that waited for Redis would have taken seconds.
-    expect(Date.now() - beganAt).toBeLessThan(3000);
+    // Each of the 16 that waited for Redis would have taken a second or more.
+    expect(Date.now() - beganAt).toBeLessThan(10_000);
     expect(nano.lists()).toHaveLength(10);
     const complaints = (await one.complaints()).slice(before);
-    // Where it had been slow just before, that line has told of this as well.
-    expect(complaints.length).toBeLessThanOrEqual(1);
+    // One for each way to fail, not for each question; none where it had been slow just before.
+    expect(complaints.length).toBeLessThanOrEqual(2);
     if (fault !== undefined && before === 0) {
       expect(complaints[0]).toMatchObject({ level: "warn", fault: expect.stringMatching(fault) as string });
     }
