@@ -89,7 +89,10 @@ describe("30 wrong calls at once", () => {
 
 describe("a flood of unknown keys", () => {
   test("is refused one by one, while known keys are served and overtake it", async () => {
-    const { ask, held, keylane, upstream } = await storm({ STALE_WHILE_REVALIDATE: "1h", LIST_TIMEOUT: "15s" });
+    const { ask, held, keylane, upstream } = await storm({
+      STALE_WHILE_REVALIDATE: "1h",
+      LIST_TIMEOUT: "15s",
+    });
     const [stale, older, fresh] = [guest(1), guest(2), guest(3)];
     await ask(older);
     await keylane.advance(3_700_000);

@@ -7,11 +7,11 @@ import { inspect } from "./inspection.ts";
 import { typed } from "./prompt.ts";
 import { unknown, usage } from "./usage.ts";
 
-const DEFAULT_URL = "http://127.0.0.1:8787";
+const DEFAULT_PORT = "8787";
 
 /** Tries a key at an address and prints what a person wants to know, never the key. Gives the exit code. */
 export async function check(words: readonly string[], environment: Source): Promise<0 | 1 | 2> {
-  const asked = invocation(words);
+  const asked = invocation(words, here(environment));
   if (typeof asked === "string") return usage(asked);
   const { address, isJson } = asked;
   const { NANOGPT_API_KEY: given } = environment;
@@ -32,19 +32,27 @@ export async function check(words: readonly string[], environment: Source): Prom
 const READABLE =
   "Note: the key crosses the network readable, because the address is http: use https beyond this machine\n";
 
-function invocation(words: readonly string[]): { address: Address; isJson: boolean } | string {
+function invocation(
+  words: readonly string[],
+  byDefault: string,
+): { address: Address; isJson: boolean } | string {
   try {
     const options = { url: { type: "string" }, json: { type: "boolean" } } as const;
     const { values } = parseArgs({ args: [...words], options });
-    const address = addressOf(values.url ?? DEFAULT_URL);
+    const address = addressOf(values.url ?? byDefault);
     if (address === undefined) {
-      return `--url must be an http or https URL without user, query or fragment, such as ${DEFAULT_URL}`;
+      return `--url must be an http or https URL without user, query or fragment, such as ${byDefault}`;
     }
     return { address: atNanoGpt(address), isJson: values.json === true };
   } catch {
     const stray = words.find((word, i) => word !== "--json" && word !== "--url" && words[i - 1] !== "--url");
-    return stray === undefined ? `--url must be an address, such as ${DEFAULT_URL}` : unknown(stray);
+    return stray === undefined ? `--url must be an address, such as ${byDefault}` : unknown(stray);
   }
+}
+
+// The Keylane that these settings would start on this machine.
+function here({ PORT: port }: Source): string {
+  return `http://127.0.0.1:${typeof port === "string" && /^\d{1,5}$/.test(port) ? port : DEFAULT_PORT}`;
 }
 
 // NanoGPT's own API stands under /api.
@@ -94,7 +102,8 @@ function answerLine({ cache, ms, cacheStatus }: Answer): string {
 
 function toolLines({ server, baseUrls }: Findings): readonly string[] {
   if (server === "unknown") return [];
-  if (server === "other") return [`Start Keylane with \`keylane\`: tools then take ${DEFAULT_URL}/v1`, ""];
+  if (server === "other")
+    return [`Start Keylane with \`keylane\`: tools then take http://127.0.0.1:${DEFAULT_PORT}/v1`, ""];
   const lines = Object.entries(baseUrls).flatMap(([tools, url]) => [`  ${tools}`, `    ${url}`]);
   return ["Base URLs to paste:", ...lines, ""];
 }

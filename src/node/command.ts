@@ -10,7 +10,7 @@ const HELP = `keylane ${VERSION}: a caching proxy that gives every NanoGPT key i
                         your tools
   keylane check         try a key, and print the base URL of each tool
     --url URL           a running Keylane, or NanoGPT: https://nano-gpt.com/api;
-                        http://127.0.0.1:8787 unless given
+                        unless given this machine's, at PORT or 8787
     --json              for machines
   keylane healthcheck   exit 0 when the instance with these settings is ready
   keylane --help        this text

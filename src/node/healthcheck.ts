@@ -18,7 +18,8 @@ export async function healthcheck({ host, port, allowedHosts }: Settings): Promi
     });
     await body.dump();
     if (statusCode === 200) return 0;
-    const reason = statusCode === 503 ? "it is stopping" : "set HOST and PORT to Keylane's";
+    const reason =
+      statusCode === 503 ? "it is stopping" : "give this HOST, PORT and ALLOWED_HOSTS as Keylane has them";
     process.stderr.write(`Not ready: ${url} answered ${statusCode}: ${reason}\n`);
   } catch {
     process.stderr.write(

@@ -77,6 +77,14 @@ Base URLs to paste:
     expect(baseUrls["Claude Code"]).toBe(url);
   });
 
+  test("asks on this machine, at PORT, where no address is given", async () => {
+    const { url } = await keylaneBefore();
+    const environment = { NANOGPT_API_KEY: ALICE, PORT: new URL(url).port };
+    const { code, stdout } = await run(["check"], environment);
+    expect(code).toBe(0);
+    expect(stdout).toContain(url);
+  });
+
   test("does not take a list of everyone's for a proof of the key", async () => {
     const { url } = await keylaneBefore(ACCOUNTS, { MODELS_LIST: "canonical" });
     const told = await found(url, "sk-nano-test-nobody");

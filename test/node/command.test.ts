@@ -72,7 +72,9 @@ describe("a command", () => {
     expect(stderr).toMatch(/^Not ready: http:.* does not answer: start Keylane, or set HOST and PORT to/);
     const other = await run(["healthcheck"], { PORT: new URL(nano.url).port });
     expect(other.code).toBe(1);
-    expect(other.stderr).toMatch(/^Not ready: http:.* answered 404: set HOST and PORT to Keylane's\n$/);
+    expect(other.stderr).toMatch(
+      /^Not ready: http:.* answered 404: give this HOST, PORT and ALLOWED_HOSTS as Keylane has them\n$/,
+    );
   });
 
   test("healthcheck passes ALLOWED_HOSTS, and a server that listens everywhere", async () => {
