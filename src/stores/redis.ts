@@ -89,9 +89,9 @@ export function redisVault(url: string, { maxBytes, ...times }: RedisVaultSettin
       // Purged by a neighbour since this process asked upstream: it has not heard of that yet.
       const isVoid = (mark: string | null | undefined) => askedAt <= purges.instantOf(mark);
       await onHash(key, async (client) => {
-        await clear(client, key);
         // Before as well as after: what is void is best not there for anybody to find.
-        if (isVoid(await client.hGet(key, MARK))) return purges.hear(fingerprint);
+        const [before] = await Promise.all([client.hGet(key, MARK), clear(client, key)]);
+        if (isVoid(before)) return purges.hear(fingerprint);
         const stored = client.multi().hSet(key, name, value).pExpire(key, Math.ceil(retentionMs));
         const [, , kept, mark] = await stored.hLen(key).hGet(key, MARK).execTyped();
         if (isVoid(mark)) purges.hear(fingerprint);
