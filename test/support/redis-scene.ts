@@ -60,7 +60,10 @@ export async function redisScene(options: readonly string[] = []): Promise<Redis
       const shared = async () => {
         await one.purge(key);
         await one.list(key);
-        return other.held(key);
+        // It is put into Redis behind the answer; to ask at once, each time, could be too early each time.
+        let held: readonly string[] | undefined;
+        for (let turn = 0; turn < 10 && held === undefined; turn++) held = await other.held(key);
+        return held;
       };
       await expect.poll(shared, PATIENT).toEqual(visibleTo(key));
     },
