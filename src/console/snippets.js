@@ -10,6 +10,8 @@ const MODEL = "openai/gpt-4-turbo";
  * @returns {Tool[]}
  */
 export function tools(base, model = MODEL) {
+  // A terminal that is given a control character may run what follows it.
+  if (/\p{Cc}/u.test(model)) return tools(base);
   const [id, v1] = [JSON.stringify(model), JSON.stringify(`${base}/v1`)];
   return [
     {

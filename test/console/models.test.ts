@@ -100,6 +100,11 @@ test("what is given to paste has this host's address, a placeholder for the key,
   }
   expect(given.at(-1)?.code).toContain(`'a'\\''"$(x)\\'`);
   expect(given[0]?.code).toContain(JSON.stringify(id));
+  // A terminal runs a line that is pasted, and control characters end what it takes as one piece.
+  const odd = tools("https://keys.example", "a\u001B[201~\nid\n\u0015");
+  expect(odd.map(({ code, fields }) => [code, fields])).toEqual(
+    tools("https://keys.example").map(({ code, fields }) => [code, fields]),
+  );
   expect(tools("http://127.0.0.1:8787")[3]?.code).toContain('"http://host.docker.internal:8787/v1"');
   expect(BASES.map(([path]) => path)).toContain("/detailed/v1");
 });
