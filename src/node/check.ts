@@ -41,7 +41,7 @@ function invocation(
     const { values } = parseArgs({ args: [...words], options });
     const address = addressOf(values.url ?? byDefault);
     if (address === undefined) {
-      return `--url must be an http or https URL without user, query or fragment, such as ${byDefault}`;
+      return `--url must be an http or https URL without key, user, query or fragment, such as ${byDefault}`;
     }
     return { address: atNanoGpt(address), isJson: values.json === true };
   } catch {

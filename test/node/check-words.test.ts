@@ -8,6 +8,7 @@ describe("the command line of keylane check", () => {
   test.each([
     [["--url", "nonsense"], /^--url must be an http or https URL/],
     [["--url", "http://user:pass@127.0.0.1"], /^--url must be/],
+    [["--url", `http://127.0.0.1:1/${ALICE}/v1`], /^--url must be an http or https URL without key/],
     [["--url"], /^--url must be an address/],
     [["now"], /^keylane does not know "now"\n/],
     [["--key"], /^keylane does not know "--key": /],
