@@ -109,6 +109,14 @@ export function chatPanel(keyOf) {
   }
 
   return {
+    /** Ends the call under way, and leaves nothing of a reply. */
+    forget() {
+      running.abort();
+      for (const part of [reply, facts, box]) {
+        part.replaceChildren();
+        part.hidden = true;
+      }
+    },
     /** @param {string} id */
     pick(id) {
       model.value = id;

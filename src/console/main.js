@@ -71,6 +71,7 @@ find("forget", HTMLElement).addEventListener("click", () => void forget());
 function takeKey(entered) {
   key = entered;
   turn++;
+  chat.forget();
   keyForm.hidden = key !== undefined;
   held.hidden = key === undefined;
   clearList();

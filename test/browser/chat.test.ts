@@ -63,4 +63,22 @@ describeWithBrowser("trying a model on the console", () => {
     await opened.page.click("#chat-send");
     await says(opened, "#chat-trouble", /^The reply broke off/);
   });
+
+  test("is over with its key: nothing of its reply is left for the next one", async () => {
+    const { opened, nano } = await trying();
+    await opened.page.click("#chat-send");
+    await says(opened, "#chat-reply", /You said/);
+    await opened.page.click("#drop-key");
+    expect(await opened.page.textContent("#try")).not.toMatch(/You said|tokens/);
+    await opened.page.click("#tab-models");
+    await enter(opened, ALICE);
+    await opened.page.click("#tab-try");
+    const held = nano.hold({ path: "/chat" });
+    await opened.page.click("#chat-send");
+    await held.arrived;
+    await opened.page.click("#drop-key");
+    const call = nano.seen.findLast(({ target }) => target.includes("/chat"));
+    await expect.poll(() => call?.aborted).toBe(true);
+    held.release();
+  });
 });
