@@ -2,6 +2,9 @@ import { cacheStatus } from "./answers.js";
 
 /** @import { Exchange } from "./matter.d.ts" */
 
+// Asks nothing of Keylane; where nothing is said, a browser that may keep nothing says `no-cache`.
+const NOTHING_MORE = "max-stale";
+
 /** The address of this Keylane, without a slash at the end. The page may lie behind a path of a proxy. */
 export const BASE = new URL(".", document.baseURI).href.replace(/\/+$/, "");
 
@@ -16,11 +19,18 @@ export async function ask(path, key, { method = "GET", cacheControl = "" } = {})
   const [at, startedAt] = [Date.now(), performance.now()];
   performance.clearResourceTimings();
   const url = BASE + path;
-  const headers = headersOf(key, cacheControl === "" ? {} : { "Cache-Control": cacheControl });
+  const headers = headersOf(key, { "Cache-Control": cacheControl === "" ? NOTHING_MORE : cacheControl });
   let response;
   let text = "";
   try {
-    response = await fetch(url, { method, headers, credentials: "omit", redirect: "error" });
+    // Firefox writes what an answer varies by into its cache on disk, and that is the key.
+    response = await fetch(url, {
+      method,
+      headers,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+    });
     text = await response.text();
   } catch {
     // No answer, or not all of one.
@@ -43,7 +53,6 @@ export async function ask(path, key, { method = "GET", cacheControl = "" } = {})
     coding: response?.headers.get("content-encoding") ?? "identity",
     wireBytes: timing?.encodedBodySize,
     bytes: timing?.decodedBodySize,
-    isFromBrowser: timing !== undefined && timing.encodedBodySize > 0 && timing.transferSize <= 300,
     body: parsed(text),
   };
 }

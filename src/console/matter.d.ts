@@ -86,8 +86,6 @@ export interface Exchange {
   readonly wireBytes: number | undefined;
   /** Of the body, decoded. */
   readonly bytes: number | undefined;
-  /** The body lay in the browser's own cache, still valid (304). */
-  readonly isFromBrowser: boolean;
   readonly body: unknown;
 }
 

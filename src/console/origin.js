@@ -82,15 +82,12 @@ function freshness(left) {
 }
 
 /** @param {Exchange} exchange */
-export function bodyOf({ wireBytes, bytes, coding, isFromBrowser }) {
-  if (isFromBrowser) return "not sent (304)";
+export function bodyOf({ wireBytes, bytes, coding }) {
   if (wireBytes === undefined || wireBytes === 0) return undefined;
   return coding === "identity" || bytes === undefined ? size(wireBytes) : `${size(wireBytes)} ${coding}`;
 }
 
 /** @param {Exchange} exchange */
-function codingOf({ bytes, isFromBrowser }) {
-  if (bytes === undefined) return "";
-  const whole = `${size(bytes)} when decoded`;
-  return isFromBrowser ? `Keylane said that what the browser holds is still right: ${whole}` : whole;
+function codingOf({ bytes }) {
+  return bytes === undefined ? "" : `${size(bytes)} when decoded`;
 }

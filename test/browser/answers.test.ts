@@ -14,7 +14,7 @@ describeWithBrowser("the console", () => {
     await says(
       opened,
       "#facts",
-      /Age\s+\d+ s\s+Fresh for\s+\d+ s more\s+Body\s+not sent \(304\)\s+Answered in\s+[\d.]+ m?s/,
+      /Age\s+\d+ s\s+Fresh for\s+\d+ s more\s+Body\s+[\d.]+ k?B br\s+Answered in\s+[\d.]+ m?s/,
     );
     expect(nano.lists()).toHaveLength(1);
     await opened.page.click("#tab-past");

@@ -34,7 +34,7 @@ describeWithBrowser("a key given to the console", () => {
     await says(opened, "#verdict-word", "Hit");
     await page.locator("#rows .name-button").first().click();
     await page.click("#chat-send");
-    await says(opened, "#chat-facts", /tokens\/s/);
+    await says(opened, "#chat-facts", /\d tokens/);
     expect(nano.seen.every(({ headers }) => headers["authorization"] === `Bearer ${key}`)).toBe(true);
 
     const found = await page.evaluate<string>(IN_THE_PAGE);
@@ -55,6 +55,8 @@ describeWithBrowser("a key given to the console", () => {
       const bytes = await readFile(join(file.parentPath, file.name));
       expect(bytes.includes(key), file.name).toBe(false);
       expect(bytes.includes(Buffer.from(key, "utf16le")), file.name).toBe(false);
+      // A browser may write the fields of a request beside an answer that it keeps.
+      expect(bytes.includes(`${keylane.url}/detailed/v1/models`), file.name).toBe(false);
     }
     expect(files).toBeGreaterThan(10);
   }, 60_000);
