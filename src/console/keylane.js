@@ -5,8 +5,9 @@ import { cacheStatus } from "./answers.js";
 // Asks nothing of Keylane; where nothing is said, a browser that may keep nothing says `no-cache`.
 const NOTHING_MORE = "max-stale";
 
+// Not from `document.baseURI`: a user and password may be part of that.
 /** The address of this Keylane, without a slash at the end. The page may lie behind a path of a proxy. */
-export const BASE = new URL(".", document.baseURI).href.replace(/\/+$/, "");
+export const BASE = (location.origin + new URL(".", location.href).pathname).replace(/\/+$/, "");
 
 /**
  * Asks this Keylane for JSON. Never throws: a failure is an exchange with its status, or 0.

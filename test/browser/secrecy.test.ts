@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { expect, onTestFinished, test } from "vitest";
-import { behind, describeWithBrowser, enter, LAUNCH, says, watched } from "../support/browser.ts";
+import { behind, describeWithBrowser, enter, LAUNCH, open, says, watched } from "../support/browser.ts";
 import { canary } from "../support/canary.ts";
+import { ALICE } from "../support/scene.ts";
 
 const IN_THE_PAGE = `(async () => JSON.stringify([
   document.documentElement.outerHTML,
@@ -78,5 +79,13 @@ describeWithBrowser("a key given to the console", () => {
     await opened.page.fill("#chat-model", "a/b");
     await opened.page.click("#chat-send");
     await says(opened, "#chat-trouble", /A key is needed/);
+  });
+
+  test("goes its way where the page was opened with a password in its address, which is shown nowhere", async () => {
+    const { keylane } = await behind();
+    const opened = await open(keylane.url.replace("://", "://ada:lovelace@"));
+    await enter(opened, ALICE);
+    await says(opened, "#count", "2 models");
+    expect(await opened.page.evaluate("document.body.textContent")).not.toMatch(/lovelace/);
   });
 });
