@@ -36,6 +36,7 @@ function modelOf(row) {
   const description = text(field(row, "description")) ?? "";
   const pricing = field(row, "pricing");
   const unit = field(pricing, "unit") ?? PER_MILLION;
+  const isShown = unit === PER_MILLION && (field(pricing, "currency") ?? "USD") === "USD";
   const included = field(field(row, "subscription"), "included");
   const capabilities = field(row, "capabilities");
   const modalities = field(field(row, "architecture"), "input_modalities");
@@ -46,8 +47,8 @@ function modelOf(row) {
     owner,
     context: amount(field(row, "context_length")),
     output: amount(field(row, "max_output_tokens")),
-    promptPrice: unit === PER_MILLION ? amount(field(pricing, "prompt")) : undefined,
-    completionPrice: unit === PER_MILLION ? amount(field(pricing, "completion")) : undefined,
+    promptPrice: isShown ? amount(field(pricing, "prompt")) : undefined,
+    completionPrice: isShown ? amount(field(pricing, "completion")) : undefined,
     abilities: ABILITIES.filter(
       ([ability, flag]) => field(capabilities, flag) === true || (ability === "Vision" && seesImages),
     ).map(([ability]) => ability),

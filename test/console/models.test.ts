@@ -5,6 +5,9 @@ import { EVERYTHING, selected } from "../../src/console/selection.js";
 import { chatReader, pace } from "../../src/console/stream.js";
 import { BASES, tools } from "../../src/console/snippets.js";
 
+const priceOf = (more: object) =>
+  modelsOf({ data: [{ id: "a", pricing: { prompt: 3, completion: 4, ...more } }] })[0]?.promptPrice;
+
 describe("rows", () => {
   test("of any kind are read without an error, and shown under their own ids", () => {
     fc.assert(
@@ -20,6 +23,12 @@ describe("rows", () => {
   test("that are none are no list", () => {
     for (const body of [undefined, null, [], {}, { data: {} }])
       expect(() => modelsOf(body)).toThrow("no rows");
+  });
+
+  test("in another unit or currency have no price: it would be shown as dollars", () => {
+    expect(priceOf({ unit: "per_million_tokens", currency: "USD" })).toBe(3);
+    expect(priceOf({ unit: "per_image" })).toBeUndefined();
+    expect(priceOf({ currency: "XNO" })).toBeUndefined();
   });
 
   const models = modelsOf({
