@@ -19,7 +19,9 @@ export function connector(timeoutMs: number): buildConnector.connector {
       ...offered,
     });
     connect(options, (...outcome) => {
-      const [, socket] = outcome;
+      const [error, socket] = outcome;
+      // A server may break off at a session that it does not know any more, and would at every attempt.
+      if (error !== null) sessions.delete(name);
       if (socket instanceof TLSSocket) {
         // TLS 1.3 gives its tickets after the handshake, TLS 1.2 has given them by now.
         socket.on("session", (given: Buffer) => sessions.set(name, given));

@@ -1,6 +1,13 @@
+import { constants } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type SecureServerOptions,
+} from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -34,10 +41,13 @@ async function kept(answer: RequestListener) {
 async function secured(
   answer: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
   version: "TLSv1.2" | "TLSv1.3" = "TLSv1.3",
+  more: SecureServerOptions = {},
+  prepare: (server: Http2SecureServer) => void = () => {},
 ) {
   const certificate = await makeCertificate();
   const { cert, key } = certificate;
-  const server = createSecureServer({ cert, key, allowHTTP1: true, maxVersion: version }, answer);
+  const server = createSecureServer({ cert, key, allowHTTP1: true, maxVersion: version, ...more }, answer);
+  prepare(server);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(async () => {
@@ -125,5 +135,30 @@ describe.skipIf(!hasOpenssl && process.env["CI"] !== "true")("over TLS, a connec
     }, version);
     expect((await call("{}")).text).toBe("false");
     expect((await call("{}")).text).toBe("true");
+  });
+
+  test("does not offer a session again that upstream broke off at", async () => {
+    const call = await secured(
+      (_request, response) => {
+        response.setHeader("Connection", "close");
+        response.end("ok");
+      },
+      "TLSv1.2",
+      // Without tickets it is upstream that has to know a session.
+      { secureOptions: constants.SSL_OP_NO_TICKET },
+      (server) => {
+        const given = new Set<string>();
+        server.on("newSession", (id: Buffer, _session, done: () => void) => {
+          given.add(id.toString("hex"));
+          done();
+        });
+        server.on("resumeSession", (id: Buffer, done: (error: Error | null, session: null) => void) =>
+          done(given.has(id.toString("hex")) ? new Error("lost") : null, null),
+        );
+      },
+    );
+    expect((await call("{}")).status).toBe(200);
+    expect((await call("{}")).status).toBe(502);
+    expect((await call("{}")).status).toBe(200);
   });
 });
