@@ -9,8 +9,8 @@ export interface Extent {
 }
 
 export const FULL: Extent = {
-  rounds: 5,
-  requests: 800,
+  rounds: 7,
+  requests: 3000,
   keys: [100, 1000, 2000],
   streams: 200,
   events: 150,
