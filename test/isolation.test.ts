@@ -7,7 +7,7 @@ const LISTS: ReadonlyMap<string, readonly string[]> = new Map([
   [BOB, ["NousResearch/hermes-4-70b"]],
 ]);
 
-describe("a key's list", () => {
+describe("a key's list", { retry: 0 }, () => {
   test("is never served to another key", async () => {
     const { list } = await scene();
     const alice = await list(ALICE);
@@ -34,7 +34,7 @@ describe("a key's list", () => {
 
 const variant = (index: number) => ({ headers: { origin: `https://room-${index}.example.org` } });
 
-describe("a key with more than 8 variants", () => {
+describe("a key with more than 8 variants", { retry: 0 }, () => {
   test("loses its own oldest, and nobody else's", async () => {
     const all = await scene();
     await all.list(BOB);

@@ -80,7 +80,7 @@ function failing({ nano, list }: Scene, fault: Parameters<Scene["nano"]["fail"]>
   return list(ALICE);
 }
 
-describe("a key", () => {
+describe("a key", { retry: 0 }, () => {
   test.each(OCCASIONS)(
     "is in no log line, no header and no error after $occasion",
     async ({ make, occasion }) => {

@@ -54,7 +54,8 @@ async function expectOld({ ask }: Storm) {
   expectWithin(old, TIMEOUT_MS / 2);
 }
 
-test("an upstream that hangs for 20 keys keeps no other from its list", async () => {
+// On a busy machine the one that comes later may come too late to be the first.
+test("an upstream that hangs for 20 keys keeps no other from its list", { retry: 2 }, async () => {
   const { all, waiting } = await hangingStorm((key) => HANGING.includes(key));
   await expectUntouched(all);
   const cold = crowd(COLD.length, (index) => persevere(all.ask, COLD[index] ?? ""));

@@ -53,7 +53,7 @@ async function started() {
   };
 }
 
-test("no file is made, by any request or by a stop", async () => {
+test("no file is made, by any request or by a stop", { retry: 0 }, async () => {
   const { program, use, files } = await started();
   await use();
   expect(await files()).toEqual([]);
