@@ -121,7 +121,10 @@ test("the packed file holds the program, its licence and what describes it, and 
   const { stdout } = await run("tar", ["-tzf", packed]);
   const names = stdout.trim().split("\n");
   for (const name of names)
-    expect(name).toMatch(/^package\/(?:dist\/[\w/-]+\.js|package\.json|README\.md|LICENSE)$/);
-  expect(names).toContain("package/dist/node.js");
+    expect(name).toMatch(
+      /^package\/(?:dist\/[\w/-]+\.js|dist\/console\/\w+\.(?:css|html)|package\.json|README\.md|LICENSE)$/,
+    );
+  for (const file of ["node.js", "console/index.html", "console/page.css", "console/main.js"])
+    expect(names).toContain(`package/dist/${file}`);
   expect(dirname(packed)).toBe(folder);
 });
