@@ -116,8 +116,8 @@ describeWithRedis("a Redis", { timeout: 40_000 }, () => {
     expect(Date.now() - beganAt).toBeLessThan(10_000);
     expect(nano.lists()).toHaveLength(10);
     const complaints = (await one.complaints()).slice(before);
-    // One for each way to fail, not for each question; none where it had been slow just before.
-    expect(complaints.length).toBeLessThanOrEqual(2);
+    // One for all questions; none where it had been slow just before. That it works again may be told in between.
+    expect(complaints.filter(({ level }) => level === "warn").length).toBeLessThanOrEqual(1);
     if (fault !== undefined && before === 0) {
       expect(complaints[0]).toMatchObject({ level: "warn", fault: expect.stringMatching(fault) as string });
     }
