@@ -17,9 +17,10 @@ import type { Route } from "./paths.ts";
 import type { Codecs } from "./representation.ts";
 import { shared, type Shared } from "./shared.ts";
 import type { Store, Vault } from "./store.ts";
+import { after, type Soon } from "./soon.ts";
 import { trouble } from "./trouble.ts";
 import { upstream, type Fetch } from "./upstream.ts";
-import { enter, type Arrival, type VisitEnv } from "./visit.ts";
+import { enter, type Arrival, type Visit, type VisitEnv } from "./visit.ts";
 
 /** All that differs between runtimes. */
 export interface Platform {
@@ -40,7 +41,8 @@ export interface Platform {
 }
 
 export interface App {
-  fetch(request: Request, arrival: Arrival, context: ExecutionContext): Promise<Response>;
+  /** Answers at once where nothing has to be waited for. */
+  fetch(request: Request, arrival: Arrival, context: ExecutionContext): Soon<Response>;
   /** The answer to a request that never became one. */
   refuse(error: unknown): Response;
 }
@@ -111,6 +113,13 @@ export function keylane(settings: Settings, platform: Platform): App {
     return answerOf(new KeylaneError(problem(500, "internal_error", message)), fields);
   }
 
+  function told(method: string, { route, requestId, seen }: Visit, status: number, ms: number): void {
+    const { outcome, caller } = seen;
+    const cache = outcome === undefined ? undefined : cacheWord(outcome);
+    observe.answered(route.room, status, cache, ms);
+    log.info({ id: requestId, method, route: route.room, status, ms, cache, caller }, "request");
+  }
+
   function neighbours(): Shared | undefined {
     const { vault, codecs } = platform;
     if (vault === undefined || settings.cacheSecret === undefined) return undefined;
@@ -122,27 +131,13 @@ export function keylane(settings: Settings, platform: Platform): App {
   }
 
   return {
-    async fetch(request, arrival, context) {
+    fetch(request, arrival, context) {
       const startedAt = now();
       const visit = enter(request, arrival, visitSettings);
-      const response = await hono.fetch(request, visit, context);
-      const { outcome, caller } = visit.seen;
-      const cache = outcome === undefined ? undefined : cacheWord(outcome);
-      const ms = now() - startedAt;
-      observe.answered(visit.route.room, response.status, cache, ms);
-      log.info(
-        {
-          id: visit.requestId,
-          method: request.method,
-          route: visit.route.room,
-          status: response.status,
-          ms,
-          cache,
-          caller,
-        },
-        "request",
-      );
-      return response;
+      return after(hono.fetch(request, visit, context), (response) => {
+        told(request.method, visit, response.status, now() - startedAt);
+        return response;
+      });
     },
     refuse: (error) => errorAnswer(error, corsFields(settings.corsOrigins, null)),
   };

@@ -16,6 +16,7 @@ import { refusals, refused } from "./refusals.ts";
 import type { CacheKey, Store, StoredList } from "./store.ts";
 import { TIMED_OUT } from "./failures.ts";
 import type { Observe } from "./figures.ts";
+import type { Soon } from "./soon.ts";
 import { fetchTroubles } from "./trouble.ts";
 
 export interface CacheSettings extends ListLifetimes {
@@ -34,8 +35,8 @@ export interface Found {
 
 /** Knows when to ask, when to wait and when to serve what is held. */
 export interface Cache {
-  /** Answers a question. Throws a KeylaneError. */
-  find(question: Question): Promise<Found>;
+  /** Answers a question, at once where what is held will do. Rejects with a KeylaneError, and never throws one. */
+  find(question: Question): Soon<Found>;
   /** Forgets everything held for a fingerprint; a flight under way cannot bring it back. */
   purge(fingerprint: Fingerprint): void;
   /** Forgets what is held for a fingerprint that a neighbour has purged; it may be asked for again at once. */
@@ -60,21 +61,23 @@ export function cache(
   const remembered = refusals(settings.refusalMaxAgeMs, now);
   const flying = flights(store, remembered, settings, now, fetchTroubles(now, log));
 
-  async function find(question: Question): Promise<Found> {
+  function find(question: Question): Soon<Found> {
     const { key, directives } = question;
     const stored = store.get(key);
     const state = stateOf(stored);
-    const usable = usableOf(stored);
-    if (directives.onlyIfCached) {
-      const found = usable ?? usableOf(await question.shared?.look());
-      if (found === undefined) throw notCached();
-      return held(found);
-    }
+    const usable = state === "expired" ? undefined : stored;
+    if (directives.onlyIfCached) return usable === undefined ? look(question) : held(usable);
     if (directives.noStore) return ask(question, usable, "request");
     if (usable === undefined) return ask(question, undefined, stored === undefined ? "uri-miss" : "stale");
     if (isTooOld(usable, directives)) return ask(question, usable, "request");
     if (state === "fresh") return held(usable);
     return state === "stale-while-revalidate" ? refresh(question, usable) : ask(question, usable, "stale");
+  }
+
+  async function look({ shared }: Question): Promise<Found> {
+    const found = usableOf(await shared?.look());
+    if (found === undefined) throw notCached();
+    return held(found);
   }
 
   function stateOf(list: StoredList | undefined): Freshness {

@@ -24,6 +24,7 @@ import { isBasicModel } from "./shape.ts";
 import type { CacheKey, Coding, Representation, StoredList } from "./store.ts";
 import { asFailure, TIMED_OUT } from "./failures.ts";
 import type { ListRequest, Upstream } from "./upstream.ts";
+import { after, type Soon } from "./soon.ts";
 import { trouble } from "./trouble.ts";
 import { within } from "./within.ts";
 import type { VisitEnv } from "./visit.ts";
@@ -48,7 +49,7 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   const codingOf = foreseen(USUAL_ENCODINGS, (field) => preferredCoding(field, codecs));
   const dropping = trouble(now, (fields) => room.log.warn(fields, "rows that are no models dropped"));
 
-  async function list(c: Context<VisitEnv>): Promise<Response> {
+  function list(c: Context<VisitEnv>): Soon<Response> {
     const visit = c.env;
     const route = modelsRoute(c);
     const { headers } = c.req.raw;
@@ -65,8 +66,8 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     const asked = directives(headers.get("cache-control"));
     const found =
       caller.kind === "token"
-        ? await askOnce(ask, asked, (work) => c.executionCtx.waitUntil(work))
-        : await cache.find({
+        ? askOnce(ask, asked, (work) => c.executionCtx.waitUntil(work))
+        : cache.find({
             key,
             directives: asked,
             ask,
@@ -74,14 +75,17 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
             caller: visit.seen.caller,
             shared: room.shared?.of(key, caller.credential),
           });
-    visit.seen.outcome = found.outcome;
-
     const view = { shape: question.shape, id: route.room === "model" ? route.id : undefined };
-    const held = represent(found.list, view, coding, codecs);
-    const representation = await held;
-    if (held instanceof Promise) cache.recount(key, found.list);
-    if (representation === undefined) throw modelNotFound();
-    return deliver(c, found, representation);
+    return after(found, (found) => {
+      visit.seen.outcome = found.outcome;
+      const held = represent(found.list, view, coding, codecs);
+      if (!(held instanceof Promise)) return deliver(c, found, held);
+      return held.then((made) => {
+        cache.recount(key, found.list);
+        if (made === undefined) throw modelNotFound();
+        return deliver(c, found, made);
+      });
+    });
   }
 
   function asker(request: ListRequest, { fingerprint }: CacheKey, coding: Coding, name: string) {

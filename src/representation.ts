@@ -6,6 +6,7 @@ import type { Coding, Held, Representation, StoredList } from "./store.ts";
 
 /** What the runtime can code and decode, off the hot path. Fails on bytes that are not in the coding. */
 export interface Codec {
+  /** Gives bytes of their own, no part of a larger buffer. */
   encode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   decode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -121,7 +122,7 @@ async function encoded(
   codecs: Codecs,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const codec = codecs.get(coding);
-  return new Uint8Array(codec === undefined ? bytes : await codec.encode(bytes));
+  return codec === undefined ? new Uint8Array(bytes) : codec.encode(bytes);
 }
 
 function etagOf(bytes: Uint8Array): string {

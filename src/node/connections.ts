@@ -46,12 +46,13 @@ export function connections(server: Server, headersTimeoutMs: number): Connectio
       rest.seenAt = undefined;
     };
     rest.answers++;
-    outgoing.once("close", () => {
+    // Each says it once.
+    outgoing.on("close", () => {
       rest.answers--;
       begin();
     });
     // A body can end after its answer: what came of it is no begin of a request.
-    incoming.once("close", begin);
+    incoming.on("close", begin);
   };
   for (const asked of ["request", "checkContinue", "checkExpectation"] as const) server.on(asked, follow);
 

@@ -7,6 +7,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { App } from "../app.ts";
 import type { Settings } from "../config.ts";
 import { badRequest, methodNotAllowed, type KeylaneError } from "../errors.ts";
+import { after, type Soon } from "../soon.ts";
 import type { Carry } from "../visit.ts";
 import { connections } from "./connections.ts";
 import { malformed, writeRaw } from "./malformed.ts";
@@ -44,23 +45,13 @@ export async function listen(
   const door = Promise.withResolvers<void>();
 
   const respond = getRequestListener(
-    async (request, { incoming, outgoing }) => {
+    (request, { incoming, outgoing }) => {
       if (!(isHttp1(incoming) && isHttp1Answer(outgoing)))
         throw new TypeError("Only HTTP/1.1 is served here.");
-      if (isDraining) {
-        outgoing.shouldKeepAlive = false;
-        // Whoever is answered comes again, and the queue at the door would not get shorter.
-        await door.promise;
-      }
-      const fault = versionFault(incoming) ?? hostFault(incoming);
-      if (fault !== undefined) return app.refuse(fault);
-      const arrival = {
-        target: incoming.url ?? "",
-        lines: () => incoming.rawHeaders,
-        carry: carry(incoming, outgoing),
-      };
-      const response = await app.fetch(request, arrival, context);
-      return outgoing.headersSent ? RESPONSE_ALREADY_SENT : response;
+      if (!isDraining) return meet(request, incoming, outgoing);
+      outgoing.shouldKeepAlive = false;
+      // Whoever is answered comes again, and the queue at the door would not get shorter.
+      return door.promise.then(() => meet(request, incoming, outgoing));
     },
     // HTTP/1.0 knows no Host, and a Request needs one.
     {
@@ -68,6 +59,19 @@ export async function listen(
       errorHandler: () => app.refuse(badRequest("Send a request target and a Host that HTTP allows.")),
     },
   );
+
+  function meet(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): Soon<Response> {
+    const fault = versionFault(incoming) ?? hostFault(incoming);
+    if (fault !== undefined) return app.refuse(fault);
+    const arrival = {
+      target: incoming.url ?? "",
+      lines: () => incoming.rawHeaders,
+      carry: carry(incoming, outgoing),
+    };
+    return after(app.fetch(request, arrival, context), (response) =>
+      outgoing.headersSent ? RESPONSE_ALREADY_SENT : response,
+    );
+  }
 
   // A connection on which nothing more is read as a request.
   const last = new WeakSet<Socket>();
