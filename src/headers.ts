@@ -29,7 +29,8 @@ export function downward(lines: FieldLines, cors: Readonly<Record<string, string
 export function endToEnd(lines: FieldLines, isLeftOut: (lower: string) => boolean = () => false): string[] {
   const isHopByHop = hopByHop(lines);
   const kept: string[] = [];
-  for (const [name, value] of fields(lines)) {
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    const [name, value] = [lines[i] ?? "", lines[i + 1] ?? ""];
     const lower = name.toLowerCase();
     if (!isHopByHop(lower) && lower !== "set-cookie" && !isLeftOut(lower)) kept.push(name, value);
   }
@@ -38,8 +39,8 @@ export function endToEnd(lines: FieldLines, isLeftOut: (lower: string) => boolea
 
 /** Gives the value of the first field of that name (in lower case). */
 export function field(lines: FieldLines, wanted: string): string | undefined {
-  for (const [name, value] of fields(lines)) {
-    if (name.length === wanted.length && name.toLowerCase() === wanted) return value;
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    if (isNamed(lines[i], wanted)) return lines[i + 1];
   }
   return undefined;
 }
@@ -50,12 +51,16 @@ export function* fields(lines: FieldLines): Generator<readonly [string, string]>
 
 function hopByHop(lines: FieldLines): (lower: string) => boolean {
   const named = new Set<string>();
-  for (const [name, value] of fields(lines)) {
-    if (name.toLowerCase() !== "connection") continue;
-    for (const option of value.toLowerCase().split(",")) named.add(option.trim());
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    if (!isNamed(lines[i], "connection")) continue;
+    for (const option of lines[i + 1]?.toLowerCase().split(",") ?? []) named.add(option.trim());
   }
   return (lower) =>
     HOP_BY_HOP.has(lower) || lower.startsWith("proxy-") || (named.has(lower) && !CREDENTIALS.has(lower));
+}
+
+function isNamed(name: string | undefined, lower: string): boolean {
+  return name?.length === lower.length && name.toLowerCase() === lower;
 }
 
 /** How a list answer came about, in the words of RFC 9211. */

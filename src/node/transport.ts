@@ -1,9 +1,10 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { badRequest, bodyTooLarge, KeylaneError, problem } from "../errors.ts";
+import { badRequest, KeylaneError, problem } from "../errors.ts";
 import type { FieldLines } from "../headers.ts";
 import type { Call, Carry } from "../visit.ts";
+import { bodyOf, wholeBody } from "./body.ts";
 import { compressed, isCompressible } from "./uploads.ts";
 
 export interface TransportSettings {
@@ -32,7 +33,7 @@ export function transport(
         if (!incoming.complete) outgoing.shouldKeepAlive = false;
         reject(error);
       });
-      const go = (lines: FieldLines, body: Readable | null) => {
+      const go = (lines: FieldLines, body: Readable | Buffer | null) => {
         try {
           dispatcher.dispatch(
             {
@@ -51,13 +52,14 @@ export function transport(
         }
       };
       if (!hasBody(incoming)) return go(call.lines, null);
-      const chunks = counted(incoming, maxBodyBytes);
-      // A stream of its own, so that undici's end of a call does not destroy the caller's connection with it.
-      if (!compressUploads || !isCompressible(call))
-        return go(call.lines, Readable.from(chunks, { objectMode: false }));
-      compressed(call, chunks)
-        .then(({ lines, body }) => go(lines, body))
-        .catch((error: unknown) => reject(asProblem(error)));
+      // By then Node has read on: most bodies came together with their header section, and go up with it in one write.
+      setImmediate(() => {
+        if (!compressUploads || !isCompressible(call))
+          return go(call.lines, wholeBody(incoming) ?? bodyOf(incoming, maxBodyBytes));
+        compressed(call, bodyOf(incoming, maxBodyBytes))
+          .then(({ lines, body }) => go(lines, body))
+          .catch((error: unknown) => reject(asProblem(error)));
+      });
     });
 }
 
@@ -138,15 +140,6 @@ function linesOf(raw: Dispatcher.DispatchController["rawHeaders"]): FieldLines {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-}
-
-async function* counted(incoming: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
-  let bytes = 0;
-  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
-    yield chunk;
-  }
 }
 
 const CODES_OF_TIMEOUTS = new Set([

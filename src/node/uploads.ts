@@ -35,7 +35,8 @@ export function isCompressible({ method, path, lines }: Call): boolean {
 }
 
 /** Gives a compressible call's body as gzip, or as it is where it ends within 16 KiB. What breaks it breaks the stream. */
-export async function compressed({ lines }: Call, chunks: AsyncGenerator<Buffer>): Promise<Upload> {
+export async function compressed({ lines }: Call, sent: Readable): Promise<Upload> {
+  const chunks: AsyncIterableIterator<Buffer> = sent.iterator();
   const isLong = field(lines, "content-length") !== undefined;
   const { first, isWhole, rest } = isLong ? { first: [], isWhole: false, rest: chunks } : await begun(chunks);
   const whole = Readable.from(joined(first, rest), { objectMode: false });
@@ -51,10 +52,10 @@ interface Begun {
   readonly first: readonly Buffer[];
   /** It ended, or broke, before it was worth compressing. */
   readonly isWhole: boolean;
-  readonly rest: AsyncGenerator<Buffer>;
+  readonly rest: AsyncIterableIterator<Buffer>;
 }
 
-async function begun(chunks: AsyncGenerator<Buffer>): Promise<Begun> {
+async function begun(chunks: AsyncIterableIterator<Buffer>): Promise<Begun> {
   const first: Buffer[] = [];
   for (let bytes = 0; bytes <= WORTH_BYTES; bytes += first.at(-1)?.length ?? 0) {
     try {
@@ -68,7 +69,7 @@ async function begun(chunks: AsyncGenerator<Buffer>): Promise<Begun> {
   return { first, isWhole: false, rest: chunks };
 }
 
-async function* joined(first: readonly Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+async function* joined(first: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   yield* first;
   yield* rest;
 }
