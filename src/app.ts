@@ -35,6 +35,8 @@ export interface Platform {
   readonly now: () => number;
   readonly log: Log;
   readonly observe: Observe;
+  /** Lets others have their turn between two long steps of a work. */
+  readonly nextTurn: () => Promise<void>;
   /** Writes the page that `/metrics` gives, where there is one. */
   readonly metrics?: ((standing: Standing) => Promise<FiguresPage>) | undefined;
   readonly isDraining: () => boolean;
@@ -63,7 +65,7 @@ export function keylane(settings: Settings, platform: Platform): App {
     settings,
     cache: lists,
     shared: sharing,
-    upstream: upstream(settings, platform.fetch, now, observe),
+    upstream: upstream(settings, platform.fetch, now, observe, platform.nextTurn),
     codecs: platform.codecs,
     fingerprint,
     callerName,

@@ -25,11 +25,22 @@ const MAX_DEPTH = 64;
 // A second mark would be part of the text.
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Checks a decoded body: 200 is not enough, it must be a list of models. Throws InvalidCatalog. */
-export function checkCatalog(body: Uint8Array<ArrayBuffer>): Catalog {
+/** A decoded body that may be parsed: neither too deep nor of too many rows. */
+export interface Scanned {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly rows: readonly Row[];
+}
+
+/** Looks through a decoded body before it is parsed: the first half of its check. Throws InvalidCatalog. */
+export function scanned(body: Uint8Array<ArrayBuffer>): Scanned {
   const bytes = withoutMark(body);
   const rows = rowsOf(bytes, MAX_DEPTH);
   if (typeof rows === "string") throw new InvalidCatalog(rows);
+  return { bytes, rows };
+}
+
+/** Checks a body, the second half: 200 is not enough, it must be a list of models. Throws InvalidCatalog. */
+export function checkCatalog({ bytes, rows }: Scanned): Catalog {
   const json = parsed(bytes);
   if (!isObject(json)) throw new InvalidCatalog("not a JSON object");
   const { data, error } = json;

@@ -1,5 +1,5 @@
 import { bulkhead, type Guest } from "./bulkhead.ts";
-import { checkCatalog, joined, InvalidCatalog, type Catalog } from "./catalog.ts";
+import { checkCatalog, joined, scanned, InvalidCatalog, type Catalog } from "./catalog.ts";
 import { UpstreamFailure } from "./errors.ts";
 import { fetchOutcome, type Observe } from "./figures.ts";
 import { codeOf, faulty, invalid, NO_TURN, rejection, TIMED_OUT, unreachable } from "./failures.ts";
@@ -60,6 +60,7 @@ export function upstream(
   fetch: Fetch,
   now: () => number,
   observe: Observe,
+  nextTurn: () => Promise<void>,
 ): Upstream {
   const { upstreamUrl: base, listMaxBytes: maxBytes, listTimeoutMs } = settings;
   const places = bulkhead(MAX_FETCHES, now);
@@ -78,7 +79,11 @@ export function upstream(
     const { status } = response;
     if (status === 200) {
       const body = await read(response.body, maxBytes);
-      return { catalog: checkCatalog(body), answeredAt };
+      // Each step takes milliseconds where a list is long: others go between.
+      await nextTurn();
+      const parsable = scanned(body);
+      await nextTurn();
+      return { catalog: checkCatalog(parsable), answeredAt };
     }
     const retryAfter = retryAfterMs(response.headers.get("retry-after"), answeredAt);
     if (status < 400 || status >= 500) {

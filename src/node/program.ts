@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Agent, fetch } from "undici";
 import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
@@ -58,6 +59,7 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
     now,
     log,
     observe: figures?.observe ?? unobserved,
+    nextTurn,
     metrics: figures?.page,
     isDraining: () => isDraining,
   });

@@ -43,6 +43,8 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
       now,
       log: saying,
       observe: observer(bindings["FIGURES"]),
+      // An isolate has few others to let in, and a timer would cost a request more than they gain.
+      nextTurn: async () => {},
       isDraining: () => false,
     });
     return { app, arrive: arrival(found) };

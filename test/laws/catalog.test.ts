@@ -1,11 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkCatalog, InvalidCatalog, modelsOf } from "../../src/catalog.ts";
+import { checkCatalog, InvalidCatalog, modelsOf, scanned } from "../../src/catalog.ts";
 import { basicModel, isBasicModel } from "../../src/shape.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const check = (text: string) => checkCatalog(bytesOf(text));
+const checkBytes = (bytes: Uint8Array<ArrayBuffer>) => checkCatalog(scanned(bytes));
+const check = (text: string) => checkBytes(bytesOf(text));
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
 describe("a list is good", () => {
@@ -104,7 +105,7 @@ describe("a list is refused", () => {
 
   test("where it is no UTF-8", () => {
     const bytes = bytesOf('{"data":[{"id":"a?"}]}').map((byte) => (byte === 0x3f ? 0xff : byte));
-    expect(() => checkCatalog(bytes)).toThrow("not JSON");
+    expect(() => checkBytes(bytes)).toThrow("not JSON");
   });
 });
 
@@ -121,7 +122,7 @@ describe("any bytes", () => {
     fc.assert(
       fc.property(any, (bytes) => {
         try {
-          for (const { id } of checkCatalog(bytes).models) expect(typeof id).toBe("string");
+          for (const { id } of checkBytes(bytes).models) expect(typeof id).toBe("string");
         } catch (error) {
           expect(error).toBeInstanceOf(InvalidCatalog);
           if (error instanceof InvalidCatalog)
@@ -139,7 +140,7 @@ describe("any bytes", () => {
         const { bytes, models, dropped } = check(JSON.stringify({ object: "list", data: rows }));
         expect(modelsOf(bytes)).toEqual(models);
         expect(models.length + dropped).toBe(rows.length);
-        expect(checkCatalog(bytes)).toMatchObject({ dropped: 0 });
+        expect(checkBytes(bytes)).toMatchObject({ dropped: 0 });
         for (const model of models) expect(isBasicModel(basicModel(model))).toBe(true);
       }),
     );

@@ -22,6 +22,7 @@ describe("a stored list", () => {
       now: () => now,
       log: lineLog("silent", Date.now, () => {}),
       observe: unobserved,
+      nextTurn: async () => {},
       isDraining: () => false,
     });
     const arrival = { target: "/v1/models", lines: () => [], carry: () => Promise.reject(new Error("none")) };
