@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { single, type Row } from "./contest.ts";
 import { load } from "./load.ts";
@@ -8,14 +10,15 @@ import type { Scene } from "./scene.ts";
 
 const MB = 2 ** 20;
 
-/** Resident memory while one process holds the detailed lists of so many keys, at the default MEMORY_MAX_SIZE. */
+/** Resident memory while one built program holds the detailed lists of so many keys, at the default MEMORY_MAX_SIZE. */
 export async function resident(scene: Scene): Promise<Row[]> {
+  await promisify(execFile)("npm", ["run", "build"]);
   const rows: Row[] = [];
   for (const count of scene.extent.keys) {
     const keys = Array.from({ length: count }, (_, index) => `key-for-the-bench-${index}`);
     const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
     scene.stops(() => nano.stop());
-    const keylane = await scene.keylane({ UPSTREAM_URL: nano.url });
+    const keylane = await scene.keylane({ UPSTREAM_URL: nano.url }, "dist/node.js");
     const idle = await settled(keylane);
     const by = (directives: string) => (turn: number) => ({
       path: "/v1/models?detailed=true",
@@ -33,6 +36,7 @@ export async function resident(scene: Scene): Promise<Row[]> {
     rows.push(single(name, "keylane, idle", "MB", [idle / MB]));
     const own = single(name, "keylane, full", "MB", [full / MB]);
     rows.push({ ...own, ratio: full / idle, bestRatio: full / idle });
+    rows.push(single(name, "keylane, over idle", "MB", [(full - idle) / MB]));
   }
   return rows;
 }

@@ -10,8 +10,8 @@ export interface Scene {
   readonly extent: Extent;
   readonly folder: string;
   readonly stops: Stops;
-  /** Starts Keylane from its source. */
-  readonly keylane: (settings: Record<string, string>) => Promise<Server>;
+  /** Starts Keylane, from its source unless another file is named. */
+  readonly keylane: (settings: Record<string, string>, file?: string) => Promise<Server>;
 }
 
 /** Sets a scene, has the work done in it, and takes down what was started, newest first. */
@@ -24,8 +24,8 @@ export async function inScene<Result>(
   process.once("exit", clear);
   const started: (() => unknown)[] = [];
   const stops: Stops = (stop) => void started.unshift(stop);
-  const keylane = (settings: Record<string, string>) =>
-    nodeServer("src/node.ts", { MAX_AGE: "1h", ...settings }, stops);
+  const keylane = (settings: Record<string, string>, file = "src/node.ts") =>
+    nodeServer(file, { MAX_AGE: "1h", ...settings }, stops);
   try {
     return await work({ extent, folder, stops, keylane });
   } finally {

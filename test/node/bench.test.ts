@@ -17,7 +17,7 @@ test.each([
   ["misses", ["upstream, asked directly", "keylane"]],
   ["calls", ["bare pipe", "keylane", "no proxy"]],
   ["streams", ["no proxy", "bare pipe", "keylane"]],
-  ["resident", ["keylane, idle", "keylane, full"]],
+  ["resident", ["keylane, idle", "keylane, full", "keylane, over idle"]],
   ["refresh", ["keylane, no refresh", "keylane, a refresh", "keylane, first of all"]],
 ])(
   "the bench of %s runs and gives a figure for each that is compared",

@@ -8,6 +8,8 @@ const extent = { operations: 100_000 };
 const config: ViteUserConfig = defineConfig({
   test: {
     root,
+    // Some of it waits, for installs and for browsers: two cores have time for a third.
+    maxWorkers: 3,
     projects: [
       program("node", INTERLEAVINGS, extent),
       program("workerd", INTERLEAVINGS, extent),
