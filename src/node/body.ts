@@ -37,6 +37,8 @@ export function bodyOf(incoming: IncomingMessage, maxBytes: number): Readable {
       callback(error);
     },
   });
+  // A call that could not begin has nobody left who listens for it.
+  body.on("error", () => {});
   incoming.on("data", onData).on("end", onEnd).on("close", onClose);
   return body;
 }

@@ -54,9 +54,13 @@ export function transport(
       if (!hasBody(incoming)) return go(call.lines, null);
       // By then Node has read on: most bodies came together with their header section, and go up with it in one write.
       setImmediate(() => {
-        if (!compressUploads || !isCompressible(call))
-          return go(call.lines, wholeBody(incoming) ?? bodyOf(incoming, maxBodyBytes));
-        compressed(call, bodyOf(incoming, maxBodyBytes))
+        const whole = compressUploads ? null : wholeBody(incoming);
+        if (whole !== null) return go(call.lines, whole);
+        const body = bodyOf(incoming, maxBodyBytes);
+        // Where undici never came to read it, too: it would hold on to what else comes.
+        outgoing.once("close", () => body.destroy());
+        if (!compressUploads || !isCompressible(call)) return go(call.lines, body);
+        compressed(call, body)
           .then(({ lines, body }) => go(lines, body))
           .catch((error: unknown) => reject(asProblem(error)));
       });

@@ -55,6 +55,23 @@ describe("the program still answers after", () => {
     await expectAlive(program);
   });
 
+  // What undici has given up before it began, it listens to no more.
+  test("a caller who leaves in the midst of his body, while upstream cannot be reached", async () => {
+    const program = await started();
+    const begun = "POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 100\n\nshort";
+    for (let i = 0; i < 10; i++) {
+      const { port, hostname } = new URL(program.url);
+      const socket = connect(Number(port), hostname);
+      socket.on("error", () => {});
+      await once(socket, "connect");
+      socket.write(begun.replaceAll("\n", "\r\n"));
+      if (i % 2 === 0) await once(socket, "data");
+      socket.destroy();
+    }
+    await sleep(50);
+    await expectAlive(program);
+  });
+
   test.for<readonly [string, string]>([
     ["Latin-1", "Tr\xe8s bien"],
     ["one byte that is no UTF-8", "\xe9"],
