@@ -4,7 +4,6 @@ import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
 import { longestLifeMs } from "../freshness.ts";
 import type { Log } from "../log.ts";
-import { redisVault } from "../stores/redis.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { unobserved } from "../figures.ts";
 import { codecs } from "./codecs.ts";
@@ -42,10 +41,15 @@ export async function start(settings: Settings, { log, now = Date.now }: Surroun
   // fetch notes every URL it asks for, query and all, for a page to measure: nobody reads that here.
   performance.setResourceTimingBufferSize(0);
   const { redisUrl, listMaxBytes: maxBytes } = settings;
+  // The client is imported only where there is a Redis: it is a tenth of the memory at rest.
   const vault =
     redisUrl === undefined
       ? undefined
-      : redisVault(redisUrl, { maxBytes, markMs: longestLifeMs(settings), now });
+      : (await import("../stores/redis.ts")).redisVault(redisUrl, {
+          maxBytes,
+          markMs: longestLifeMs(settings),
+          now,
+        });
   // So that the first callers of a new process find what its neighbours know.
   await vault?.tried;
   const figures = settings.metrics ? metrics(settings.memoryMaxBytes) : undefined;
