@@ -54,12 +54,13 @@ export function transport(
       if (!hasBody(incoming)) return go(call.lines, null);
       // By then Node has read on: most bodies came together with their header section, and go up with it in one write.
       setImmediate(() => {
-        const whole = compressUploads ? null : wholeBody(incoming);
+        const isCompressed = compressUploads && isCompressible(call);
+        const whole = isCompressed ? null : wholeBody(incoming);
         if (whole !== null) return go(call.lines, whole);
         const body = bodyOf(incoming, maxBodyBytes);
         // Where undici never came to read it, too: it would hold on to what else comes.
         outgoing.once("close", () => body.destroy());
-        if (!compressUploads || !isCompressible(call)) return go(call.lines, body);
+        if (!isCompressed) return go(call.lines, body);
         compressed(call, body)
           .then(({ lines, body }) => go(lines, body))
           .catch((error: unknown) => reject(asProblem(error)));
