@@ -112,6 +112,22 @@ describe("requests that do not wait for each other", () => {
     expect(all.nano.seen).toHaveLength(1);
   });
 
+  test("go up each with their own key and body: calls of two keys in one packet", async () => {
+    const { keylane } = await primed();
+    const { say, until } = await connection(keylane.url);
+    const sent = Array.from({ length: 100 }, (_, index) => ({
+      key: index % 2 === 0 ? ALICE : BOB,
+      body: `body ${index}.`,
+    }));
+    say(sent.map(({ key, body }) => `${known("POST /v1/echo", body)}x-api-key: ${key}\n\n${body}`).join(""));
+    const answers = answersIn(await until(/body 99\./));
+    const came = answers.map(({ head, body }) => {
+      const echoed = Buffer.from(/^x-echo-headers: (\S+)/im.exec(head)?.[1] ?? "", "base64").toString();
+      return { keys: [ALICE, BOB].filter((key) => echoed.includes(`"${key}"`)), body };
+    });
+    expect(came).toEqual(sent.map(({ key, body }) => ({ keys: [key], body: expect.stringContaining(body) })));
+  });
+
   test("get their answers in their order, where the first is slow", async () => {
     const all = await primed();
     const slow = all.nano.hold({ key: BOB });
