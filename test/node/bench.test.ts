@@ -18,7 +18,10 @@ test.each([
   ["calls", ["bare pipe", "keylane", "no proxy"]],
   ["streams", ["no proxy", "bare pipe", "keylane"]],
   ["resident", ["keylane, idle", "keylane, full", "keylane, over idle"]],
-  ["refresh", ["keylane, no refresh", "keylane, a refresh", "keylane, first fetch", "keylane, first refresh"]],
+  [
+    "refresh",
+    ["keylane, no refresh", "keylane, a refresh", "keylane, first fetch", "keylane, first refresh"],
+  ],
 ])(
   "the bench of %s runs and gives a figure for each that is compared",
   { timeout: 60_000 },
