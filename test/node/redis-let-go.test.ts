@@ -33,6 +33,10 @@ async function leftBy(url: string, work: string): Promise<string> {
     console.log(left());
   `;
   const words = ["--input-type=module-typescript", "-e", program];
-  const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: process.cwd() });
+  // One that something keeps alive would outlast the test.
+  const { stdout } = await promisify(execFile)(process.execPath, words, {
+    cwd: process.cwd(),
+    timeout: 10_000,
+  });
   return stdout.trim();
 }
