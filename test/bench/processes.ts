@@ -1,7 +1,8 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFile, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { promisify } from "node:util";
 
 /** A server under measurement, in a process of its own on the measured core. */
 export interface Server {
@@ -21,6 +22,12 @@ const isPinned = availableParallelism() > 1 && spawnSync("taskset", ["--version"
 export function pinLoad(): string {
   const isDone = isPinned && spawnSync("taskset", ["-cp", "1", String(process.pid)]).status === 0;
   return isDone ? "servers on core 0, load on core 1" : "not pinned to cores: read the ratios with care";
+}
+
+/** Builds Keylane and gives the file that starts it. */
+export async function built(): Promise<string> {
+  await promisify(execFile)("npm", ["run", "build"]);
+  return "dist/node.js";
 }
 
 /** Starts a program on the measured core. */

@@ -1,24 +1,22 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { single, type Row } from "./contest.ts";
 import { load } from "./load.ts";
-import { residentBytes, type Server } from "./processes.ts";
+import { built, residentBytes, type Server } from "./processes.ts";
 import type { Scene } from "./scene.ts";
 
 const MB = 2 ** 20;
 
 /** Resident memory while one built program holds the detailed lists of so many keys, at the default MEMORY_MAX_SIZE. */
 export async function resident(scene: Scene): Promise<Row[]> {
-  await promisify(execFile)("npm", ["run", "build"]);
+  const program = await built();
   const rows: Row[] = [];
   for (const count of scene.extent.keys) {
     const keys = Array.from({ length: count }, (_, index) => `key-for-the-bench-${index}`);
     const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
     scene.stops(() => nano.stop());
-    const keylane = await scene.keylane({ UPSTREAM_URL: nano.url }, "dist/node.js");
+    const keylane = await scene.keylane({ UPSTREAM_URL: nano.url }, program);
     const idle = await settled(keylane);
     const by = (directives: string) => (turn: number) => ({
       path: "/v1/models?detailed=true",

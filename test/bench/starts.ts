@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { request } from "undici";
 import { single, type Row } from "./contest.ts";
-import { begun, ended, residentBytes, toldUrl } from "./processes.ts";
+import { begun, built, ended, residentBytes, toldUrl } from "./processes.ts";
 import type { Scene } from "./scene.ts";
 
 const run = promisify(execFile);
@@ -19,11 +19,11 @@ const UNMETERED = {
 
 /** From the start of the built program to its first answer, what it takes at rest, and the size of the Worker. */
 export async function starts(scene: Scene): Promise<Row[]> {
-  await run("npm", ["run", "build"]);
+  const program = await built();
   const [times, sizes]: [number[], number[]] = [[], []];
   for (let turn = 0; turn < scene.extent.starts; turn++) {
     const startedAt = performance.now();
-    const child = begun(process.execPath, ["dist/node.js"], { PATH: process.env["PATH"], PORT: "0" });
+    const child = begun(process.execPath, [program], { PATH: process.env["PATH"], PORT: "0" });
     scene.stops(() => ended(child));
     const answer = await request(`${await toldUrl(child)}/healthz`);
     await answer.body.dump();
