@@ -1,6 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
 import type { ExecutionContext } from "hono";
-import { Hono } from "hono/tiny";
+import { HonoBase } from "hono/hono-base";
+import { RegExpRouter } from "hono/router/reg-exp-router";
 import { cache } from "./cache.ts";
 import type { Settings } from "./config.ts";
 import { consolePage, type ConsoleFiles } from "./console.ts";
@@ -15,6 +16,7 @@ import { operations } from "./operations.ts";
 import { passthrough } from "./passthrough.ts";
 import type { Route } from "./paths.ts";
 import type { Codecs } from "./representation.ts";
+import { requestIds } from "./request-id.ts";
 import { shared, type Shared } from "./shared.ts";
 import type { Store, Vault } from "./store.ts";
 import { after, type Soon } from "./soon.ts";
@@ -78,11 +80,13 @@ export function keylane(settings: Settings, platform: Platform): App {
     if (metrics === undefined) throw notFound();
     return metrics({ store: platform.store.size(), shared: sharing?.figures() });
   });
-  const visitSettings = { ...settings, hasMetrics: metrics !== undefined };
+  const visitSettings = { ...settings, hasMetrics: metrics !== undefined, newId: requestIds() };
   const page = consolePage(platform.console, own.about);
 
   // The paths that tools type are many; paths.ts makes them one name each. HEAD goes where GET goes.
-  const hono = new Hono<VisitEnv>({
+  const hono = new HonoBase<VisitEnv>({
+    // It looks a path without parameters up, where others try each pattern.
+    router: new RegExpRouter(),
     getPath: (_request, options) => `/${options?.env?.route.room ?? "nowhere"}`,
   });
   hono.get("/models", list.list);
@@ -96,7 +100,7 @@ export function keylane(settings: Settings, platform: Platform): App {
   hono.get("/healthz", own.healthz);
   hono.get("/readyz", own.readyz);
   hono.get("/metrics", own.metrics);
-  hono.all("/preflight", (c) => preflight(c.req.raw, c.env.fields));
+  hono.all("/preflight", (c) => preflight(c.env.arrival.field, c.env.fields));
   hono.notFound((c) => {
     const { route, fields } = c.env;
     const allowed = ALLOWED[route.room];

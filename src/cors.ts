@@ -1,3 +1,5 @@
+import type { Field } from "./headers.ts";
+
 /** Who may call from a browser page: anyone, or a list of origins. */
 export type CorsOrigins = "*" | readonly string[];
 
@@ -14,22 +16,20 @@ export function corsFields(origins: CorsOrigins, origin: string | null): Record<
 }
 
 /** Says whether a request is a preflight: a browser asks before it sends the real one. */
-export function isPreflight(request: Request): boolean {
-  const { method, headers } = request;
-  return method === "OPTIONS" && headers.has("origin") && headers.has("access-control-request-method");
+export function isPreflight(method: string, field: Field): boolean {
+  return method === "OPTIONS" && field("origin") !== null && field("access-control-request-method") !== null;
 }
 
 /** Answers a preflight: whatever method and headers the page asked for are allowed to an allowed origin. */
-export function preflight(request: Request, cors: Readonly<Record<string, string>>): Response {
-  const { headers } = request;
+export function preflight(field: Field, cors: Readonly<Record<string, string>>): Response {
   const isAllowed = "Access-Control-Allow-Origin" in cors;
   const allowed: Record<string, string> = isAllowed
     ? {
-        "Access-Control-Allow-Methods": headers.get("access-control-request-method") ?? "",
+        "Access-Control-Allow-Methods": field("access-control-request-method") ?? "",
         "Access-Control-Max-Age": "86400",
       }
     : {};
-  const asked = headers.get("access-control-request-headers");
+  const asked = field("access-control-request-headers");
   if (isAllowed && asked !== null) allowed["Access-Control-Allow-Headers"] = asked;
   const vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
   return new Response(null, { status: 204, headers: { ...cors, ...allowed, Vary: vary } });

@@ -1,6 +1,9 @@
 /** Header fields as they were sent: name, value, name, value, …; order, case and repetition kept. */
 export type FieldLines = readonly string[];
 
+/** Gives the value of a field, named in lower case: repeated ones joined by a comma, null where there is none. */
+export type Field = (name: string) => string | null;
+
 // RFC 9110 §7.6.1 and §11.7: these belong to one connection, or to one proxy.
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
 // A Connection field cannot take these away: without them the call would be nobody's.
@@ -43,6 +46,16 @@ export function field(lines: FieldLines, wanted: string): string | undefined {
     if (isNamed(lines[i], wanted)) return lines[i + 1];
   }
   return undefined;
+}
+
+/** Gives the values of all fields of that name (in lower case) as one, as Headers would (RFC 9110 §5.3). */
+export function combined(lines: FieldLines, wanted: string): string | null {
+  let value: string | null = null;
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    if (isNamed(lines[i], wanted))
+      value = value === null ? (lines[i + 1] ?? "") : `${value}, ${lines[i + 1]}`;
+  }
+  return value;
 }
 
 export function* fields(lines: FieldLines): Generator<readonly [string, string]> {

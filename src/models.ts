@@ -52,18 +52,18 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   function list(c: Context<VisitEnv>): Soon<Response> {
     const visit = c.env;
     const route = modelsRoute(c);
-    const { headers } = c.req.raw;
-    const caller = identify(headers.get("authorization"), headers.get("x-api-key"));
+    const { field } = visit.arrival;
+    const caller = identify(field("authorization"), field("x-api-key"));
     const fingerprint = room.fingerprint(caller.credential);
     visit.seen.caller = room.callerName(fingerprint);
 
     const question = questionOf(route);
-    const origin = headers.get("origin") ?? undefined;
-    const coding = codingOf(headers.get("accept-encoding"));
+    const origin = field("origin") ?? undefined;
+    const coding = codingOf(field("accept-encoding"));
     const key = cacheKey(fingerprint, question, origin);
     const request = { list: question.list, query: question.query, credential: caller.credential, origin };
     const ask = asker(request, key, coding, visit.seen.caller);
-    const asked = directives(headers.get("cache-control"));
+    const asked = directives(field("cache-control"));
     const found =
       caller.kind === "token"
         ? askOnce(ask, asked, (work) => c.executionCtx.waitUntil(work))
@@ -137,7 +137,7 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
       "Cache-Status": cacheStatus(outcome),
       "Content-Type": "application/json",
     };
-    const ifNoneMatch = c.req.raw.headers.get("if-none-match");
+    const ifNoneMatch = c.env.arrival.field("if-none-match");
     if (ifNoneMatch !== null && isMatch(ifNoneMatch, representation.etag)) {
       return new Response(null, { status: 304, headers });
     }
@@ -147,10 +147,8 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
   }
 
   async function purge(c: Context<VisitEnv>): Promise<Response> {
-    const { headers } = c.req.raw;
-    const fingerprint = room.fingerprint(
-      identify(headers.get("authorization"), headers.get("x-api-key")).credential,
-    );
+    const { field } = c.env.arrival;
+    const fingerprint = room.fingerprint(identify(field("authorization"), field("x-api-key")).credential);
     c.env.seen.caller = room.callerName(fingerprint);
     cache.purge(fingerprint);
     await room.shared?.purge(fingerprint);

@@ -15,8 +15,8 @@ export function passthrough(
   return (c: Context<VisitEnv>): Promise<Response> => {
     const { route, arrival, fields, seen } = c.env;
     if (!("path" in route)) throw new TypeError(`Not a passthrough route: ${route.room}`);
-    const { method, headers } = c.req.raw;
-    const credential = namedCredential(headers.get("authorization"), headers.get("x-api-key"));
+    const { method } = c.req.raw;
+    const credential = namedCredential(arrival.field("authorization"), arrival.field("x-api-key"));
     if (credential !== undefined) seen.caller = callerName(credential);
     // TRACE sends the request back, credential and all (RFC 9110 §9.3.8).
     if (method === "TRACE") throw methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");

@@ -1,9 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { corsFields, isPreflight, type CorsOrigins } from "./cors.ts";
-import { quotesKey } from "./credential.ts";
 import { KeylaneError, problem } from "./errors.ts";
-import type { CacheOutcome, FieldLines } from "./headers.ts";
+import type { CacheOutcome, Field, FieldLines } from "./headers.ts";
 import { route, type Route } from "./paths.ts";
+import { requestIdOf } from "./request-id.ts";
 
 /** What the entry of a runtime knows of one request and a Request cannot say. */
 export interface Arrival {
@@ -11,6 +10,7 @@ export interface Arrival {
   readonly target: string;
   /** The header fields as they were sent. */
   readonly lines: () => FieldLines;
+  readonly field: Field;
   /** Carries this request upstream and its answer back, body bytes untouched. */
   readonly carry: Carry;
 }
@@ -52,13 +52,15 @@ export interface VisitSettings {
   readonly allowedHosts: readonly string[] | undefined;
   /** Without them `/metrics` is a path like any that is unknown. */
   readonly hasMetrics: boolean;
+  /** Draws a request id. */
+  readonly newId: () => string;
 }
 
 /** Takes a request in: gives it an id, finds its route, and the fields that every answer of ours to it carries. */
 export function enter(request: Request, arrival: Arrival, settings: VisitSettings): Visit {
-  const requestId = requestIdOf(request.headers);
-  const found = routeOf(request, arrival.target, settings);
-  const origin = request.headers.get("origin");
+  const requestId = requestIdOf(arrival.field, settings.newId);
+  const found = routeOf(request.method, arrival, settings);
+  const origin = arrival.field("origin");
   const cors = OWN_ROOMS.has(found.room) ? undefined : corsFields(settings.corsOrigins, origin);
   return { arrival, route: found, requestId, fields: { ...cors, "X-Request-Id": requestId }, seen: {} };
 }
@@ -66,26 +68,21 @@ export function enter(request: Request, arrival: Arrival, settings: VisitSetting
 // Their answers are for people and supervisors, not for pages of another origin.
 const OWN_ROOMS = new Set<Route["room"]>(["about", "console", "healthz", "readyz", "metrics"]);
 
-function routeOf(request: Request, target: string, { allowedHosts, hasMetrics }: VisitSettings): Route {
+function routeOf(
+  method: string,
+  { target, field }: Arrival,
+  { allowedHosts, hasMetrics }: VisitSettings,
+): Route {
   try {
-    checkHost(allowedHosts, request.headers.get("host"));
-    const known = route(request.method, target);
+    checkHost(allowedHosts, field("host"));
+    const known = route(method, target);
     const found: Route = known.room === "metrics" && !hasMetrics ? { room: "nowhere" } : known;
-    return isPreflight(request) && !OWN_ROOMS.has(found.room) ? { room: "preflight" } : found;
+    return isPreflight(method, field) && !OWN_ROOMS.has(found.room) ? { room: "preflight" } : found;
   } catch (error) {
     if (!(error instanceof KeylaneError)) throw error;
     // A page may read why its request is refused only if it is allowed to send it.
-    return isPreflight(request) ? { room: "preflight" } : { room: "refused", error };
+    return isPreflight(method, field) ? { room: "preflight" } : { room: "refused", error };
   }
-}
-
-// A request id goes into the log: it must be short and plain, and have nothing of a credential, wherever that stands.
-function requestIdOf(headers: Headers): string {
-  const given = headers.get("x-request-id");
-  if (given === null || !/^[\w.:-]{1,128}$/.test(given) || quotesKey(given)) return randomUUID();
-  const words = ["authorization", "x-api-key"].flatMap((name) => headers.get(name)?.split(/[\s,]+/) ?? []);
-  const isQuote = words.some((word) => word.includes(given) || (word.length >= 8 && given.includes(word)));
-  return isQuote ? randomUUID() : given;
 }
 
 // Where a name is allowed without a port, any port is.

@@ -7,6 +7,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { App } from "../app.ts";
 import type { Settings } from "../config.ts";
 import { badRequest, methodNotAllowed, type KeylaneError } from "../errors.ts";
+import { combined } from "../headers.ts";
 import { after, type Soon } from "../soon.ts";
 import type { Carry } from "../visit.ts";
 import { connections } from "./connections.ts";
@@ -66,6 +67,7 @@ export async function listen(
     const arrival = {
       target: incoming.url ?? "",
       lines: () => incoming.rawHeaders,
+      field: (name: string) => combined(incoming.rawHeaders, name),
       carry: carry(incoming, outgoing),
     };
     return after(app.fetch(request, arrival, context), (response) =>

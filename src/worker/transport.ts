@@ -10,6 +10,7 @@ export function arrival(settings: TransportSettings): (request: Request) => Arri
   return (request) => ({
     target: targetOf(request.url),
     lines: () => linesOf(request.headers, isOfTheEdge),
+    field: (name) => request.headers.get(name),
     carry: (call) => carry(request, call, settings),
   });
 }

@@ -1,6 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cacheStatus, downward, endToEnd, field, upward, type CacheOutcome } from "../../src/headers.ts";
+import {
+  cacheStatus,
+  combined,
+  downward,
+  endToEnd,
+  field,
+  upward,
+  type CacheOutcome,
+} from "../../src/headers.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 const namesOf = (lines: readonly string[]) => lines.filter((_, i) => i % 2 === 0);
@@ -114,5 +122,25 @@ describe("Cache-Status is written", () => {
     [{ ...forward, why: "bypass", isStored: false }, "keylane; fwd=bypass"],
   ] satisfies [CacheOutcome, string][])("for %o: %s", ([outcome, wanted]) => {
     expect(cacheStatus(outcome)).toBe(wanted);
+  });
+});
+
+describe("the value of a field", () => {
+  test("is the one that Headers makes of all its lines", () => {
+    const value = fc.stringMatching(/^(?:[\x21-\x7e\xa1-\xff](?:[\t -~]{0,8}[!-~])?)?$/);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(written, value), { maxLength: 12 }), name, (pairs, wanted) => {
+        const name = wanted.toLowerCase();
+        // Headers itself joins cookies by a semicolon, and gives each of them where they are set.
+        fc.pre(name !== "cookie" && name !== "set-cookie");
+        expect(combined(pairs.flat(), name)).toBe(new Headers(pairs).get(name));
+      }),
+    );
+  });
+
+  test("may be empty, which is not none", () => {
+    expect(combined(["X-Api-Key", ""], "x-api-key")).toBe("");
+    expect(combined(["X-Api-Key", "", "x-api-key", "a"], "x-api-key")).toBe(", a");
+    expect(combined(["X-Api-Keys", "a"], "x-api-key")).toBe(null);
   });
 });

@@ -25,10 +25,16 @@ describe("a stored list", () => {
       nextTurn: async () => {},
       isDraining: () => false,
     });
-    const arrival = { target: "/v1/models", lines: () => [], carry: () => Promise.reject(new Error("none")) };
     const ask = (fields: Record<string, string> = {}) => {
       const headers = { Authorization: "Bearer key-of-a", "Accept-Encoding": "gzip", ...fields };
-      return app.fetch(new Request("http://localhost/v1/models", { headers }), arrival, context);
+      const request = new Request("http://localhost/v1/models", { headers });
+      const arrival = {
+        target: "/v1/models",
+        lines: () => [],
+        field: (name: string) => request.headers.get(name),
+        carry: () => Promise.reject(new Error("none")),
+      };
+      return app.fetch(request, arrival, context);
     };
     return { ask, wait: (ms: number) => (now += ms) };
   }
