@@ -10,7 +10,7 @@ import { fingerprinter, type Fingerprint } from "./credential.ts";
 import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
 import type { FiguresPage, Observe, Standing } from "./figures.ts";
 import { cacheWord } from "./headers.ts";
-import { framesOf, type Log } from "./log.ts";
+import { framesOf, type RequestLog } from "./log.ts";
 import { models } from "./models.ts";
 import { operations } from "./operations.ts";
 import { passthrough } from "./passthrough.ts";
@@ -35,7 +35,7 @@ export interface Platform {
   readonly console: ConsoleFiles;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  readonly log: Log;
+  readonly log: RequestLog;
   readonly observe: Observe;
   /** Lets others have their turn between two long steps of a work. */
   readonly nextTurn: () => Promise<void>;
@@ -123,7 +123,7 @@ export function keylane(settings: Settings, platform: Platform): App {
     const { outcome, caller } = seen;
     const cache = outcome === undefined ? undefined : cacheWord(outcome);
     observe.answered(route.room, status, cache, ms);
-    log.info({ id: requestId, method, route: route.room, status, ms, cache, caller }, "request");
+    log.request({ id: requestId, method, route: route.room, status, ms, cache, caller });
   }
 
   function neighbours(): Shared | undefined {

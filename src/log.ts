@@ -1,3 +1,6 @@
+import type { CacheWord } from "./headers.ts";
+import type { Route } from "./paths.ts";
+
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** The part of pino's interface that Keylane uses. Fields never hold a credential, a query value or a body. */
@@ -8,11 +11,37 @@ export interface Log {
   error(fields: LogFields, message: string): void;
 }
 
+/** What the one line tells that each request has. Every text is plain: there is nothing in it to escape. */
+export interface RequestFields {
+  /** As requestIds() or a sane caller gave it. */
+  readonly id: string;
+  /** A token (RFC 9110 §9.1). */
+  readonly method: string;
+  readonly route: Route["room"];
+  readonly status: number;
+  readonly ms: number;
+  readonly cache: CacheWord | undefined;
+  /** Digits and letters. */
+  readonly caller: string | undefined;
+}
+
+/** The log that tells of requests, too. */
+export interface RequestLog extends Log {
+  request(fields: RequestFields): void;
+}
+
+/** Makes a request's line, of level info and in pino's shape. `time` is in milliseconds since the epoch. */
+export function requestLine(time: number, fields: RequestFields): string {
+  const { id, method, route, status, ms, cache, caller } = fields;
+  const ends = `${cache === undefined ? "" : `,"cache":"${cache}"`}${caller === undefined ? "" : `,"caller":"${caller}"`}`;
+  return `{"level":"info","time":${time},"id":"${id}","method":"${method}","route":"${route}","status":${status},"ms":${ms}${ends},"msg":"request"}`;
+}
+
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Writes one JSON object a line through `write`, in pino's shape, for runtimes where pino does not run. */
-export function lineLog(level: LogLevel, now: () => number, write: (line: string) => void): Log {
+export function lineLog(level: LogLevel, now: () => number, write: (line: string) => void): RequestLog {
   const least = LOG_LEVELS.indexOf(level);
   const at = (name: LogLevel) => {
     if (LOG_LEVELS.indexOf(name) < least) return () => {};
@@ -20,7 +49,16 @@ export function lineLog(level: LogLevel, now: () => number, write: (line: string
       write(JSON.stringify({ level: name, time: now(), ...fields, msg: message }));
     };
   };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const isTold = LOG_LEVELS.indexOf("info") >= least;
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    request: (fields) => {
+      if (isTold) write(requestLine(now(), fields));
+    },
+  };
 }
 
 /** Says where a fault happened, never its message: that may quote what was sent. */

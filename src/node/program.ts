@@ -3,7 +3,7 @@ import { Agent, fetch } from "undici";
 import { keylane } from "../app.ts";
 import type { Settings } from "../config.ts";
 import { longestLifeMs } from "../freshness.ts";
-import type { Log } from "../log.ts";
+import type { RequestLog } from "../log.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { unobserved } from "../figures.ts";
 import { codecs } from "./codecs.ts";
@@ -20,7 +20,7 @@ const KEEP_ALIVE_MS = 60_000;
 const OF_A_BROWSER = new Set(["accept-language", "sec-fetch-mode", "cache-control", "pragma"]);
 
 export interface Surroundings {
-  readonly log: Log;
+  readonly log: RequestLog;
   /** Milliseconds since the epoch; the system's clock unless given. */
   readonly now?: () => number;
 }

@@ -3,7 +3,7 @@ import type { ExecutionContext } from "hono";
 import { keylane, type App } from "../app.ts";
 import { settings, SettingsError, type Settings, type Source } from "../config.ts";
 import { envelope, problem } from "../errors.ts";
-import { lineLog, type Log } from "../log.ts";
+import { lineLog, type Log, type RequestLog } from "../log.ts";
 import type { Vault } from "../store.ts";
 import { cacheVault, isKvNamespace, kvVault } from "../stores/cloudflare.ts";
 import { unobserved, type Observe } from "../figures.ts";
@@ -15,7 +15,7 @@ import { arrival } from "./transport.ts";
 /** What a test may put in the place of the real thing. */
 export interface Substitutes {
   readonly now?: () => number;
-  readonly log?: Log;
+  readonly log?: RequestLog;
 }
 
 export interface Worker {

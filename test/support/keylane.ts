@@ -1,6 +1,6 @@
 import { inject } from "vitest";
 import { settings } from "../../src/config.ts";
-import type { Log, LogFields } from "../../src/log.ts";
+import { lineLog } from "../../src/log.ts";
 import { start } from "../../src/node/program.ts";
 import { startWorkerd, type Workerd } from "./worker/workerd.ts";
 
@@ -39,10 +39,7 @@ export function startKeylane(source: Record<string, string>): Promise<Keylane> {
 
 async function onNode(source: Record<string, string>): Promise<Keylane> {
   const lines: string[] = [];
-  const write = (level: string) => (fields: LogFields, msg: string) => {
-    lines.push(JSON.stringify({ level, ...fields, msg }));
-  };
-  const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  const log = lineLog("trace", Date.now, (line) => lines.push(line));
   let offsetMs = 0;
   const running = await start(settings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
     now: () => Date.now() + offsetMs,

@@ -26,14 +26,14 @@ export async function changedKeylane({ edits }: Pick<Mutant, "edits">): Promise<
   const at = <T>(file: string): Promise<T> =>
     import(/* @vite-ignore */ join(folder, "src", file)) as Promise<T>;
   const { settings } = await at<typeof import("../../../src/config.ts")>("config.ts");
+  const { lineLog } = await at<typeof import("../../../src/log.ts")>("log.ts");
   const { start } = await at<typeof import("../../../src/node/program.ts")>("node/program.ts");
   return async (source) => {
     const lines: string[] = [];
-    const write = (fields: object) => void lines.push(JSON.stringify(fields));
     let offsetMs = 0;
     const running = await start(settings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
       now: () => Date.now() + offsetMs,
-      log: { debug: write, info: write, warn: write, error: write },
+      log: lineLog("trace", Date.now, (line) => lines.push(line)),
     });
     return {
       url: running.url,

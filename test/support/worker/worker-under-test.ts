@@ -1,3 +1,4 @@
+import { lineLog } from "../../../src/log.ts";
 import { worker, type Worker } from "../../../src/worker/program.ts";
 
 // The Worker with a clock that a test can move and settings that it can change, told through paths no tool asks for.
@@ -31,12 +32,8 @@ const entry: Worker = {
   },
 };
 
-const write = (level: string) => (fields: object, msg: string) => {
-  lines.push(JSON.stringify({ level, ...fields, msg }));
-};
-
 function fresh(): Worker {
-  const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  const log = lineLog("trace", Date.now, (line) => lines.push(line));
   return worker({ now: () => Date.now() + offsetMs, log });
 }
 
