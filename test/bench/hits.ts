@@ -4,6 +4,7 @@ import { contest, type Contestant, type Row } from "./contest.ts";
 import { load, type Sent } from "./load.ts";
 import { nginx } from "./nginx.ts";
 import { preparedServer } from "./prepared.ts";
+import type { Server } from "./processes.ts";
 import type { Scene } from "./scene.ts";
 
 const KEY = "key-for-the-bench";
@@ -68,24 +69,40 @@ async function over(scene: Scene, models: ReturnType<typeof bundledCatalogue>, s
   }
 }
 
-/** The same hits, asked by one key and by the largest number of keys in turn. */
+/** The same hits, asked by one key and by the largest number of keys in turn; the bare server shows what memory costs. */
 async function manyKeys(scene: Scene): Promise<Row[]> {
   const count = scene.extent.keys.at(-1) ?? 1;
+  const { requests, rounds } = scene.extent;
   const keys = Array.from({ length: count }, (_, index) => `key-for-the-bench-${index}`);
   const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
   scene.stops(() => nano.stop());
   const keylane = await scene.keylane({ UPSTREAM_URL: nano.url, MEMORY_MAX_SIZE: "256MB" });
-  await load(keylane, (turn) => by(keys[turn]), count, CONNECTIONS);
-  const run = (wanted: number) => () =>
-    load(keylane, (turn) => by(keys[turn % wanted]), Math.max(scene.extent.requests, wanted), CONNECTIONS);
-  const contestants = [
-    { who: "one key", run: run(1) },
-    { who: `${count} keys`, run: run(count) },
+  const asked = new Map(keys.map((key) => [key, by(key)]));
+  const { server: bare } = await preparedServer(keylane, asked, scene.folder, scene.stops);
+  const over = (server: Server, sent: (key: string) => Sent, wanted: number) => () =>
+    load(server, (turn) => sent(keys[turn % wanted] ?? ""), Math.max(requests, wanted), CONNECTIONS);
+  return [
+    ...(await contest(
+      "hit: gzip, by number of keys",
+      [
+        { who: "one key", run: over(keylane, by, 1) },
+        { who: `${count} keys`, run: over(keylane, by, count) },
+      ],
+      rounds,
+    )),
+    ...(await contest(
+      "bare server: gzip, by number of answers",
+      [
+        { who: "one answer", run: over(bare, prepared, 1) },
+        { who: `${count} answers`, run: over(bare, prepared, count) },
+      ],
+      rounds,
+    )),
   ];
-  return contest("hit: gzip, by number of keys", contestants, scene.extent.rounds);
 }
 
-const by = (key = ""): Sent => ({ path: DETAILED, headers: headersOf(key, "gzip") });
+const prepared = (key: string): Sent => ({ path: `/${key}` });
+const by = (key: string): Sent => ({ path: DETAILED, headers: headersOf(key, "gzip") });
 
 function asked(path: string, coding: string): Sent {
   return { path, headers: headersOf(KEY, coding) };
