@@ -14,22 +14,23 @@ export interface Row {
   readonly median: number;
   /** The least disturbed round: the figure to read on a busy machine. */
   readonly best: number;
-  /** Median and best over those of the first contestant. */
+  /** The median of each round over that of the first contestant in the same round; and best over best. */
   readonly ratio: number | undefined;
   readonly bestRatio: number | undefined;
 }
 
 /**
- * Has all contestants run in turn, round after round, so that what disturbs the machine disturbs them alike. A round to
- * warm up is not counted. The first contestant is what the others are compared with.
+ * Has all contestants run in turn, round after round, so that what disturbs the machine disturbs them alike. Rounds to
+ * warm up are not counted. The first contestant is what the others are compared with.
  */
 export async function contest(
   name: string,
   contestants: readonly Contestant[],
   rounds: number,
+  warmUps = 1,
 ): Promise<Row[]> {
   const measured = contestants.map(() => new Map<string, number[]>());
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 1 - warmUps; round <= rounds; round++) {
     for (const [index, { run }] of contestants.entries()) {
       for (const [unit, figure] of Object.entries(await run())) {
         const figures = measured[index]?.get(unit) ?? [];
@@ -48,7 +49,7 @@ export async function contest(
         unit,
         median: middle,
         best: least,
-        ratio: isFirst ? undefined : middle / median(first),
+        ratio: isFirst ? undefined : median(figures.map((figure, round) => figure / (first[round] ?? 0))),
         bestRatio: isFirst ? undefined : least / Math.min(...first),
       };
     }),

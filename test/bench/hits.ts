@@ -48,7 +48,7 @@ async function over(scene: Scene, models: ReturnType<typeof bundledCatalogue>, s
   const rows: Row[] = [];
   for (const [name, sent] of all) {
     if (suffix !== "" && name !== "gzip" && name !== "identity") continue;
-    const { requests, rounds } = scene.extent;
+    const { requests, rounds, warmUps } = scene.extent;
     const run = (server: Parameters<typeof load>[0], path: string) => () =>
       load(server, () => ({ ...sent, path }), requests, CONNECTIONS);
     const contestants: Contestant[] = [
@@ -60,7 +60,7 @@ async function over(scene: Scene, models: ReturnType<typeof bundledCatalogue>, s
       contestants.push({ who: "nginx, gzip on the fly", run: run(fly, path) });
     if (name === "gzip" && stored !== undefined)
       contestants.push({ who: "nginx, stored gzip", run: run(stored, path) });
-    rows.push(...(await contest(`hit: ${name}${suffix}`, contestants, rounds)));
+    rows.push(...(await contest(`hit: ${name}${suffix}`, contestants, rounds, warmUps)));
   }
   return rows;
 
@@ -72,7 +72,7 @@ async function over(scene: Scene, models: ReturnType<typeof bundledCatalogue>, s
 /** The same hits, asked by one key and by the largest number of keys in turn; the bare server shows what memory costs. */
 async function manyKeys(scene: Scene): Promise<Row[]> {
   const count = scene.extent.keys.at(-1) ?? 1;
-  const { requests, rounds } = scene.extent;
+  const { requests, rounds, warmUps } = scene.extent;
   const keys = Array.from({ length: count }, (_, index) => `key-for-the-bench-${index}`);
   const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
   scene.stops(() => nano.stop());
@@ -89,6 +89,7 @@ async function manyKeys(scene: Scene): Promise<Row[]> {
         { who: `${count} keys`, run: over(keylane, by, count) },
       ],
       rounds,
+      warmUps,
     )),
     ...(await contest(
       "bare server: gzip, by number of answers",
@@ -97,6 +98,7 @@ async function manyKeys(scene: Scene): Promise<Row[]> {
         { who: `${count} answers`, run: over(bare, prepared, count) },
       ],
       rounds,
+      warmUps,
     )),
   ];
 }
