@@ -1,4 +1,5 @@
 import { rowsOf, type Row } from "./rows.ts";
+import { atOnce, type Stretches } from "./stretches.ts";
 
 /** A model as upstream describes it: opaque but for its id. */
 export interface Model {
@@ -32,9 +33,9 @@ export interface Scanned {
 }
 
 /** Looks through a decoded body before it is parsed: the first half of its check. Throws InvalidCatalog. */
-export function scanned(body: Uint8Array<ArrayBuffer>): Scanned {
+export function* scanned(body: Uint8Array<ArrayBuffer>): Stretches<Scanned> {
   const bytes = withoutMark(body);
-  const rows = rowsOf(bytes, MAX_DEPTH);
+  const rows = yield* rowsOf(bytes, MAX_DEPTH);
   if (typeof rows === "string") throw new InvalidCatalog(rows);
   return { bytes, rows };
 }
@@ -63,7 +64,7 @@ export function modelsOf(bytes: Uint8Array): readonly Model[] {
 /** Gives the bytes of one model of a checked list, as they came; undefined where no row has exactly this id. */
 export function modelBytes(bytes: Uint8Array<ArrayBuffer>, id: string): Uint8Array<ArrayBuffer> | undefined {
   const index = modelsOf(bytes).findIndex((model) => model.id === id);
-  const rows = rowsOf(bytes, MAX_DEPTH);
+  const rows = atOnce(rowsOf(bytes, MAX_DEPTH));
   const row = typeof rows === "string" ? undefined : rows[index];
   return row === undefined ? undefined : bytes.slice(row.start, row.end);
 }

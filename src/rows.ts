@@ -1,4 +1,8 @@
+import type { Stretches } from "./stretches.ts";
+
 const MAX_ROWS = 250_000;
+// A quarter of a millisecond of looking, the first time.
+const STRETCH_BYTES = 32 * 1024;
 
 /** Where a row stands in the bytes of a list: from `start` up to, not including, `end`. */
 export interface Row {
@@ -13,18 +17,23 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 
  * Finds the rows of `{"data":[…]}` in the bytes of a JSON text, so that a row can be given on as it came, every digit of
  * its numbers kept. Says what is wrong with JSON nested deeper than `maxDepth` or of more than 250,000 rows: on the bytes
  * and before parsing, since JSON.parse would build it all, and then memory or whatever walks it would suffer. Checks
- * nothing else.
+ * nothing else. Rests after each 32 KB, so that others can go between.
  */
-export function rowsOf(
+export function* rowsOf(
   bytes: Uint8Array,
   maxDepth: number,
-): readonly Row[] | "nested too deep" | "too many rows" {
+): Stretches<readonly Row[] | "nested too deep" | "too many rows"> {
   let rows: Row[] = [];
   let depth = 0;
   let isInData = false;
   let name = { start: 0, end: 0 };
   let start = 0;
+  let rest = STRETCH_BYTES;
   for (let i = 0; i < bytes.length; i++) {
+    if (i >= rest) {
+      yield;
+      rest = i + STRETCH_BYTES;
+    }
     const byte = bytes[i];
     if (byte === QUOTE) {
       const end = endOfString(bytes, i);

@@ -5,6 +5,7 @@ import { fetchOutcome, type Observe } from "./figures.ts";
 import { codeOf, faulty, invalid, NO_TURN, rejection, TIMED_OUT, unreachable } from "./failures.ts";
 import { retryAfterMs } from "./freshness.ts";
 import type { ListName } from "./paths.ts";
+import { inTurns } from "./stretches.ts";
 import { VERSION } from "./version.ts";
 
 export interface ListRequest {
@@ -81,7 +82,7 @@ export function upstream(
       const body = await read(response.body, maxBytes);
       // Each step takes milliseconds where a list is long: others go between.
       await nextTurn();
-      const parsable = scanned(body);
+      const parsable = await inTurns(scanned(body), nextTurn);
       await nextTurn();
       return { catalog: checkCatalog(parsable), answeredAt };
     }

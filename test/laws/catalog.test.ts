@@ -2,10 +2,11 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkCatalog, InvalidCatalog, modelsOf, scanned } from "../../src/catalog.ts";
 import { basicModel, isBasicModel } from "../../src/shape.ts";
+import { atOnce, inTurns } from "../../src/stretches.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const checkBytes = (bytes: Uint8Array<ArrayBuffer>) => checkCatalog(scanned(bytes));
+const checkBytes = (bytes: Uint8Array<ArrayBuffer>) => checkCatalog(atOnce(scanned(bytes)));
 const check = (text: string) => checkBytes(bytesOf(text));
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
@@ -144,5 +145,26 @@ describe("any bytes", () => {
         for (const model of models) expect(isBasicModel(basicModel(model))).toBe(true);
       }),
     );
+  });
+});
+
+describe("a long list", () => {
+  const data = Array.from({ length: 3000 }, (_, i) =>
+    i % 7 === 0 ? null : { id: `model-${i}`, description: '"[{\\'.repeat(i % 40) },
+  );
+  const bytes = bytesOf(JSON.stringify({ data }));
+
+  test("is looked through with others between, at least each 40 KB, and no more than each 32", async () => {
+    let turns = 0;
+    const { rows } = await inTurns(scanned(bytes), async () => void turns++);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(bytes.length / 40_000));
+    expect(turns).toBeLessThanOrEqual(bytes.length / 32_768);
+    expect(rows.map(({ start, end }) => JSON.parse(textOf(bytes.subarray(start, end))))).toEqual(data);
+  });
+
+  test("is refused when what is wrong with it stands far behind", async () => {
+    const deep = bytesOf(`${textOf(bytes).slice(0, -2)},{"id":"a","x":${nested(80)}}]}`);
+    await expect(inTurns(scanned(deep), async () => {})).rejects.toThrow("nested too deep");
+    expect(() => checkBytes(deep)).toThrow("nested too deep");
   });
 });
