@@ -20,7 +20,7 @@ export function jsonLog(level: LogLevel): RequestLog {
   const requests = together((lines) => destination.write(lines));
   process.once("exit", () => {
     requests.writeAll();
-    flushLast(destination);
+    writeLast(destination);
   });
   const log = pino(
     {
@@ -77,9 +77,10 @@ function together(write: (lines: string) => void) {
   };
 }
 
-function flushLast(destination: { flushSync(): void }): void {
+// Once: the destination's own flushSync tries for ever what a full disk does not take, and the process would not end.
+function writeLast(destination: { write(lines: string): boolean }): void {
   try {
-    destination.flushSync();
+    destination.write("");
   } catch {
     // It was told when it could not be written for the first time.
   }

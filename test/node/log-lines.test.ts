@@ -1,4 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { plainCall } from "../support/plain-call.ts";
 import { startProgram, type Program } from "../support/program.ts";
@@ -66,5 +68,38 @@ describe("the lines of a program's log", () => {
     program.child.kill("SIGTERM");
     await program.exited;
     expect(linesOf(program).map(summary)).toEqual([WARNING]);
+  });
+});
+
+const isFullHere = existsSync("/dev/full");
+if (!isFullHere) console.warn("Skipped: a log on a full disk, which only Linux has as /dev/full.");
+
+async function onFullDisk(): Promise<Program> {
+  const file = await open("/dev/full", "w");
+  onTestFinished(() => file.close());
+  const program = await startProgram({ UPSTREAM_URL: "http://127.0.0.1:9" }, file.fd);
+  for (let i = 0; i < 3; i++) expect((await plainCall(`${program.url}/healthz`)).status).toBe(200);
+  return program;
+}
+
+describe.skipIf(!isFullHere && process.env["CI"] !== "true")("a program whose log cannot be written", () => {
+  test("says so, goes on, and ends when it is told", async () => {
+    const program = await onFullDisk();
+    await expect
+      .poll(() => program.stderr(), { timeout: 2000 })
+      .toContain("The log cannot be written (ENOSPC)");
+    expect((await plainCall(`${program.url}/healthz`)).status).toBe(200);
+    program.child.kill("SIGTERM");
+    expect(await program.exited).toBe(0);
+    expect(program.stderr().match(/cannot be written/g)).toHaveLength(1);
+  });
+
+  test("ends at once when it is told again", async () => {
+    const program = await onFullDisk();
+    program.child.kill("SIGTERM");
+    await expect.poll(() => program.stderr()).toContain("Stopping");
+    program.child.kill("SIGTERM");
+    // It may have ended by itself meanwhile.
+    expect([0, 143]).toContain(await program.exited);
   });
 });

@@ -25,9 +25,12 @@ export async function run(
   return { code, stdout: program.stdout(), stderr: program.stderr() };
 }
 
-/** Starts the program on a free port and resolves when it listens. */
-export async function startProgram(environment: Record<string, string>): Promise<Program> {
-  const program = spawned([], { PORT: "0", ...environment });
+/** Starts the program on a free port and resolves when it listens. `stdout` is read, or an open file. */
+export async function startProgram(
+  environment: Record<string, string>,
+  stdout: "pipe" | number = "pipe",
+): Promise<Program> {
+  const program = spawned([], { PORT: "0", ...environment }, stdout);
   // A server that listens everywhere does not name this address.
   const listening = /base URL to http:\/\/\S+:(\d+)\/v1/;
   while (!listening.test(program.stderr())) {
@@ -39,13 +42,17 @@ export async function startProgram(environment: Record<string, string>): Promise
   return { ...program, url: `http://127.0.0.1:${listening.exec(program.stderr())?.[1]}` };
 }
 
-function spawned(words: readonly string[], environment: Record<string, string>): Omit<Program, "url"> {
+function spawned(
+  words: readonly string[],
+  environment: Record<string, string>,
+  stdout: "pipe" | number = "pipe",
+): Omit<Program, "url"> {
   const env = { PATH: process.env["PATH"], ...environment };
-  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ["ignore", stdout, "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   const said = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
+    child[name]?.setEncoding("utf8").on("data", (text: string) => (said[name] += text));
   }
   // "close" and not "exit": all it said has been read by then.
   const exited = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
