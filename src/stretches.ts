@@ -1,13 +1,24 @@
 /** A long work that rests between its stretches. */
 export type Stretches<Result> = Generator<void, Result>;
 
-/** Has it done with a turn of the loop for others at each rest. Throws what it throws. */
+// A turn for each rest would be too many where every turn is long: the work would last for seconds.
+const TURN_MS = 2;
+
+/** Has it done, with a turn for others at a rest whenever it has gone on for 2 ms by `now`. Throws what it throws. */
 export async function inTurns<Result>(
   work: Stretches<Result>,
   nextTurn: () => Promise<void>,
+  now: () => number,
 ): Promise<Result> {
+  let since = now();
   let done = work.next();
-  for (; done.done !== true; done = work.next()) await nextTurn();
+  while (done.done !== true) {
+    if (now() - since >= TURN_MS) {
+      await nextTurn();
+      since = now();
+    }
+    done = work.next();
+  }
   return done.value;
 }
 

@@ -82,7 +82,7 @@ export function upstream(
       const body = await read(response.body, maxBytes);
       // Each step takes milliseconds where a list is long: others go between.
       await nextTurn();
-      const parsable = await inTurns(scanned(body), nextTurn);
+      const parsable = await inTurns(scanned(body), nextTurn, now);
       await nextTurn();
       return { catalog: checkCatalog(parsable), answeredAt };
     }

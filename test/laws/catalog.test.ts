@@ -154,17 +154,30 @@ describe("a long list", () => {
   );
   const bytes = bytesOf(JSON.stringify({ data }));
 
-  test("is looked through with others between, at least each 40 KB, and no more than each 32", async () => {
-    let turns = 0;
-    const { rows } = await inTurns(scanned(bytes), async () => void turns++);
-    expect(turns).toBeGreaterThanOrEqual(Math.floor(bytes.length / 40_000));
-    expect(turns).toBeLessThanOrEqual(bytes.length / 32_768);
+  const looked = async (msPerStretch: number) => {
+    let [turns, time] = [0, 0];
+    const now = () => (time += msPerStretch);
+    const { rows } = await inTurns(scanned(bytes), async () => void turns++, now);
     expect(rows.map(({ start, end }) => JSON.parse(textOf(bytes.subarray(start, end))))).toEqual(data);
+    return turns;
+  };
+
+  test("rests at least each 40 KB, and no more than each 32", () => {
+    const rests = [...scanned(bytes)].length;
+    expect(rests).toBeGreaterThanOrEqual(Math.floor(bytes.length / 40_000));
+    expect(rests).toBeLessThanOrEqual(bytes.length / 32_768);
+  });
+
+  test("is looked through with others between when it takes its time, and at once when not", async () => {
+    const rests = [...scanned(bytes)].length;
+    expect(await looked(2)).toBe(rests);
+    expect(await looked(1)).toBe(Math.floor(rests / 2));
+    expect(await looked(0)).toBe(0);
   });
 
   test("is refused when what is wrong with it stands far behind", async () => {
     const deep = bytesOf(`${textOf(bytes).slice(0, -2)},{"id":"a","x":${nested(80)}}]}`);
-    await expect(inTurns(scanned(deep), async () => {})).rejects.toThrow("nested too deep");
+    await expect(inTurns(scanned(deep), async () => {}, Date.now)).rejects.toThrow("nested too deep");
     expect(() => checkBytes(deep)).toThrow("nested too deep");
   });
 });
