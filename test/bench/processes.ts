@@ -34,11 +34,16 @@ export async function built(): Promise<string> {
 export function begun(command: string, words: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const [name, ...rest] = isPinned ? ["taskset", "-c", "0", command, ...words] : [command, ...words];
   const child = spawn(name, rest, { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
-  const end = () => void child.kill("SIGKILL");
-  process.on("exit", end);
-  child.once("exit", () => process.off("exit", end));
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   return child;
 }
+
+// A bench that ends early leaves nothing running.
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** Starts a Node program that tells its address on standard error; account.ts tells its CPU time. */
 export async function nodeServer(
