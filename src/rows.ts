@@ -17,8 +17,7 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 
  * Finds the rows of `{"data":[…]}` in the bytes of a JSON text, so that a row can be given on as it came, every digit of
  * its numbers kept. Says what is wrong with JSON nested deeper than `maxDepth` or of more than 250,000 rows: on the bytes
  * and before parsing, since JSON.parse would build it all, and then memory or whatever walks it would suffer. Checks
- * nothing else. Rests after each 32 KB and the string they end in, so that others can go
- * between.
+ * nothing else. Rests after each 32 KB and the string that they end in, so that others can go between.
  */
 export function* rowsOf(
   bytes: Uint8Array,

@@ -49,7 +49,9 @@ export async function contest(
         unit,
         median: middle,
         best: least,
-        ratio: isFirst ? undefined : median(figures.map((figure, round) => figure / (first[round] ?? 0))),
+        ratio: isFirst
+          ? undefined
+          : median(figures.map((figure, round) => figure / (first[round] ?? Number.NaN))),
         bestRatio: isFirst ? undefined : least / Math.min(...first),
       };
     }),

@@ -79,27 +79,18 @@ async function manyKeys(scene: Scene): Promise<Row[]> {
   const keylane = await scene.keylane({ UPSTREAM_URL: nano.url, MEMORY_MAX_SIZE: "256MB" });
   const asked = new Map(keys.map((key) => [key, by(key)]));
   const { server: bare } = await preparedServer(keylane, asked, scene.folder, scene.stops);
-  const over = (server: Server, sent: (key: string) => Sent, wanted: number) => () =>
-    load(server, (turn) => sent(keys[turn % wanted] ?? ""), Math.max(requests, wanted), CONNECTIONS);
+  const oneOrAll = (name: string, what: string, server: Server, sent: (key: string) => Sent) => {
+    const run = (wanted: number) => () =>
+      load(server, (turn) => sent(keys[turn % wanted] ?? ""), Math.max(requests, wanted), CONNECTIONS);
+    const contestants = [
+      { who: `one ${what}`, run: run(1) },
+      { who: `${count} ${what}s`, run: run(count) },
+    ];
+    return contest(name, contestants, rounds, warmUps);
+  };
   return [
-    ...(await contest(
-      "hit: gzip, by number of keys",
-      [
-        { who: "one key", run: over(keylane, by, 1) },
-        { who: `${count} keys`, run: over(keylane, by, count) },
-      ],
-      rounds,
-      warmUps,
-    )),
-    ...(await contest(
-      "bare server: gzip, by number of answers",
-      [
-        { who: "one answer", run: over(bare, prepared, 1) },
-        { who: `${count} answers`, run: over(bare, prepared, count) },
-      ],
-      rounds,
-      warmUps,
-    )),
+    ...(await oneOrAll("hit: gzip, by number of keys", "key", keylane, by)),
+    ...(await oneOrAll("bare server: gzip, by number of answers", "answer", bare, prepared)),
   ];
 }
 
