@@ -1,7 +1,6 @@
 import { hash, randomBytes } from "node:crypto";
 import type { ExecutionContext } from "hono";
-import { HonoBase } from "hono/hono-base";
-import { RegExpRouter } from "hono/router/reg-exp-router";
+import { Hono } from "hono/tiny";
 import { cache } from "./cache.ts";
 import type { Settings } from "./config.ts";
 import { consolePage, type ConsoleFiles } from "./console.ts";
@@ -14,7 +13,7 @@ import { framesOf, type RequestLog } from "./log.ts";
 import { models } from "./models.ts";
 import { operations } from "./operations.ts";
 import { passthrough } from "./passthrough.ts";
-import type { Route } from "./paths.ts";
+import { USUAL_LISTS, type Route } from "./paths.ts";
 import type { Codecs } from "./representation.ts";
 import { requestIds } from "./request-id.ts";
 import { shared, type Shared } from "./shared.ts";
@@ -22,7 +21,7 @@ import type { Store, Vault } from "./store.ts";
 import { after, type Soon } from "./soon.ts";
 import { trouble } from "./trouble.ts";
 import { upstream, type Fetch } from "./upstream.ts";
-import { enter, type Arrival, type Visit, type VisitEnv } from "./visit.ts";
+import { enter, type Answer, type Arrival, type Visit, type VisitEnv } from "./visit.ts";
 
 /** All that differs between runtimes. */
 export interface Platform {
@@ -47,6 +46,8 @@ export interface Platform {
 export interface App {
   /** Answers at once where nothing has to be waited for. */
   fetch(request: Request, arrival: Arrival, context: ExecutionContext): Soon<Response>;
+  /** Answers a GET for a usual list that is held fresh; undefined for all else, faults among it: that is for `fetch`. */
+  held(arrival: Arrival): Answer | undefined;
   /** The answer to a request that never became one. */
   refuse(error: unknown): Response;
 }
@@ -84,9 +85,7 @@ export function keylane(settings: Settings, platform: Platform): App {
   const page = consolePage(platform.console, own.about);
 
   // The paths that tools type are many; paths.ts makes them one name each. HEAD goes where GET goes.
-  const hono = new HonoBase<VisitEnv>({
-    // It looks a path without parameters up, where others try each pattern.
-    router: new RegExpRouter(),
+  const hono = new Hono<VisitEnv>({
     getPath: (_request, options) => `/${options?.env?.route.room ?? "nowhere"}`,
   });
   hono.get("/models", list.list);
@@ -119,11 +118,22 @@ export function keylane(settings: Settings, platform: Platform): App {
     return answerOf(new KeylaneError(problem(500, "internal_error", message)), fields);
   }
 
-  function told(method: string, { route, requestId, seen }: Visit, status: number, ms: number): void {
+  function told(method: string, { route, requestId, seen }: Visit, status: number, startedAt: number): void {
+    const time = now();
+    const ms = time - startedAt;
     const { outcome, caller } = seen;
     const cache = outcome === undefined ? undefined : cacheWord(outcome);
     observe.answered(route.room, status, cache, ms);
-    log.request({ id: requestId, method, route: route.room, status, ms, cache, caller });
+    log.request({ time, id: requestId, method, route: route.room, status, ms, cache, caller });
+  }
+
+  function held(visit: Visit, at: number): Answer | undefined {
+    try {
+      return visit.route.room === "models" ? list.held(visit, at) : undefined;
+    } catch {
+      // What is wrong is found again where it can be answered.
+      return undefined;
+    }
   }
 
   function neighbours(): Shared | undefined {
@@ -139,11 +149,19 @@ export function keylane(settings: Settings, platform: Platform): App {
   return {
     fetch(request, arrival, context) {
       const startedAt = now();
-      const visit = enter(request, arrival, visitSettings);
+      const visit = enter(request.method, arrival, visitSettings);
       return after(hono.fetch(request, visit, context), (response) => {
-        told(request.method, visit, response.status, now() - startedAt);
+        told(request.method, visit, response.status, startedAt);
         return response;
       });
+    },
+    held(arrival) {
+      if (!USUAL_LISTS.has(arrival.target)) return undefined;
+      const startedAt = now();
+      const visit = enter("GET", arrival, visitSettings);
+      const answer = held(visit, startedAt);
+      if (answer !== undefined) told("GET", visit, answer.status, startedAt);
+      return answer;
     },
     refuse: (error) => errorAnswer(error, corsFields(settings.corsOrigins, null)),
   };

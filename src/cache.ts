@@ -37,6 +37,8 @@ export interface Found {
 export interface Cache {
   /** Answers a question, at once where what is held will do. Rejects with a KeylaneError, and never throws one. */
   find(question: Question): Soon<Found>;
+  /** Gives what is held where it is fresh `at` that instant and will do; undefined where there is more to do. */
+  fresh(key: CacheKey, directives: Directives, at: number): Found | undefined;
   /** Forgets everything held for a fingerprint; a flight under way cannot bring it back. */
   purge(fingerprint: Fingerprint): void;
   /** Forgets what is held for a fingerprint that a neighbour has purged; it may be asked for again at once. */
@@ -74,14 +76,20 @@ export function cache(
     return state === "stale-while-revalidate" ? refresh(question, usable) : ask(question, usable, "stale");
   }
 
+  function fresh(key: CacheKey, directives: Directives, at: number): Found | undefined {
+    const stored = store.get(key);
+    if (stored === undefined || directives.noStore || stateOf(stored, at) !== "fresh") return undefined;
+    return isTooOld(stored, directives, at) ? undefined : held(stored, undefined, at);
+  }
+
   async function look({ shared }: Question): Promise<Found> {
     const found = usableOf(await shared?.look());
     if (found === undefined) throw notCached();
     return held(found);
   }
 
-  function stateOf(list: StoredList | undefined): Freshness {
-    return list === undefined ? "expired" : freshness(age(list.storedAt, now()), lifetimesOf(list, settings));
+  function stateOf(list: StoredList | undefined, at = now()): Freshness {
+    return list === undefined ? "expired" : freshness(age(list.storedAt, at), lifetimesOf(list, settings));
   }
 
   function usableOf(list: StoredList | undefined): StoredList | undefined {
@@ -149,13 +157,13 @@ export function cache(
     return held(usable, "upstream-failed");
   }
 
-  function held(list: StoredList, detail?: "refreshing" | "upstream-failed"): Found {
-    const ttlMs = lifetimesOf(list, settings).maxAgeMs - age(list.storedAt, now());
+  function held(list: StoredList, detail?: "refreshing" | "upstream-failed", at = now()): Found {
+    const ttlMs = lifetimesOf(list, settings).maxAgeMs - age(list.storedAt, at);
     return { list, outcome: { by: "hit", ttlMs, ...(detail === undefined ? {} : { detail }) } };
   }
 
-  function isTooOld(list: StoredList, { noCache, maxAgeMs }: Directives): boolean {
-    const ageMs = age(list.storedAt, now());
+  function isTooOld(list: StoredList, { noCache, maxAgeMs }: Directives, at = now()): boolean {
+    const ageMs = age(list.storedAt, at);
     if (noCache || maxAgeMs === 0) return ageMs >= NO_CACHE_INTERVAL_MS;
     return maxAgeMs !== undefined && ageMs > maxAgeMs;
   }
@@ -167,6 +175,7 @@ export function cache(
 
   return {
     find,
+    fresh,
     forget,
     purge(fingerprint) {
       remembered.forget(fingerprint);

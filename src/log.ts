@@ -13,6 +13,8 @@ export interface Log {
 
 /** What the one line tells that each request has. Every text is plain: there is nothing in it to escape. */
 export interface RequestFields {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
   /** As requestIds() or a sane caller gave it. */
   readonly id: string;
   /** A token (RFC 9110 §9.1). */
@@ -30,9 +32,9 @@ export interface RequestLog extends Log {
   request(fields: RequestFields): void;
 }
 
-/** Makes a request's line, of level info and in pino's shape. `time` is in milliseconds since the epoch. */
-export function requestLine(time: number, fields: RequestFields): string {
-  const { id, method, route, status, ms, cache, caller } = fields;
+/** Makes a request's line, of level info and in pino's shape. */
+export function requestLine(fields: RequestFields): string {
+  const { time, id, method, route, status, ms, cache, caller } = fields;
   const ends = `${cache === undefined ? "" : `,"cache":"${cache}"`}${caller === undefined ? "" : `,"caller":"${caller}"`}`;
   return `{"level":"info","time":${time},"id":"${id}","method":"${method}","route":"${route}","status":${status},"ms":${ms}${ends},"msg":"request"}`;
 }
@@ -56,7 +58,7 @@ export function lineLog(level: LogLevel, now: () => number, write: (line: string
     warn: at("warn"),
     error: at("error"),
     request: (fields) => {
-      if (isTold) write(requestLine(now(), fields));
+      if (isTold) write(requestLine(fields));
     },
   };
 }

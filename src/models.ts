@@ -8,12 +8,13 @@ import { foreseen } from "./foreseen.ts";
 import { age, directives, type Directives } from "./freshness.ts";
 import { cacheStatus } from "./headers.ts";
 import type { Log } from "./log.ts";
-import { USUAL_LISTS, type ModelsRoute } from "./paths.ts";
+import { USUAL_LISTS } from "./paths.ts";
 import { cacheKey, listQuestion } from "./question.ts";
 import {
   isMatch,
   originalOf,
   preferredCoding,
+  readyOf,
   represent,
   USUAL_ENCODINGS,
   type Codecs,
@@ -27,7 +28,7 @@ import type { ListRequest, Upstream } from "./upstream.ts";
 import { after, type Soon } from "./soon.ts";
 import { trouble } from "./trouble.ts";
 import { within } from "./within.ts";
-import type { VisitEnv } from "./visit.ts";
+import type { Answer, Visit, VisitEnv } from "./visit.ts";
 
 export interface ModelsSettings {
   readonly settings: Pick<Settings, "modelsList" | "modelsShape" | "listTimeoutMs">;
@@ -42,8 +43,14 @@ export interface ModelsSettings {
   readonly log: Log;
 }
 
+/** The rooms' handlers, and the short road of a list that is fresh. */
+export interface Models extends Record<"list" | "purge", Handler<VisitEnv>> {
+  /** Answers where a list is held, fresh `at` that instant; undefined where there is more to do. Throws what `list` throws. */
+  held(visit: Visit, at: number): Answer | undefined;
+}
+
 /** The life of a list request: identify, look up or ask, shape, deliver. One model by id is a view of the same list. */
-export function models(room: ModelsSettings): Record<"list" | "purge", Handler<VisitEnv>> {
+export function models(room: ModelsSettings): Models {
   const { settings, cache, upstream, codecs, now } = room;
   const questionOf = foreseen(USUAL_LISTS.values(), (route) => listQuestion(route, settings));
   const codingOf = foreseen(USUAL_ENCODINGS, (field) => preferredCoding(field, codecs));
@@ -51,41 +58,63 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
 
   function list(c: Context<VisitEnv>): Soon<Response> {
     const visit = c.env;
-    const route = modelsRoute(c);
-    const { field } = visit.arrival;
-    const caller = identify(field("authorization"), field("x-api-key"));
-    const fingerprint = room.fingerprint(caller.credential);
-    visit.seen.caller = room.callerName(fingerprint);
-
-    const question = questionOf(route);
-    const origin = field("origin") ?? undefined;
-    const coding = codingOf(field("accept-encoding"));
-    const key = cacheKey(fingerprint, question, origin);
+    const { caller, name, question, origin, key, coding, directives, view } = read(visit);
     const request = { list: question.list, query: question.query, credential: caller.credential, origin };
-    const ask = asker(request, key, coding, visit.seen.caller);
-    const asked = directives(field("cache-control"));
+    const ask = asker(request, key, coding, name);
+    const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
     const found =
       caller.kind === "token"
-        ? askOnce(ask, asked, (work) => c.executionCtx.waitUntil(work))
+        ? askOnce(ask, directives, waitUntil)
         : cache.find({
             key,
-            directives: asked,
+            directives,
             ask,
-            waitUntil: (work) => c.executionCtx.waitUntil(work),
-            caller: visit.seen.caller,
+            waitUntil,
+            caller: name,
             shared: room.shared?.of(key, caller.credential),
           });
-    const view = { shape: question.shape, id: route.room === "model" ? route.id : undefined };
     return after(found, (found) => {
       visit.seen.outcome = found.outcome;
       const held = represent(found.list, view, coding, codecs);
-      if (!(held instanceof Promise)) return deliver(c, found, held);
+      if (!(held instanceof Promise)) return responseOf(deliver(visit, found, held));
       return held.then((made) => {
         cache.recount(key, found.list);
         if (made === undefined) throw modelNotFound();
-        return deliver(c, found, made);
+        return responseOf(deliver(visit, found, made));
       });
     });
+  }
+
+  function held(visit: Visit, at: number): Answer | undefined {
+    const { caller, key, coding, directives, view } = read(visit);
+    const found = caller.kind === "token" ? undefined : cache.fresh(key, directives, at);
+    if (found === undefined) return undefined;
+    const ready = readyOf(found.list, view, coding);
+    if (ready === undefined) return undefined;
+    visit.seen.outcome = found.outcome;
+    return deliver(visit, found, ready, at);
+  }
+
+  function read({ route, arrival, seen }: Visit) {
+    if (route.room !== "models" && route.room !== "model")
+      throw new TypeError(`Not a list route: ${route.room}`);
+    const { field } = arrival;
+    const caller = identify(field("authorization"), field("x-api-key"));
+    const fingerprint = room.fingerprint(caller.credential);
+    const name = room.callerName(fingerprint);
+    seen.caller = name;
+    const question = questionOf(route);
+    const origin = field("origin") ?? undefined;
+    return {
+      caller,
+      name,
+      question,
+      origin,
+      key: cacheKey(fingerprint, question, origin),
+      coding: codingOf(field("accept-encoding")),
+      directives: directives(field("cache-control")),
+      view: { shape: question.shape, id: route.room === "model" ? route.id : undefined },
+    };
   }
 
   function asker(request: ListRequest, { fingerprint }: CacheKey, coding: Coding, name: string) {
@@ -127,23 +156,26 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     }
   }
 
-  function deliver(c: Context<VisitEnv>, { list, outcome }: Found, representation: Representation): Response {
-    const headers: Record<string, string> = {
-      ...c.env.fields,
-      ETag: representation.etag,
+  function deliver(
+    visit: Visit,
+    { list, outcome }: Found,
+    { etag, coding, bytes }: Representation,
+    at = now(),
+  ): Answer {
+    const fields: Record<string, string> = {
+      ...visit.fields,
+      ETag: etag,
       "Cache-Control": "private, no-cache",
       Vary: "Authorization, X-API-Key, Origin, Accept-Encoding",
-      Age: String(Math.floor(age(list.storedAt, now()) / 1000)),
+      Age: String(Math.floor(age(list.storedAt, at) / 1000)),
       "Cache-Status": cacheStatus(outcome),
       "Content-Type": "application/json",
     };
-    const ifNoneMatch = c.env.arrival.field("if-none-match");
-    if (ifNoneMatch !== null && isMatch(ifNoneMatch, representation.etag)) {
-      return new Response(null, { status: 304, headers });
-    }
-    headers["Content-Length"] = String(representation.bytes.length);
-    if (representation.coding !== "identity") headers["Content-Encoding"] = representation.coding;
-    return new Response(representation.bytes, { status: 200, headers });
+    const ifNoneMatch = visit.arrival.field("if-none-match");
+    if (ifNoneMatch !== null && isMatch(ifNoneMatch, etag)) return { status: 304, fields, bytes: null };
+    fields["Content-Length"] = String(bytes.length);
+    if (coding !== "identity") fields["Content-Encoding"] = coding;
+    return { status: 200, fields, bytes };
   }
 
   async function purge(c: Context<VisitEnv>): Promise<Response> {
@@ -155,14 +187,11 @@ export function models(room: ModelsSettings): Record<"list" | "purge", Handler<V
     return new Response(null, { status: 204, headers: c.env.fields });
   }
 
-  return { list, purge };
+  return { list, held, purge };
 }
 
-function modelsRoute(c: Context<VisitEnv>): ModelsRoute {
-  const { route } = c.env;
-  if (route.room !== "models" && route.room !== "model")
-    throw new TypeError(`Not a list route: ${route.room}`);
-  return route;
+function responseOf({ status, fields, bytes }: Answer): Response {
+  return new Response(bytes, { status, headers: fields });
 }
 
 function modelNotFound(): KeylaneError {

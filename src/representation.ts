@@ -49,15 +49,18 @@ export async function originalOf(
   return { coding, bytes: await encoded(bytes, coding, codecs), etag: etagOf(bytes) };
 }
 
+/** Gives a view of a list in a coding where it is made already. */
+export function readyOf(list: StoredList, view: View, coding: Coding): Representation | undefined {
+  const held = heldOf(list, view, coding);
+  return held instanceof Promise ? undefined : held;
+}
+
 /** Gives a view of a list in a coding. It is made when first asked for, once for all who ask, and kept. */
 export function represent(list: StoredList, view: View, coding: Coding, codecs: Codecs): Held {
-  const isAsItCame = view.shape === "original" || list.isEmpty || (view.shape === "basic" && list.isBasic);
-  const isWhole = isAsItCame && view.id === undefined;
-  if (isWhole && list.original.coding === coding) return list.original;
-  const name = `${isWhole ? "original" : view.shape} ${coding} ${view.id ?? ""}`;
-  const held = list.views.get(name);
+  const held = heldOf(list, view, coding);
   if (held !== undefined) return held;
-  const making = make(list, isWhole ? undefined : view, coding, codecs).then(
+  const name = nameOf(list, view, coding);
+  const making = make(list, isWhole(list, view) ? undefined : view, coding, codecs).then(
     (made) => {
       if (made === undefined) list.views.delete(name);
       else list.views.set(name, made);
@@ -70,6 +73,21 @@ export function represent(list: StoredList, view: View, coding: Coding, codecs: 
   );
   list.views.set(name, making);
   return making;
+}
+
+function heldOf(list: StoredList, view: View, coding: Coding): Held | undefined {
+  if (list.original.coding === coding && isWhole(list, view)) return list.original;
+  return list.views.get(nameOf(list, view, coding));
+}
+
+function nameOf(list: StoredList, view: View, coding: Coding): string {
+  return `${isWhole(list, view) ? "original" : view.shape} ${coding} ${view.id ?? ""}`;
+}
+
+// The list as it came, every row of it.
+function isWhole(list: StoredList, { shape, id }: View): boolean {
+  if (id !== undefined) return false;
+  return shape === "original" || list.isEmpty || (shape === "basic" && list.isBasic);
 }
 
 /** Counts the bytes of all representations of a list. */

@@ -31,6 +31,13 @@ export interface Call {
  */
 export type Carry = (call: Call) => Promise<Response>;
 
+/** An answer for which nothing more has to be done. */
+export interface Answer {
+  readonly status: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly bytes: Uint8Array<ArrayBuffer> | null;
+}
+
 /** One request on its way through the rooms. */
 export interface Visit {
   readonly arrival: Arrival;
@@ -57,9 +64,9 @@ export interface VisitSettings {
 }
 
 /** Takes a request in: gives it an id, finds its route, and the fields that every answer of ours to it carries. */
-export function enter(request: Request, arrival: Arrival, settings: VisitSettings): Visit {
+export function enter(method: string, arrival: Arrival, settings: VisitSettings): Visit {
   const requestId = requestIdOf(arrival.field, settings.newId);
-  const found = routeOf(request.method, arrival, settings);
+  const found = routeOf(method, arrival, settings);
   const origin = arrival.field("origin");
   const cors = OWN_ROOMS.has(found.room) ? undefined : corsFields(settings.corsOrigins, origin);
   return { arrival, route: found, requestId, fields: { ...cors, "X-Request-Id": requestId }, seen: {} };

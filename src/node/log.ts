@@ -43,7 +43,7 @@ export function jsonLog(level: LogLevel): RequestLog {
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
     request: (fields) => {
-      if (isTold) requests.add(requestLine(Date.now(), fields));
+      if (isTold) requests.add(requestLine(fields));
     },
   };
 }

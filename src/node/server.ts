@@ -6,10 +6,9 @@ import { getRequestListener } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { App } from "../app.ts";
 import type { Settings } from "../config.ts";
-import { badRequest, methodNotAllowed, type KeylaneError } from "../errors.ts";
-import { combined } from "../headers.ts";
+import { badRequest, methodNotAllowed } from "../errors.ts";
 import { after, type Soon } from "../soon.ts";
-import type { Carry } from "../visit.ts";
+import { arrivalOf, faultOf, isPlain, type Carrying } from "./arrival.ts";
 import { connections } from "./connections.ts";
 import { malformed, writeRaw } from "./malformed.ts";
 
@@ -30,7 +29,7 @@ const DRAIN_STEP_MS = 25;
 export async function listen(
   app: App,
   settings: Settings,
-  carry: (incoming: IncomingMessage, outgoing: ServerResponse) => Carry,
+  carry: Carrying,
   drain: () => void,
 ): Promise<Running> {
   const background = new Set<Promise<unknown>>();
@@ -62,14 +61,9 @@ export async function listen(
   );
 
   function meet(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): Soon<Response> {
-    const fault = versionFault(incoming) ?? hostFault(incoming);
+    const fault = faultOf(incoming);
     if (fault !== undefined) return app.refuse(fault);
-    const arrival = {
-      target: incoming.url ?? "",
-      lines: () => incoming.rawHeaders,
-      field: (name: string) => combined(incoming.rawHeaders, name),
-      carry: carry(incoming, outgoing),
-    };
+    const arrival = arrivalOf(incoming, outgoing, carry);
     return after(app.fetch(request, arrival, context), (response) =>
       outgoing.headersSent ? RESPONSE_ALREADY_SENT : response,
     );
@@ -85,7 +79,21 @@ export async function listen(
       last.add(incoming.socket);
       outgoing.shouldKeepAlive = false;
     }
+    if (gaveHeld(incoming, outgoing)) return;
     Promise.resolve(respond(incoming, outgoing)).catch(() => outgoing.destroy());
+  }
+
+  // A list that is held goes without a Request, a Response and the promises between them (6 % of a hit).
+  function gaveHeld(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    if (incoming.method !== "GET" || isDraining || !isPlain(incoming)) return false;
+    try {
+      const held = app.held(arrivalOf(incoming, outgoing, carry));
+      if (held === undefined) return false;
+      outgoing.writeHead(held.status, held.fields).end(held.bytes);
+    } catch {
+      outgoing.destroy();
+    }
+    return true;
   }
 
   const server = createServer(
@@ -164,22 +172,6 @@ function isLast({ headers, httpVersion }: IncomingMessage): boolean {
   return (
     headers.upgrade !== undefined || (httpVersion === "1.0" && headers["transfer-encoding"] !== undefined)
   );
-}
-
-// Node's parser also takes 0.9 and 2.0, and reads them as if they were 1.0.
-function versionFault({ httpVersion }: IncomingMessage): KeylaneError | undefined {
-  if (httpVersion === "1.1" || httpVersion === "1.0") return undefined;
-  return badRequest("Send a request of HTTP/1.1.");
-}
-
-// RFC 9112 §3.2: a request of HTTP/1.1 has one Host, and a server must refuse any other number.
-function hostFault({ rawHeaders, httpVersion }: IncomingMessage): KeylaneError | undefined {
-  let hosts = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === "host") hosts++;
-  }
-  if (hosts === 1 || (hosts === 0 && httpVersion === "1.0")) return undefined;
-  return badRequest("Send one Host header.");
 }
 
 function urlOf(address: AddressInfo | string | null): string {

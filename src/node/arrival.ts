@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { badRequest, type KeylaneError } from "../errors.ts";
+import { combined } from "../headers.ts";
+import type { Arrival, Carry } from "../visit.ts";
+
+/** Makes the passthrough of one request. */
+export type Carrying = (incoming: IncomingMessage, outgoing: ServerResponse) => Carry;
+
+/** What Node knows of a request. */
+export function arrivalOf(incoming: IncomingMessage, outgoing: ServerResponse, carry: Carrying): Arrival {
+  return {
+    target: incoming.url ?? "",
+    lines: () => incoming.rawHeaders,
+    field: (name) => combined(incoming.rawHeaders, name),
+    carry: (call) => carry(incoming, outgoing)(call),
+  };
+}
+
+/** Gives what is wrong with a request that Node's parser lets through. */
+export function faultOf(incoming: IncomingMessage): KeylaneError | undefined {
+  return versionFault(incoming) ?? hostFault(incoming);
+}
+
+// Some of what a Request takes for a Host: its own check is a part of making one.
+const PLAIN_HOST = /^[a-z\d.-]+(?::[1-5]?[1-9]\d{3})?$/;
+
+/** Says whether a request is sound, whatever else may look at it. */
+export function isPlain(incoming: IncomingMessage): boolean {
+  return PLAIN_HOST.test(incoming.headers.host ?? "") && faultOf(incoming) === undefined;
+}
+
+// Node's parser also takes 0.9 and 2.0, and reads them as if they were 1.0.
+function versionFault({ httpVersion }: IncomingMessage): KeylaneError | undefined {
+  if (httpVersion === "1.1" || httpVersion === "1.0") return undefined;
+  return badRequest("Send a request of HTTP/1.1.");
+}
+
+// RFC 9112 §3.2: a request of HTTP/1.1 has one Host, and a server must refuse any other number.
+function hostFault({ rawHeaders, httpVersion }: IncomingMessage): KeylaneError | undefined {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === "host") hosts++;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion === "1.0")) return undefined;
+  return badRequest("Send one Host header.");
+}
