@@ -26,16 +26,10 @@ const CASES: Readonly<Record<string, (scene: Scene) => Promise<Row[]>>> = {
   starts,
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { short: { type: "boolean", default: false }, json: { type: "string" } },
-});
+const { values, positionals } = words();
 const names = positionals.length === 0 ? Object.keys(CASES) : positionals;
 const unknown = names.filter((name) => !(name in CASES));
-if (unknown.length > 0) {
-  console.error(`No case is named ${unknown.join(", ")}: choose of ${Object.keys(CASES).join(", ")}.`);
-  process.exit(1);
-}
+if (unknown.length > 0) refuse(`No case is named ${unknown.join(", ")}.`);
 
 // So that what was started is stopped also where the run is ended early.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
@@ -44,8 +38,26 @@ const cores = pinLoad();
 const rows: Row[] = [];
 for (const name of names) {
   const measured = await inScene(values.short ? SHORT : FULL, async (scene) => CASES[name]?.(scene) ?? []);
-  console.log(`${name} (${cores})\n${table(measured)}\n`);
+  const scale = values.short ? "; short: the figures mean nothing" : "";
+  console.log(`${name} (${cores}${scale})\n${table(measured)}\n`);
   rows.push(...measured);
 }
 if (values.json !== undefined)
   await writeFile(values.json, `${JSON.stringify({ cores, rows }, undefined, 2)}\n`);
+
+function words() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { short: { type: "boolean", default: false }, json: { type: "string" } },
+    });
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error);
+    return refuse(`${fault}\nnpm run bench -- [CASE…] [--short] [--json FILE]`);
+  }
+}
+
+function refuse(message: string): never {
+  console.error(`${message}\nThe cases: ${Object.keys(CASES).join(", ")}`);
+  process.exit(1);
+}

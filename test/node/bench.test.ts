@@ -47,6 +47,14 @@ test("a case that the bench does not know is refused with the names of those it 
   await expect(refused).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("hits, misses") });
 });
 
+test("an option that the bench does not know is refused with those it knows", async () => {
+  const refused = run(process.execPath, ["test/bench/bench.ts", "--shrt"], { cwd: root });
+  await expect(refused).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/--shrt[^]*--short/),
+  });
+});
+
 async function benched(name: string): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-bench-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
