@@ -47,7 +47,7 @@ export interface App {
   /** Answers at once where nothing has to be waited for. */
   fetch(request: Request, arrival: Arrival, context: ExecutionContext): Soon<Response>;
   /** Answers a GET for a usual list that is held fresh; undefined for all else, faults among it: that is for `fetch`. */
-  held(arrival: Arrival): Answer | undefined;
+  fresh(arrival: Arrival): Answer | undefined;
   /** The answer to a request that never became one. */
   refuse(error: unknown): Response;
 }
@@ -112,10 +112,14 @@ export function keylane(settings: Settings, platform: Platform): App {
 
   function errorAnswer(error: unknown, fields: Fields): Response {
     if (error instanceof KeylaneError) return answerOf(error, fields);
-    const at = framesOf(error);
-    unforeseen.failed(at, { at });
+    note(error);
     const message = "Keylane had an error of its own: try again, and look into its log.";
     return answerOf(new KeylaneError(problem(500, "internal_error", message)), fields);
+  }
+
+  function note(error: unknown): void {
+    const at = framesOf(error);
+    unforeseen.failed(at, { at });
   }
 
   function told(method: string, { route, requestId, seen }: Visit, status: number, startedAt: number): void {
@@ -127,11 +131,12 @@ export function keylane(settings: Settings, platform: Platform): App {
     log.request({ time, id: requestId, method, route: route.room, status, ms, cache, caller });
   }
 
-  function held(visit: Visit, at: number): Answer | undefined {
+  function fresh(visit: Visit, at: number): Answer | undefined {
     try {
-      return visit.route.room === "models" ? list.held(visit, at) : undefined;
-    } catch {
-      // What is wrong is found again where it can be answered.
+      return visit.route.room === "models" ? list.fresh(visit, at) : undefined;
+    } catch (error) {
+      // What is wrong with the request is found again where it can be answered.
+      if (!(error instanceof KeylaneError)) note(error);
       return undefined;
     }
   }
@@ -155,11 +160,11 @@ export function keylane(settings: Settings, platform: Platform): App {
         return response;
       });
     },
-    held(arrival) {
+    fresh(arrival) {
       if (!USUAL_LISTS.has(arrival.target)) return undefined;
       const startedAt = now();
       const visit = enter("GET", arrival, visitSettings);
-      const answer = held(visit, startedAt);
+      const answer = fresh(visit, startedAt);
       if (answer !== undefined) told("GET", visit, answer.status, startedAt);
       return answer;
     },

@@ -65,21 +65,22 @@ export function cache(
 
   function find(question: Question): Soon<Found> {
     const { key, directives } = question;
+    const at = now();
     const stored = store.get(key);
-    const state = stateOf(stored);
+    const found = freshOf(stored, directives, at);
+    if (found !== undefined) return found;
+    const state = stateOf(stored, at);
     const usable = state === "expired" ? undefined : stored;
     if (directives.onlyIfCached) return usable === undefined ? look(question) : held(usable);
     if (directives.noStore) return ask(question, usable, "request");
     if (usable === undefined) return ask(question, undefined, stored === undefined ? "uri-miss" : "stale");
-    if (isTooOld(usable, directives)) return ask(question, usable, "request");
-    if (state === "fresh") return held(usable);
+    if (isTooOld(usable, directives, at)) return ask(question, usable, "request");
     return state === "stale-while-revalidate" ? refresh(question, usable) : ask(question, usable, "stale");
   }
 
-  function fresh(key: CacheKey, directives: Directives, at: number): Found | undefined {
-    const stored = store.get(key);
-    if (stored === undefined || directives.noStore || stateOf(stored, at) !== "fresh") return undefined;
-    return isTooOld(stored, directives, at) ? undefined : held(stored, undefined, at);
+  function freshOf(list: StoredList | undefined, directives: Directives, at: number): Found | undefined {
+    if (list === undefined || directives.noStore || stateOf(list, at) !== "fresh") return undefined;
+    return isTooOld(list, directives, at) ? undefined : held(list, undefined, at);
   }
 
   async function look({ shared }: Question): Promise<Found> {
@@ -175,7 +176,7 @@ export function cache(
 
   return {
     find,
-    fresh,
+    fresh: (key, directives, at) => freshOf(store.get(key), directives, at),
     forget,
     purge(fingerprint) {
       remembered.forget(fingerprint);

@@ -43,10 +43,13 @@ export interface ModelsSettings {
   readonly log: Log;
 }
 
-/** The rooms' handlers, and the short road of a list that is fresh. */
+/** The room's handlers, and a shorter way for what needs no waiting. */
 export interface Models extends Record<"list" | "purge", Handler<VisitEnv>> {
-  /** Answers where a list is held, fresh `at` that instant; undefined where there is more to do. Throws what `list` throws. */
-  held(visit: Visit, at: number): Answer | undefined;
+  /**
+   * Answers where a list is held that is fresh `at` that instant, in a representation that is made already; undefined
+   * where there is more to do. Throws a KeylaneError where it is not clear whose list is meant.
+   */
+  fresh(visit: Visit, at: number): Answer | undefined;
 }
 
 /** The life of a list request: identify, look up or ask, shape, deliver. One model by id is a view of the same list. */
@@ -58,8 +61,7 @@ export function models(room: ModelsSettings): Models {
 
   function list(c: Context<VisitEnv>): Soon<Response> {
     const visit = c.env;
-    const { caller, name, question, origin, key, coding, directives, view } = read(visit);
-    const request = { list: question.list, query: question.query, credential: caller.credential, origin };
+    const { caller, name, request, key, coding, directives, view } = read(visit);
     const ask = asker(request, key, coding, name);
     const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
     const found =
@@ -85,9 +87,10 @@ export function models(room: ModelsSettings): Models {
     });
   }
 
-  function held(visit: Visit, at: number): Answer | undefined {
-    const { caller, key, coding, directives, view } = read(visit);
-    const found = caller.kind === "token" ? undefined : cache.fresh(key, directives, at);
+  function fresh(visit: Visit, at: number): Answer | undefined {
+    const { key, coding, directives, view } = read(visit);
+    // Of a token nothing is ever stored.
+    const found = cache.fresh(key, directives, at);
     if (found === undefined) return undefined;
     const ready = readyOf(found.list, view, coding);
     if (ready === undefined) return undefined;
@@ -95,21 +98,18 @@ export function models(room: ModelsSettings): Models {
     return deliver(visit, found, ready, at);
   }
 
-  function read({ route, arrival, seen }: Visit) {
+  function read({ route, arrival: { field }, seen }: Visit) {
     if (route.room !== "models" && route.room !== "model")
       throw new TypeError(`Not a list route: ${route.room}`);
-    const { field } = arrival;
     const caller = identify(field("authorization"), field("x-api-key"));
     const fingerprint = room.fingerprint(caller.credential);
-    const name = room.callerName(fingerprint);
-    seen.caller = name;
+    seen.caller = room.callerName(fingerprint);
     const question = questionOf(route);
     const origin = field("origin") ?? undefined;
     return {
       caller,
-      name,
-      question,
-      origin,
+      name: seen.caller,
+      request: { list: question.list, query: question.query, credential: caller.credential, origin },
       key: cacheKey(fingerprint, question, origin),
       coding: codingOf(field("accept-encoding")),
       directives: directives(field("cache-control")),
@@ -187,7 +187,7 @@ export function models(room: ModelsSettings): Models {
     return new Response(null, { status: 204, headers: c.env.fields });
   }
 
-  return { list, held, purge };
+  return { list, fresh, purge };
 }
 
 function responseOf({ status, fields, bytes }: Answer): Response {

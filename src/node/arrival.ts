@@ -21,10 +21,10 @@ export function faultOf(incoming: IncomingMessage): KeylaneError | undefined {
   return versionFault(incoming) ?? hostFault(incoming);
 }
 
-// Some of what a Request takes for a Host: its own check is a part of making one.
-const PLAIN_HOST = /^[a-z\d.-]+(?::[1-5]?[1-9]\d{3})?$/;
+// Names and ports that any program reads alike; a Request, whose making checks a Host, takes more.
+const PLAIN_HOST = /^[a-z\d.-]+(?::[1-9]\d{3}|:[1-5]\d{4})?$/;
 
-/** Says whether a request is sound, whatever else may look at it. */
+/** Says of a request that there is nothing to ask about its version and Host: what is not plain may yet be sound. */
 export function isPlain(incoming: IncomingMessage): boolean {
   return PLAIN_HOST.test(incoming.headers.host ?? "") && faultOf(incoming) === undefined;
 }

@@ -79,17 +79,17 @@ export async function listen(
       last.add(incoming.socket);
       outgoing.shouldKeepAlive = false;
     }
-    if (gaveHeld(incoming, outgoing)) return;
+    if (gaveFresh(incoming, outgoing)) return;
     Promise.resolve(respond(incoming, outgoing)).catch(() => outgoing.destroy());
   }
 
-  // A list that is held goes without a Request, a Response and the promises between them (6 % of a hit).
-  function gaveHeld(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
-    if (incoming.method !== "GET" || isDraining || !isPlain(incoming)) return false;
+  // A list that is held fresh goes without a Request, a Response and the promises between them (6 % of a hit).
+  function gaveFresh(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    if (isDraining || incoming.method !== "GET" || !isPlain(incoming)) return false;
     try {
-      const held = app.held(arrivalOf(incoming, outgoing, carry));
-      if (held === undefined) return false;
-      outgoing.writeHead(held.status, held.fields).end(held.bytes);
+      const fresh = app.fresh(arrivalOf(incoming, outgoing, carry));
+      if (fresh === undefined) return false;
+      outgoing.writeHead(fresh.status, fresh.fields).end(fresh.bytes);
     } catch {
       outgoing.destroy();
     }

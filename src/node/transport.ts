@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { badRequest, KeylaneError, problem } from "../errors.ts";
 import type { FieldLines } from "../headers.ts";
-import type { Call, Carry } from "../visit.ts";
+import type { Call } from "../visit.ts";
+import type { Carrying } from "./arrival.ts";
 import { bodyOf, wholeBody } from "./body.ts";
 import { compressed, isCompressible } from "./uploads.ts";
 
@@ -22,7 +23,7 @@ export interface TransportSettings {
 export function transport(
   dispatcher: Dispatcher,
   { passthroughUrl, passthroughTimeoutMs, maxBodyBytes, compressUploads }: TransportSettings,
-): (incoming: IncomingMessage, outgoing: ServerResponse) => Carry {
+): Carrying {
   const { origin, pathname } = new URL(passthroughUrl);
   const basePath = pathname === "/" ? "" : pathname;
 

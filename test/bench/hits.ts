@@ -9,7 +9,7 @@ import type { Scene } from "./scene.ts";
 
 const KEY = "key-for-the-bench";
 const CONNECTIONS = 4;
-// Callers do not come in the order in which their lists were stored, and what lies next is fetched beforehand. A prime.
+// A prime: callers do not come in the order in which their lists were stored, and a processor fetches what lies next.
 const STRIDE = 769;
 const DETAILED = "/v1/models?detailed=true";
 const keyFields = { authorization: `Bearer ${KEY}` };
@@ -71,7 +71,7 @@ async function over(scene: Scene, models: ReturnType<typeof bundledCatalogue>, s
   }
 }
 
-/** The same hits, asked by one key and by the largest number of keys in turn; the bare server shows what memory costs. */
+/** The same hits, asked by one key and by the largest number of keys in no order; the bare server shows what memory costs. */
 async function manyKeys(scene: Scene): Promise<Row[]> {
   const count = scene.extent.keys.at(-1) ?? 1;
   const { requests, rounds, warmUps } = scene.extent;

@@ -6,37 +6,50 @@ import { lineLog } from "../../src/log.ts";
 import { codecs } from "../../src/node/codecs.ts";
 import { after } from "../../src/soon.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import type { Arrival } from "../../src/visit.ts";
 
 const LIST = { object: "list", data: [{ id: "m", object: "model", created: 1, owned_by: "x" }] };
+
+function asking(fields: Record<string, string> = {}) {
+  const headers = { Authorization: "Bearer key-of-a", "Accept-Encoding": "gzip", ...fields };
+  const request = new Request("http://localhost/v1/models", { headers });
+  const arrival = {
+    target: "/v1/models",
+    lines: () => [],
+    field: (name: string) => request.headers.get(name),
+    carry: () => Promise.reject(new Error("none")),
+  };
+  return { request, arrival };
+}
 
 describe("a stored list", () => {
   const context = { waitUntil() {}, passThroughOnException() {}, props: {} };
 
   function program() {
     let now = 0;
+    const lines: string[] = [];
     const app = keylane(settings({ MAX_AGE: "1m" }), {
       store: memoryStore(2 ** 20),
       fetch: async () => Response.json(LIST),
       codecs,
       console: new Map(),
       now: () => now,
-      log: lineLog("silent", Date.now, () => {}),
+      log: lineLog(
+        "info",
+        () => now,
+        (line) => lines.push(line),
+      ),
       observe: unobserved,
       nextTurn: async () => {},
       isDraining: () => false,
     });
-    const ask = (fields: Record<string, string> = {}) => {
-      const headers = { Authorization: "Bearer key-of-a", "Accept-Encoding": "gzip", ...fields };
-      const request = new Request("http://localhost/v1/models", { headers });
-      const arrival = {
-        target: "/v1/models",
-        lines: () => [],
-        field: (name: string) => request.headers.get(name),
-        carry: () => Promise.reject(new Error("none")),
-      };
+    const ask = (fields?: Record<string, string>) => {
+      const { request, arrival } = asking(fields);
       return app.fetch(request, arrival, context);
     };
-    return { ask, wait: (ms: number) => (now += ms) };
+    const fresh = (fields?: Record<string, string>, more?: Partial<Arrival>) =>
+      app.fresh({ ...asking(fields).arrival, ...more });
+    return { ask, fresh, lines, wait: (ms: number) => (now += ms) };
   }
 
   test("is answered in the turn in which it is asked for, as is a 304, and a stale one before its refresh", async () => {
@@ -55,6 +68,50 @@ describe("a stored list", () => {
     const stale = ask();
     expect(stale).toBeInstanceOf(Response);
     expect((await stale).headers.get("Cache-Status")).toContain("detail=refreshing");
+  });
+
+  test("is given without a Request while it is fresh, to whom it belongs, as it would be with one", async () => {
+    const { ask, fresh, wait } = program();
+    expect(fresh()).toBeUndefined();
+    await ask();
+    const hit = await ask();
+    const answer = fresh({ "X-Request-Id": hit.headers.get("X-Request-Id") ?? "" });
+    expect(answer?.status).toBe(200);
+    expect([...new Headers(answer?.fields)]).toEqual([...hit.headers]);
+    expect(answer?.bytes).toEqual(Buffer.from(await hit.arrayBuffer()));
+    expect(fresh({ "If-None-Match": answer?.fields["ETag"] ?? "" })).toMatchObject({
+      status: 304,
+      bytes: null,
+    });
+
+    expect(fresh({ Authorization: "Bearer key-of-b" })).toBeUndefined();
+    expect(fresh({ Authorization: "Bearer" })).toBeUndefined();
+    expect(fresh({ "Cache-Control": "no-store" })).toBeUndefined();
+    expect(fresh({ "Accept-Encoding": "br" })).toBeUndefined();
+    expect(fresh({}, { target: "/v1/models/m" })).toBeUndefined();
+    wait(59_999);
+    expect(fresh()?.fields).toMatchObject({ Age: "59" });
+    wait(1);
+    expect(fresh()).toBeUndefined();
+  });
+
+  test("is left to the usual road where its own is broken, and the fault is told", async () => {
+    const { ask, fresh, lines } = program();
+    await ask();
+    const sent = new Map([
+      ["authorization", "Bearer key-of-a"],
+      ["accept-encoding", "gzip"],
+    ]);
+    const broken = (name: string) => {
+      if (name === "if-none-match") throw new RangeError("secret");
+      return sent.get(name) ?? null;
+    };
+    expect(fresh({}, { field: broken })).toBeUndefined();
+    expect(lines.at(-1)).toContain('"msg":"unforeseen error"');
+    expect(lines.join()).not.toContain("secret");
+    const { length } = lines;
+    expect(fresh({ Authorization: "Bearer" })).toBeUndefined();
+    expect(lines).toHaveLength(length);
   });
 
   test("is Node's to send as it is: a Buffer with bytes of its own", async () => {

@@ -133,7 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "a view is kept without its shape",
     "representation.ts",
-    '${isWhole ? "original" : view.shape}',
+    '${isWhole(list, view) ? "original" : view.shape}',
     "view",
   ),
   mutant("304 is for everyone", "representation.ts", 'ifNoneMatch.trim() === "*"', "true"),

@@ -93,7 +93,7 @@ async function standing(source: Record<string, string>) {
 describe("a held list is answered as any other", () => {
   test.for<readonly [string, Record<string, string>]>([
     ["by default", {}],
-    ["where pages of one origin are let in", { CORS_ORIGINS: "https://tool.example" }],
+    ["where pages of one origin are let in", { CORS_ORIGIN: "https://tool.example" }],
     ["where the shape is set", { MODELS_SHAPE: "basic" }],
     ["where hosts are set", { ALLOWED_HOSTS: "keylane" }],
     ["where only others' hosts are set", { ALLOWED_HOSTS: "elsewhere" }],
@@ -142,26 +142,31 @@ const whole = () => ({ status: 200, fields: { "Content-Length": "4" }, bytes: BY
 const broken = () => ({ status: 200, fields: { "X-Broken": "\n" }, bytes: null });
 const carry = () => () => Promise.reject(new Error("nothing passes through here"));
 
-/** Sends a request to an app that holds everything, and gives all that is said to it before the connection ends. */
-async function saidTo(request: string, held: App["held"] = whole): Promise<string> {
+/** A connection to an app that holds everything. */
+async function before(fresh: App["fresh"], DRAIN_TIMEOUT = "1ms") {
   const app: App = {
-    held,
+    fresh,
     fetch: () => new Response("made"),
     refuse: () => new Response("refused", { status: 400 }),
   };
-  const running = await listen(app, settings({ PORT: "0", DRAIN_TIMEOUT: "1ms" }), carry, () => {});
-  onTestFinished(() => void running.stop());
-  const { say, ended, heard } = await connection(running.url);
+  const running = await listen(app, settings({ PORT: "0", DRAIN_TIMEOUT }), carry, () => {});
+  onTestFinished(async () => void (await running.stop()));
+  return { running, ...(await connection(running.url)) };
+}
+
+/** Sends one request, and gives all that is said to it before the connection ends. */
+async function saidTo(request: string, fresh: App["fresh"] = whole): Promise<string> {
+  const { say, ended, heard } = await before(fresh);
   say(`${request}\nConnection: close\n\n`);
   await ended;
   return heard();
 }
 
-describe("the road of held lists", () => {
+describe("the road of fresh lists", () => {
   test.for<readonly [string, string, RegExp]>([
     ["a name and a port", "GET / HTTP/1.1\nHost: localhost:8787", /200 OK[^]*held$/],
     ["an address", "GET / HTTP/1.1\nHost: 127.0.0.1", /200 OK[^]*held$/],
-    ["a long port", "GET / HTTP/1.1\nHost: a.example:12345", /200 OK[^]*held$/],
+    ["a long port", "GET / HTTP/1.1\nHost: a.example:40123", /200 OK[^]*held$/],
     ["another method", "POST / HTTP/1.1\nHost: a\nContent-Length: 0", /200 OK[^]*made$/],
     ["HEAD", "HEAD / HTTP/1.1\nHost: a", /200 OK[^]*\r\n\r\n$/],
     ["capitals", "GET / HTTP/1.1\nHost: A", /200 OK[^]*made$/],
@@ -178,5 +183,16 @@ describe("the road of held lists", () => {
 
   test("is no way to end the program: an answer that cannot be written closes the connection", async () => {
     expect(await saidTo("GET / HTTP/1.1\nHost: a", broken)).toBe("");
+  });
+
+  test("is closed while the program stops", async () => {
+    const { running, say, until, ended, heard } = await before(whole, "5s");
+    say("GET / HTTP/1.1\nHost: a\n\n");
+    await until(/held$/);
+    const stopped = running.stop();
+    say("GET / HTTP/1.1\nHost: a\n\n");
+    await ended;
+    expect(heard()).toMatch(/held[^]*Connection: close\r\n[^]*made$/i);
+    expect(await stopped).toBe(true);
   });
 });
