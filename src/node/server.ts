@@ -72,13 +72,22 @@ export async function listen(
   // A connection on which nothing more is read as a request.
   const last = new WeakSet<Socket>();
 
-  // The adapter's own failures are its caller's; unheard, one would end the process.
-  function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    if (last.has(incoming.socket)) return;
+  // Says whether it is read as a request.
+  function isHeard(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    if (last.has(incoming.socket)) return false;
     if (isLast(incoming)) {
       last.add(incoming.socket);
       outgoing.shouldKeepAlive = false;
     }
+    return true;
+  }
+
+  function hear(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    if (isHeard(incoming, outgoing)) answer(incoming, outgoing);
+  }
+
+  // The adapter's own failures are its caller's; unheard, one would end the process.
+  function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
     if (gaveFresh(incoming, outgoing)) return;
     Promise.resolve(respond(incoming, outgoing)).catch(() => outgoing.destroy());
   }
@@ -108,16 +117,22 @@ export async function listen(
       // A request without a body is over at once, instead of being a stream that nobody reads (8 % of a hit).
       optimizeEmptyRequests: true,
     },
-    answer,
+    hear,
   );
   const open = connections(server, settings.headersTimeoutMs);
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    // A body that will be refused need not be sent at all.
-    if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
-    answer(incoming, outgoing);
+    if (!isHeard(incoming, outgoing)) return;
+    const goOn = () => {
+      // A body that will be refused need not be sent at all.
+      if (Number(incoming.headers["content-length"] ?? 0) <= settings.maxBodyBytes) outgoing.writeContinue();
+      answer(incoming, outgoing);
+    };
+    // While the answers before this one are written, Node would put the line into the middle of it.
+    if (outgoing.socket === null) outgoing.once("socket", goOn);
+    else goOn();
   });
   // RFC 9110 §10.1.1: an expectation nobody knows may be refused; what asks for an answer gets one.
-  server.on("checkExpectation", answer);
+  server.on("checkExpectation", hear);
   server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
     // Node has let go of this socket: its errors are nobody's, and a stop would wait for it for ever.
     socket.on("error", () => {});

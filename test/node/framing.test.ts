@@ -3,8 +3,6 @@ import { connection } from "../support/connection.ts";
 import { rawUpstream } from "../support/raw-upstream.ts";
 import { ALICE, scene } from "../support/scene.ts";
 
-const CONTINUE = /^HTTP\/1\.1 100 Continue\r\n\r\n/;
-
 async function open(settings: Record<string, string> = {}) {
   const { nano, keylane } = await scene(settings);
   return { nano, keylane, ...(await connection(keylane.url)) };
@@ -29,24 +27,6 @@ async function refusal(request: string, settings: Record<string, string> = {}) {
   const error = answer?.body === "" ? undefined : JSON.parse(answer?.body ?? "").error;
   return { status: answer?.status, code: error?.code as unknown, head: answer?.head ?? "" };
 }
-
-describe("Expect: 100-continue", () => {
-  test("is answered before the body is sent, and does not go up", async () => {
-    const { say, until, nano } = await open();
-    say("POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 4\n\n");
-    await until(CONTINUE);
-    say("body");
-    await until(/200 OK[^]*body/);
-    expect(nano.seen[0]?.headers).not.toHaveProperty("expect");
-  });
-
-  test("is answered 413, and never 100, for a body over MAX_BODY_SIZE", async () => {
-    const { say, until, nano } = await open({ MAX_BODY_SIZE: "1KB" });
-    say("POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 1025\n\n");
-    expect(await until(/body_too_large/)).toMatch(/^HTTP\/1\.1 413 /);
-    expect(nano.seen).toHaveLength(0);
-  });
-});
 
 describe("a request that is not good HTTP is refused in OpenAI's shape", () => {
   const authorization = `Authorization: Bearer ${ALICE}\n`;
