@@ -3,6 +3,8 @@ export type Figures = Readonly<Record<string, number>>;
 
 export interface Contestant {
   readonly who: string;
+  /** Whom it is compared with: the first, unless told. */
+  readonly over?: string;
   readonly run: () => Promise<Figures>;
 }
 
@@ -14,14 +16,14 @@ export interface Row {
   readonly median: number;
   /** The least disturbed round: the figure to read on a busy machine. */
   readonly best: number;
-  /** The median of each round over that of the first contestant in the same round; and best over best. */
+  /** The median of each round over that of whom it is compared with in the same round; and best over best. */
   readonly ratio: number | undefined;
   readonly bestRatio: number | undefined;
 }
 
 /**
  * Has all contestants run in turn, round after round, so that what disturbs the machine disturbs them alike. Rounds to
- * warm up are not counted. The first contestant is what the others are compared with.
+ * warm up are not counted.
  */
 export async function contest(
   name: string,
@@ -38,11 +40,11 @@ export async function contest(
       }
     }
   }
-  return contestants.flatMap(({ who }, index) =>
+  return contestants.flatMap(({ who, over = contestants[0]?.who }, index) =>
     [...(measured[index] ?? [])].map(([unit, figures]) => {
-      const first = measured[0]?.get(unit) ?? [];
+      const first = measured[contestants.findIndex((one) => one.who === over)]?.get(unit) ?? [];
       const [middle, least] = [median(figures), Math.min(...figures)];
-      const isFirst = index === 0 || first.length === 0;
+      const isFirst = who === over || first.length === 0;
       return {
         case: name,
         who,

@@ -13,7 +13,7 @@ if (!isNginxHere) console.warn("Skipped: a bench beside nginx, which is not inst
 
 // Not `starts`: it builds the package and bundles the Worker, which .ci/run does besides.
 test.each([
-  ["hits", ["bare server", "keylane", "one key", "20 keys"]],
+  ["hits", ["bare server", "keylane", "keylane, one key", "keylane, 20 keys", "bare server, 20 answers"]],
   ["misses", ["upstream, asked directly", "keylane"]],
   ["calls", ["bare pipe", "keylane", "no proxy"]],
   ["streams", ["no proxy", "bare pipe", "keylane"]],
