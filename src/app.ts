@@ -131,16 +131,6 @@ export function keylane(settings: Settings, platform: Platform): App {
     log.request({ time, id: requestId, method, route: route.room, status, ms, cache, caller });
   }
 
-  function fresh(visit: Visit, at: number): Answer | undefined {
-    try {
-      return visit.route.room === "models" ? list.fresh(visit, at) : undefined;
-    } catch (error) {
-      // What is wrong with the request is found again where it can be answered.
-      if (!(error instanceof KeylaneError)) note(error);
-      return undefined;
-    }
-  }
-
   function neighbours(): Shared | undefined {
     const { vault, codecs } = platform;
     if (vault === undefined || settings.cacheSecret === undefined) return undefined;
@@ -164,9 +154,16 @@ export function keylane(settings: Settings, platform: Platform): App {
       if (!USUAL_LISTS.has(arrival.target)) return undefined;
       const startedAt = now();
       const visit = enter("GET", arrival, visitSettings);
-      const answer = fresh(visit, startedAt);
-      if (answer !== undefined) told("GET", visit, answer.status, startedAt);
-      return answer;
+      if (visit.route.room !== "models") return undefined;
+      try {
+        const answer = list.fresh(visit, startedAt);
+        if (answer !== undefined) told("GET", visit, answer.status, startedAt);
+        return answer;
+      } catch (error) {
+        // What is wrong with the request is found again where it can be answered.
+        if (!(error instanceof KeylaneError)) note(error);
+        return undefined;
+      }
     },
     refuse: (error) => errorAnswer(error, corsFields(settings.corsOrigins, null)),
   };

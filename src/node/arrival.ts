@@ -12,7 +12,7 @@ export function arrivalOf(incoming: IncomingMessage, outgoing: ServerResponse, c
     target: incoming.url ?? "",
     lines: () => incoming.rawHeaders,
     field: (name) => combined(incoming.rawHeaders, name),
-    carry: (call) => carry(incoming, outgoing)(call),
+    carry: carry(incoming, outgoing),
   };
 }
 
@@ -22,7 +22,7 @@ export function faultOf(incoming: IncomingMessage): KeylaneError | undefined {
 }
 
 // Names and ports that any program reads alike; a Request, whose making checks a Host, takes more.
-const PLAIN_HOST = /^[a-z\d.-]+(?::[1-9]\d{3}|:[1-5]\d{4})?$/;
+const PLAIN_HOST = /^[a-z\d._-]+(?::[1-9]\d{3}|:[1-5]\d{4})?$/;
 
 /** Says of a request that there is nothing to ask about its version and Host: what is not plain may yet be sound. */
 export function isPlain(incoming: IncomingMessage): boolean {

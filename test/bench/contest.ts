@@ -42,19 +42,19 @@ export async function contest(
   }
   return contestants.flatMap(({ who, over = contestants[0]?.who }, index) =>
     [...(measured[index] ?? [])].map(([unit, figures]) => {
-      const first = measured[contestants.findIndex((one) => one.who === over)]?.get(unit) ?? [];
+      const base = measured[contestants.findIndex((one) => one.who === over)]?.get(unit) ?? [];
       const [middle, least] = [median(figures), Math.min(...figures)];
-      const isFirst = who === over || first.length === 0;
+      const isAlone = who === over || base.length === 0;
       return {
         case: name,
         who,
         unit,
         median: middle,
         best: least,
-        ratio: isFirst
+        ratio: isAlone
           ? undefined
-          : median(figures.map((figure, round) => figure / (first[round] ?? Number.NaN))),
-        bestRatio: isFirst ? undefined : least / Math.min(...first),
+          : median(figures.map((figure, round) => figure / (base[round] ?? Number.NaN))),
+        bestRatio: isAlone ? undefined : least / Math.min(...base),
       };
     }),
   );

@@ -165,6 +165,7 @@ async function saidTo(request: string, fresh: App["fresh"] = whole): Promise<str
 describe("the road of fresh lists", () => {
   test.for<readonly [string, string, RegExp]>([
     ["a name and a port", "GET / HTTP/1.1\nHost: localhost:8787", /200 OK[^]*held$/],
+    ["a name in a compose file", "GET / HTTP/1.1\nHost: my_keylane:8787", /200 OK[^]*held$/],
     ["an address", "GET / HTTP/1.1\nHost: 127.0.0.1", /200 OK[^]*held$/],
     ["a long port", "GET / HTTP/1.1\nHost: a.example:40123", /200 OK[^]*held$/],
     ["another method", "POST / HTTP/1.1\nHost: a\nContent-Length: 0", /200 OK[^]*made$/],

@@ -120,6 +120,17 @@ export const MUTANTS: readonly Mutant[] = [
       { file: "upstream.ts", from: "Bearer ${credential}", to: "Bearer ${(first ||= credential)}" },
     ],
   },
+  {
+    breaks: "the short road gives everyone the first one's list",
+    edits: [
+      {
+        file: "models.ts",
+        from: "/** The life of a list",
+        to: "let first: CacheKey;\n/** The life of a list",
+      },
+      { file: "models.ts", from: "cache.fresh(key,", to: "cache.fresh((first ??= key)," },
+    ],
+  },
   mutant("redirects are followed", "upstream.ts", 'redirect: "manual",', 'redirect: "follow",'),
   mutant(
     "an error with status 200 is a list",
