@@ -1,27 +1,26 @@
 import { hash, randomBytes } from "node:crypto";
 import type { ExecutionContext } from "hono";
 import { Hono } from "hono/tiny";
-import { cache } from "./cache.ts";
-import type { Settings } from "./config.ts";
-import { consolePage, type ConsoleFiles } from "./console.ts";
-import { corsFields, preflight } from "./cors.ts";
-import { fingerprinter, type Fingerprint } from "./credential.ts";
-import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./errors.ts";
-import type { FiguresPage, Observe, Standing } from "./figures.ts";
-import { cacheWord } from "./headers.ts";
-import { framesOf, type RequestLog } from "./log.ts";
-import { models } from "./models.ts";
-import { operations } from "./operations.ts";
-import { passthrough } from "./passthrough.ts";
-import { USUAL_LISTS, type Route } from "./paths.ts";
-import type { Codecs } from "./representation.ts";
-import { requestIds } from "./request-id.ts";
-import { shared, type Shared } from "./shared.ts";
-import type { Store, Vault } from "./store.ts";
-import { after, type Soon } from "./soon.ts";
-import { trouble } from "./trouble.ts";
-import { upstream, type Fetch } from "./upstream.ts";
-import { enter, type Answer, type Arrival, type Visit, type VisitEnv } from "./visit.ts";
+import { cache } from "./cache/list-cache.ts";
+import type { Settings } from "./config/settings.ts";
+import { consolePage, type ConsoleFiles } from "./routes/console.ts";
+import { corsFields, preflight } from "./http/cors.ts";
+import { fingerprinter, type Fingerprint } from "./http/credential.ts";
+import { envelope, KeylaneError, methodNotAllowed, notFound, problem } from "./http/errors.ts";
+import type { FiguresPage, Observe, Standing } from "./observability/metrics.ts";
+import { framesOf, type RequestLog } from "./observability/log.ts";
+import { models } from "./routes/models.ts";
+import { operations } from "./routes/operations.ts";
+import { passthrough } from "./routes/passthrough.ts";
+import { USUAL_LISTS, type Route } from "./http/canonical-path.ts";
+import { requestIds } from "./http/request-id.ts";
+import { shared, type Shared } from "./storage/shared-store.ts";
+import type { Store, Vault, Codecs } from "./storage/store.ts";
+import { after, type Soon } from "./async/maybe-promise.ts";
+import { trouble } from "./observability/throttled-log.ts";
+import { upstream, type Fetch } from "./upstream/list-client.ts";
+import { enter, type Answer, type Arrival, type Visit, type VisitEnv } from "./http/request-context.ts";
+import { cacheWord } from "./http/cache-status.ts";
 
 /** All that differs between runtimes. */
 export interface Platform {

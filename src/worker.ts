@@ -1,4 +1,4 @@
-import { worker, type Worker } from "./worker/program.ts";
+import { worker, type Worker } from "./worker/fetch-handler.ts";
 
 const entry: Worker = worker();
 export default entry;

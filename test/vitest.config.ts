@@ -1,7 +1,7 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { browser, once, program, root } from "./projects.ts";
 
-const EVERYWHERE = ["test/*.test.ts"];
+const EVERYWHERE = ["test/e2e/*.test.ts"];
 const extent = { operations: 5000 };
 
 const config: ViteUserConfig = defineConfig({
@@ -13,7 +13,7 @@ const config: ViteUserConfig = defineConfig({
       program("node", EVERYWHERE, extent),
       program("workerd", EVERYWHERE, extent),
       browser("node"),
-      once("laws", ["test/laws/*.test.ts", "test/console/*.test.ts"]),
+      once("unit", ["test/unit/**/*.test.ts"]),
       once("node-only", ["test/node/*.test.ts"]),
       once("worker-only", ["test/worker/*.test.ts"], "bundle"),
       once("clients", ["test/clients/*.test.ts"], "bundle"),

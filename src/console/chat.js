@@ -1,10 +1,10 @@
-import { trouble, Troubled } from "./answers.js";
-import { factPairs, find, make } from "./elements.js";
-import { counted, took } from "./figures.js";
-import { chat, parsed, secondsOf } from "./keylane.js";
-import { chatReader, pace } from "./stream.js";
+import { trouble, Troubled } from "./cache-status.js";
+import { factPairs, find, make } from "./dom.js";
+import { counted, took } from "./format.js";
+import { chat, parsed, secondsOf } from "./api.js";
+import { chatReader, pace } from "./sse.js";
 
-/** @import { Model, Trouble } from "./matter.d.ts" */
+/** @import { Model, Trouble } from "./types.d.ts" */
 
 /**
  * One message to one model, and how fast the answer comes.

@@ -1,7 +1,7 @@
-import { find } from "./elements.js";
+import { find } from "./dom.js";
 import { EVERYTHING } from "./selection.js";
 
-/** @import { Column, Selection } from "./matter.d.ts" */
+/** @import { Column, Selection } from "./types.d.ts" */
 
 /**
  * Search and filters above the table. `onChange` is called whenever another selection is made.

@@ -1,18 +1,18 @@
-import { trouble } from "./answers.js";
+import { trouble } from "./cache-status.js";
 import { chatPanel } from "./chat.js";
-import { find, make } from "./elements.js";
-import { clock, counted, modelCount } from "./figures.js";
+import { find, make } from "./dom.js";
+import { clock, counted, modelCount } from "./format.js";
 import { filters } from "./filters.js";
-import { ask, BASE } from "./keylane.js";
+import { ask, BASE } from "./api.js";
 import { modelsOf } from "./models.js";
-import { originStrip } from "./origin.js";
-import { past } from "./past.js";
+import { originStrip } from "./source-strip.js";
+import { past } from "./history.js";
 import { selected } from "./selection.js";
 import { table } from "./table.js";
 import { tabs } from "./tabs.js";
-import { toolPanel } from "./tools.js";
+import { toolPanel } from "./tool-panel.js";
 
-/** @import { Exchange, Model } from "./matter.d.ts" */
+/** @import { Exchange, Model } from "./types.d.ts" */
 
 // Prices and limits are in the detailed list alone.
 const LIST = "/detailed/v1/models";

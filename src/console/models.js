@@ -1,4 +1,4 @@
-/** @import { Model } from "./matter.d.ts" */
+/** @import { Model } from "./types.d.ts" */
 
 /** What a model can do, in the order it is shown, with NanoGPT's names for it. */
 export const ABILITIES = /** @type {const} */ ([

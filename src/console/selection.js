@@ -1,4 +1,4 @@
-/** @import { Column, Model, Selection } from "./matter.d.ts" */
+/** @import { Column, Model, Selection } from "./types.d.ts" */
 
 /** @type {Readonly<Selection>} */
 export const EVERYTHING = {

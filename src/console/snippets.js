@@ -1,4 +1,4 @@
-/** @import { Tool } from "./matter.d.ts" */
+/** @import { Tool } from "./types.d.ts" */
 
 const KEY = "YOUR_NANOGPT_KEY";
 const MODEL = "openai/gpt-4-turbo";

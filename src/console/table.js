@@ -1,7 +1,7 @@
-import { copyButton, find, make } from "./elements.js";
-import { counted, price } from "./figures.js";
+import { copyButton, find, make } from "./dom.js";
+import { counted, price } from "./format.js";
 
-/** @import { Column, Model, Say, TableOptions } from "./matter.d.ts" */
+/** @import { Column, Model, Say, TableOptions } from "./types.d.ts" */
 
 /** @type {readonly (readonly [Column, string, string?])[]} */
 const COLUMNS = [

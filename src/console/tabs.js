@@ -1,4 +1,4 @@
-import { find } from "./elements.js";
+import { find } from "./dom.js";
 
 /** The tabs (ARIA Authoring Practices, "Tabs"): arrows move among them, one of them is in the order of Tab. */
 export function tabs() {

@@ -1,7 +1,6 @@
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
-import type { Codec, Codecs } from "../representation.ts";
-import type { Coding } from "../store.ts";
+import type { Coding, Codec, Codecs } from "../storage/store.ts";
 
 /**
  * Node's codings, the smallest first; all of them work in the thread pool. Brotli at quality 4 takes a hundredth of the

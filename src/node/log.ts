@@ -1,6 +1,6 @@
 import pino from "pino";
-import { codeOf } from "../failures.ts";
-import { framesOf, requestLine, type Log, type LogLevel, type RequestLog } from "../log.ts";
+import { framesOf, requestLine, type Log, type LogLevel, type RequestLog } from "../observability/log.ts";
+import { codeOf } from "../http/errors.ts";
 
 const TOGETHER_LENGTH = 8192;
 const TOGETHER_MS = 100;

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { App } from "../app.ts";
-import type { Settings } from "../config.ts";
-import { badRequest, methodNotAllowed } from "../errors.ts";
-import { after, type Soon } from "../soon.ts";
-import { arrivalOf, faultOf, isPlain, type Carrying } from "./arrival.ts";
+import type { Settings } from "../config/settings.ts";
+import { badRequest, methodNotAllowed } from "../http/errors.ts";
+import { after, type Soon } from "../async/maybe-promise.ts";
+import { arrivalOf, faultOf, isPlain, type Carrying } from "./request.ts";
 import { connections } from "./connections.ts";
-import { malformed, writeRaw } from "./malformed.ts";
+import { malformed, writeRaw } from "./client-error.ts";
 
 export interface Running {
   /** Where it listens, such as `http://127.0.0.1:8787`. */

@@ -1,14 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { calls } from "./calls.ts";
-import type { Row } from "./contest.ts";
-import { FULL, SHORT } from "./extent.ts";
+import type { Row } from "./compare.ts";
+import { FULL, SHORT } from "./scale.ts";
 import { hits } from "./hits.ts";
 import { misses } from "./misses.ts";
 import { pinLoad } from "./processes.ts";
 import { refresh } from "./refresh.ts";
 import { resident } from "./resident.ts";
-import { inScene, type Scene } from "./scene.ts";
+import { inScene, type Scene } from "./setup.ts";
 import { starts } from "./starts.ts";
 import { streams } from "./streams.ts";
 import { table } from "./table.ts";

@@ -1,9 +1,9 @@
-import { chatter } from "./chatter.ts";
-import { contest, type Row } from "./contest.ts";
+import { chatter } from "./echo-upstream.ts";
+import { contest, type Row } from "./compare.ts";
 import { load, type Sent } from "./load.ts";
 import { nginx } from "./nginx.ts";
 import { nodeServer, type Server } from "./processes.ts";
-import type { Scene } from "./scene.ts";
+import type { Scene } from "./setup.ts";
 
 export interface Proxy {
   readonly who: string;

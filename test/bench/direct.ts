@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { dirname, join } from "node:path";
 import { hasOpenssl, makeCertificate } from "../support/certificate.ts";
-import { said } from "./said.ts";
+import { said } from "./wait-for-output.ts";
 
 // Keylane beside its caller, and NanoGPT's stand-in 40 ms away over TLS, each in a network namespace: the model list, the
 // first token of a streamed chat, and that of a chat with a long history at 10 Mbit/s, by Keylane and direct. A cold
@@ -24,7 +24,7 @@ const children: ChildProcess[] = [];
 try {
   const taps = [end(NEAR, "10.77.0.1"), end(FAR, FAR_ADDRESS)] as const;
   const far = [certificate.path, join(dirname(certificate.path), "key.pem"), KEY];
-  await said(within(FAR, ["test/bench/direct/far.ts", ...far]).stdout, /listens/);
+  await said(within(FAR, ["test/bench/direct/remote.ts", ...far]).stdout, /listens/);
   const roads = [await keylane(8787, "false"), await keylane(8788, "true")];
   await compare("no limit of bandwidth", taps, roads, 1e9, 0);
   await compare("10 Mbit/s, a history of 400 kB", taps, roads, 1e7, HISTORY_BYTES);

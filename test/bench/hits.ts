@@ -1,10 +1,10 @@
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { contest, type Contestant, type Row } from "./contest.ts";
+import { contest, type Contestant, type Row } from "./compare.ts";
 import { load, type Sent } from "./load.ts";
 import { nginx } from "./nginx.ts";
-import { preparedServer } from "./prepared.ts";
-import type { Scene } from "./scene.ts";
+import { preparedServer } from "./canned-responses.ts";
+import type { Scene } from "./setup.ts";
 
 const KEY = "key-for-the-bench";
 const CONNECTIONS = 4;

@@ -1,5 +1,5 @@
 import { Agent, request } from "undici";
-import { median, type Figures } from "./contest.ts";
+import { median, type Figures } from "./compare.ts";
 import type { Server } from "./processes.ts";
 
 export interface Sent {

@@ -1,6 +1,6 @@
 import { codecs } from "../../src/node/codecs.ts";
-import { originalOf } from "../../src/representation.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { originalOf } from "../../src/cache/representation.ts";
+import { memoryStore } from "../../src/storage/memory.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
 // What a stored list takes beside its compressed bytes, and how well the store's own account fits:

@@ -1,7 +1,7 @@
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { contest, type Row } from "./contest.ts";
+import { contest, type Row } from "./compare.ts";
 import { load } from "./load.ts";
-import type { Scene } from "./scene.ts";
+import type { Scene } from "./setup.ts";
 
 const PATH = "/v1/models?detailed=true";
 const CONNECTIONS = 4;

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { quantile, single, type Row } from "./contest.ts";
+import { quantile, single, type Row } from "./compare.ts";
 import type { Server } from "./processes.ts";
-import type { Scene } from "./scene.ts";
+import type { Scene } from "./setup.ts";
 
 const KEY = "key-for-the-bench";
 

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { single, type Row } from "./contest.ts";
+import { single, type Row } from "./compare.ts";
 import { load } from "./load.ts";
 import { built, residentBytes, type Server } from "./processes.ts";
-import type { Scene } from "./scene.ts";
+import type { Scene } from "./setup.ts";
 
 const MB = 2 ** 20;
 

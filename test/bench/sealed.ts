@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { codecs } from "../../src/node/codecs.ts";
-import { originalOf } from "../../src/representation.ts";
-import { seal } from "../../src/sealed.ts";
-import type { Coding, StoredList } from "../../src/store.ts";
+import { originalOf } from "../../src/cache/representation.ts";
+import { seal } from "../../src/storage/encryption.ts";
+import type { Coding, StoredList } from "../../src/storage/store.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
 // What a seal costs: the real catalogue, compressed, sealed and opened as for a far store, against bare AES-256-GCM over

@@ -5,9 +5,9 @@ import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { request } from "undici";
-import { single, type Row } from "./contest.ts";
+import { single, type Row } from "./compare.ts";
 import { begun, built, ended, residentBytes, toldUrl } from "./processes.ts";
-import type { Scene } from "./scene.ts";
+import type { Scene } from "./setup.ts";
 
 const run = promisify(execFile);
 const UNMETERED = {

@@ -1,8 +1,8 @@
 import { Agent, request } from "undici";
 import { proxiesOf } from "./calls.ts";
-import { chatter, EVENTS_PER_SECOND } from "./chatter.ts";
-import { contest, quantile, type Row } from "./contest.ts";
-import type { Scene } from "./scene.ts";
+import { chatter, EVENTS_PER_SECOND } from "./echo-upstream.ts";
+import { contest, quantile, type Row } from "./compare.ts";
+import type { Scene } from "./setup.ts";
 
 /** Many streams at a time: how long an event is on its way, from the upstream's write to the caller's read. */
 export async function streams(scene: Scene): Promise<Row[]> {

@@ -1,4 +1,4 @@
-import type { Row } from "./contest.ts";
+import type { Row } from "./compare.ts";
 
 const WIDTHS = [42, 26, 10, 11, 11, 8, 8] as const;
 

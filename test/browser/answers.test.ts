@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { behind, describeWithBrowser, enter, open, says } from "../support/browser.ts";
 import { runtime } from "../support/keylane.ts";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 
 describeWithBrowser("the console", () => {
   test("says where the list came from: a miss, then the cache, and how long it is fresh", async () => {

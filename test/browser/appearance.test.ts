@@ -14,7 +14,7 @@ import {
   type Opened,
 } from "../support/browser.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const LOOKS = [

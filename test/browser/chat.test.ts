@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { behind, describeWithBrowser, enter, open, says } from "../support/browser.ts";
 import { runtime } from "../support/keylane.ts";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 
 // workerd notices a plain close, which is a browser's, only when it next writes.
 const hearsOfLeaving = runtime === "node";

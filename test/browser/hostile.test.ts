@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { behind, describeWithBrowser, enter, open, says } from "../support/browser.ts";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import type { DetailedModel } from "../support/nanogpt/nanogpt.ts";
 
 const MARKUP = [

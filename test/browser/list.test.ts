@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { behind, describeWithBrowser, enter, open, says, type Opened } from "../support/browser.ts";
-import { ALICE, BOB } from "../support/scene.ts";
+import { ALICE, BOB } from "../support/setup.ts";
 
 const ALL = [{ key: ALICE }];
 const ids = ({ page }: Opened) => page.locator("#rows .id code").allTextContents();

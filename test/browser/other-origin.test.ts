@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { behind, describeWithBrowser, open } from "../support/browser.ts";
-import { ALICE, BOB } from "../support/scene.ts";
+import { ALICE, BOB } from "../support/setup.ts";
 
 const HERS = ["NousResearch/Hermes-4-70B:thinking", "openai/gpt-4-turbo"];
 const HIS = ["NousResearch/hermes-4-70b"];

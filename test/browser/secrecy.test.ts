@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { expect, onTestFinished, test } from "vitest";
 import { behind, describeWithBrowser, enter, LAUNCH, open, says, watched } from "../support/browser.ts";
-import { canary } from "../support/canary.ts";
-import { ALICE } from "../support/scene.ts";
+import { canary } from "../support/key-search.ts";
+import { ALICE } from "../support/setup.ts";
 
 const IN_THE_PAGE = `(async () => JSON.stringify([
   document.documentElement.outerHTML,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { describeWith, installed } from "./installed.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
 

@@ -3,7 +3,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText, type LanguageModel } from "ai";
 import { describe, expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
 
 const apiKey = ALICE;

@@ -1,7 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import Anthropic0 from "anthropic-sdk-0";
 import { describe, expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
 
 const request = { model: MODEL, max_tokens: 99, messages: [{ role: "user" as const, content: PROMPT }] };

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { home, LONGEST_MS } from "./command-line.ts";
 import { describeWith, installedFile } from "./installed.ts";
 import { KEYLANES, MODEL, PROMPT, served } from "./keylanes.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { endGroup, home, LONGEST_MS } from "./command-line.ts";
 import { describeWith, installedFile } from "./installed.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";

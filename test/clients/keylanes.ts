@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { inject, onTestFinished } from "vitest";
 import { startKeylane } from "../support/keylane.ts";
 import { startNanoGpt, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { ACCOUNTS } from "../support/scene.ts";
+import { ACCOUNTS } from "../support/setup.ts";
 import { startWorkerd } from "../support/worker/workerd.ts";
 
 /** What a user types into a tool, before `/v1`, and the stand-in behind it. */

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { describeWith, installed, installedFile } from "./installed.ts";
 import { KEYLANES, MODEL, PROMPT, served, VISIBLE } from "./keylanes.ts";
 

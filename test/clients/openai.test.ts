@@ -3,7 +3,7 @@ import OpenAI4 from "openai-4";
 import OpenAI5 from "openai-5";
 import OpenAI6 from "openai-6";
 import { describe, expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
 
 const messages = [{ role: "user" as const, content: PROMPT }];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
+import { ALICE } from "../support/setup.ts";
 import { home, LONGEST_MS } from "./command-line.ts";
 import { describeWith, installedFile } from "./installed.ts";
 import { KEYLANES, PROMPT, served, snippet } from "./keylanes.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { beforeAll, expect, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
-import { ALICE, BOB } from "../support/scene.ts";
+import { ALICE, BOB } from "../support/setup.ts";
 import { describeWith, installedFile } from "./installed.ts";
 import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import type { Row } from "../bench/contest.ts";
+import type { Row } from "../bench/compare.ts";
 
 const run = promisify(execFile);
 const root = new URL("../..", import.meta.url).pathname;

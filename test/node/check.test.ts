@@ -2,9 +2,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
-import { keylaneBefore } from "../support/operator/command.ts";
+import { keylaneBefore } from "../support/isolation/command.ts";
 import { run } from "../support/program.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 /** A server that gives every request the same answer. */
 async function saying(status: number, body: string, headers: Record<string, string> = {}): Promise<string> {

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { connection } from "../support/connection.ts";
 import { begun, plainCall, type PlainCall } from "../support/plain-call.ts";
 import { rawUpstream } from "../support/raw-upstream.ts";
-import { ALICE, scene } from "../support/scene.ts";
+import { ALICE, scene } from "../support/setup.ts";
 
 const CHAT = "/v1/chat/completions";
 const FIELDS = `Authorization: Bearer ${ALICE}\nContent-Type: application/json\n`;

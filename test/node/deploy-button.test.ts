@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { settings } from "../../src/config.ts";
+import { settings } from "../../src/config/settings.ts";
 import { root } from "../support/compose.ts";
 
 // What the button reads (developers.cloudflare.com/workers/platform/deploy-buttons): the Worker's name and variables from its

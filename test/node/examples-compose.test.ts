@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
-import { settings } from "../../src/config.ts";
+import { settings } from "../../src/config/settings.ts";
 import { composeBytes, composeFaults, composeFiles, root } from "../support/compose.ts";
 
 // `docker compose config` needs the plugin, and no engine.

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { composeFiles, root } from "../support/compose.ts";
 import { plainCall } from "../support/plain-call.ts";
-import { ACCOUNTS, ALICE, scene } from "../support/scene.ts";
+import { ACCOUNTS, ALICE, scene } from "../support/setup.ts";
 
 const example = readFileSync(join(root, "examples/librechat/librechat.yaml"), "utf8");
 const [, snippet = ""] =

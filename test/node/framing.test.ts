@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { connection } from "../support/connection.ts";
 import { rawUpstream } from "../support/raw-upstream.ts";
-import { ALICE, scene } from "../support/scene.ts";
+import { ALICE, scene } from "../support/setup.ts";
 
 async function open(settings: Record<string, string> = {}) {
   const { nano, keylane } = await scene(settings);

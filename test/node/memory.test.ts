@@ -4,13 +4,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { canary, utf16 } from "../support/canary.ts";
+import { canary, utf16 } from "../support/key-search.ts";
 import { connection, type Connection } from "../support/connection.ts";
 import { plainFaults } from "../support/nanogpt/faults.ts";
 import { startNanoGpt, type Fault, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { answerTo, begun } from "../support/plain-call.ts";
 import { startProgram, type Program } from "../support/program.ts";
-import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, written } from "../support/ways.ts";
+import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, written } from "../support/key-carrying-requests.ts";
 
 const PRELOAD = new URL("../support/snapshots.ts", import.meta.url).href;
 const PROBE = "the probe";

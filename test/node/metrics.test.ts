@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { figure, samplesOf } from "../support/figures.ts";
+import { figure, samplesOf } from "../support/metrics-text.ts";
 import type { Fault } from "../support/nanogpt/nanogpt.ts";
 import { begun } from "../support/plain-call.ts";
 import { describeWithRedis } from "../support/redis.ts";
-import { PATIENT, redisScene } from "../support/redis-scene.ts";
-import { ALICE, BOB, scene, type Scene } from "../support/scene.ts";
-import { SOON } from "../support/stored.ts";
+import { PATIENT, redisScene } from "../support/redis-setup.ts";
+import { ALICE, BOB, scene, type Scene } from "../support/setup.ts";
+import { SOON } from "../support/stale-setup.ts";
 
 const PATH = "/metrics";
 const PREFLIGHT = { origin: "https://page.example", "access-control-request-method": "GET" };

@@ -10,7 +10,7 @@ import {
   startPrometheus,
   type Prometheus,
 } from "../support/prometheus.ts";
-import { ALICE, BOB, scene, type Scene } from "../support/scene.ts";
+import { ALICE, BOB, scene, type Scene } from "../support/setup.ts";
 
 interface Panel {
   readonly id: number;

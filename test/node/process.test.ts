@@ -6,8 +6,8 @@ import { connection, isRefusing } from "../support/connection.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { answerTo, begun, plainCall, readAnswer, type PlainCall } from "../support/plain-call.ts";
 import { startProgram } from "../support/program.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
-import { faultsOf, load } from "../support/storm-load.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
+import { faultsOf, load } from "../support/herd-load.ts";
 
 const PATIENT = { timeout: 15_000, interval: 20 };
 const CHAT = "/v1/chat/completions";

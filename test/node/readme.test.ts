@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { settings } from "../../src/config.ts";
+import { settings } from "../../src/config/settings.ts";
 import { VERSION } from "../../src/version.ts";
 import { freePort } from "../support/free-port.ts";
 import { GROUPS } from "../support/faults/table.ts";
-import { ALICE, scene } from "../support/scene.ts";
+import { ALICE, scene } from "../support/setup.ts";
 
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startProgram } from "../support/program.ts";
-import { PATIENT, redisScene, visibleTo } from "../support/redis-scene.ts";
+import { PATIENT, redisScene, visibleTo } from "../support/redis-setup.ts";
 import { freePort } from "../support/free-port.ts";
 import { describeWithRedis } from "../support/redis.ts";
-import { ALICE, BOB } from "../support/scene.ts";
+import { ALICE, BOB } from "../support/setup.ts";
 
 describeWithRedis("a Redis that asks who is there", { timeout: 40_000 }, () => {
   test("is used with the password of its URL", async () => {

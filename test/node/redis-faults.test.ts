@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { run } from "../support/program.ts";
-import { lineTo, type Line } from "../support/redis-line.ts";
-import { PATIENT, redisScene, visibleTo, type Process } from "../support/redis-scene.ts";
+import { lineTo, type Line } from "../support/fault-proxy.ts";
+import { PATIENT, redisScene, visibleTo, type Process } from "../support/redis-setup.ts";
 import { describeWithRedis, startRedis, type Redis } from "../support/redis.ts";
-import { ALICE, BOB } from "../support/scene.ts";
+import { ALICE, BOB } from "../support/setup.ts";
 
 interface Trouble {
   readonly what: string;

@@ -1,8 +1,8 @@
 import { createClient, RESP_TYPES } from "@redis/client";
 import { expect, onTestFinished, test } from "vitest";
-import { PATIENT, redisScene, visibleTo } from "../support/redis-scene.ts";
+import { PATIENT, redisScene, visibleTo } from "../support/redis-setup.ts";
 import { describeWithRedis, type Redis } from "../support/redis.ts";
-import { ALICE, BOB } from "../support/scene.ts";
+import { ALICE, BOB } from "../support/setup.ts";
 
 const DAMAGES: readonly {
   readonly what: string;

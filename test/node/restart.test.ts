@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { startProgram, type Program } from "../support/program.ts";
-import { ACCOUNTS } from "../support/scene.ts";
-import { faultsOf, load, type LoadOptions } from "../support/storm-load.ts";
+import { ACCOUNTS } from "../support/setup.ts";
+import { faultsOf, load, type LoadOptions } from "../support/herd-load.ts";
 
 const PATIENT = { timeout: 20_000, interval: 20 };
 

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { connection } from "../support/connection.ts";
-import { scene } from "../support/scene.ts";
+import { scene } from "../support/setup.ts";
 
 const packed = gzipSync('{"model":"m"}');
 const CHUNKS = `${packed.length.toString(16)}\n${"x".repeat(packed.length)}\n0\n\n`;

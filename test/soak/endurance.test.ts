@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { plainCall } from "../support/plain-call.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
-import { measuredProgram, type Figures } from "../support/storm-program.ts";
-import { troubles, type Dice } from "../support/storm-troubles.ts";
-import { OLD } from "../support/stored.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
+import { measuredProgram, type Figures } from "../support/herd-program.ts";
+import { troubles, type Dice } from "../support/herd-faults.ts";
+import { OLD } from "../support/stale-setup.ts";
 
 const MINUTES = Number(process.env["MINUTES"] ?? 1);
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);

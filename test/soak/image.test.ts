@@ -10,7 +10,7 @@ import { freePort } from "../support/free-port.ts";
 import { context, stages } from "../support/image.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { plainCall } from "../support/plain-call.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { changedKeylane } from "../support/interleavings/copy.ts";
-import { interleave } from "../support/interleavings/interleave.ts";
-import { MUTANTS } from "../support/interleavings/mutants.ts";
+import { changedKeylane } from "../support/fuzz/mutated-source.ts";
+import { interleave } from "../support/fuzz/fuzz.ts";
+import { MUTANTS } from "../support/fuzz/mutants.ts";
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const TIMEOUT_MS = 300_000;

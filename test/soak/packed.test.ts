@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;

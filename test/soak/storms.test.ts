@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { crowd, storm } from "../support/storm.ts";
-import { expectPatience, persevere } from "../support/storm-patience.ts";
-import { guest } from "../support/storm-upstream.ts";
+import { crowd, storm } from "../support/herd.ts";
+import { expectPatience, persevere } from "../support/retry-assertions.ts";
+import { guest } from "../support/herd-upstream.ts";
 
 const KEYS = 1000;
 const PER_SECOND = 25;

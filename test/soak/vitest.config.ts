@@ -1,7 +1,7 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { browser, once, program, root } from "../projects.ts";
 
-const INTERLEAVINGS = ["test/interleavings.test.ts"];
+const INTERLEAVINGS = ["test/e2e/concurrency-fuzz.test.ts"];
 const extent = { operations: 100_000 };
 
 /** What takes too long for every `npm test`. */

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { plainCall, valuesOf } from "../support/plain-call.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const PARTS = ["package.json", "wrangler.toml", "tsconfig.json", "src", ".dev.vars.example"];

@@ -4,7 +4,7 @@ import { chromium, type Browser, type BrowserContext, type LaunchOptions, type P
 import { afterAll, describe, expect, onTestFinished } from "vitest";
 import { runtime, startKeylane, type Keylane } from "./keylane.ts";
 import { startNanoGpt, type Account, type DetailedModel, type NanoGpt } from "./nanogpt/nanogpt.ts";
-import { ACCOUNTS } from "./scene.ts";
+import { ACCOUNTS } from "./setup.ts";
 
 const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const isHere = existsSync(EXECUTABLE);

@@ -1,7 +1,7 @@
-import { settings, type Settings } from "../../src/config.ts";
-import { lineLog } from "../../src/log.ts";
-import { startMessage } from "../../src/node/failed-start.ts";
-import { start } from "../../src/node/program.ts";
+import { settings, type Settings } from "../../src/config/settings.ts";
+import { lineLog } from "../../src/observability/log.ts";
+import { startMessage } from "../../src/cli/start-error.ts";
+import { start } from "../../src/node/start.ts";
 import type { Running } from "../../src/node/server.ts";
 import { startNanoGpt } from "./nanogpt/nanogpt.ts";
 

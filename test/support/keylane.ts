@@ -1,7 +1,7 @@
 import { inject } from "vitest";
-import { settings } from "../../src/config.ts";
-import { lineLog } from "../../src/log.ts";
-import { start } from "../../src/node/program.ts";
+import { settings } from "../../src/config/settings.ts";
+import { lineLog } from "../../src/observability/log.ts";
+import { start } from "../../src/node/start.ts";
 import { startWorkerd, type Workerd } from "./worker/workerd.ts";
 
 /** Keylane as a test sees it: an address, a clock that can be moved, a log that can be read. */

@@ -3,8 +3,8 @@ import { expect } from "vitest";
 import { connection } from "./connection.ts";
 import { credentialOf } from "./nanogpt/credential.ts";
 import { answersIn, type RawAnswer } from "./wire-answers.ts";
-import { ALICE, BOB, scene, type Scene } from "./scene.ts";
-import { OLD } from "./stored.ts";
+import { ALICE, BOB, scene, type Scene } from "./setup.ts";
+import { OLD } from "./stale-setup.ts";
 
 /** What came of a request that was written byte by byte. */
 export interface Outcome {

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { CacheKey, Coding, StoredList } from "../../src/store.ts";
+import type { CacheKey, Coding, StoredList } from "../../src/storage/store.ts";
 
 /** By their numbers in a seal. */
 export const CODINGS: readonly Coding[] = ["identity", "gzip", "br", "zstd"];

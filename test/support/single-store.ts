@@ -1,5 +1,5 @@
-import { bundled, type SingleStore } from "../../src/stores/bundled.ts";
-import type { Vault } from "../../src/store.ts";
+import { bundled, type SingleStore } from "../../src/storage/single-value.ts";
+import type { Vault } from "../../src/storage/store.ts";
 
 /** A bundling vault over a store that lies open. */
 export interface Stage {

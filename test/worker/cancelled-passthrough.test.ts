@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { ALICE } from "../support/scene.ts";
-import { SOON } from "../support/stored.ts";
+import { ALICE } from "../support/setup.ts";
+import { SOON } from "../support/stale-setup.ts";
 import { bound, type Ask } from "../support/worker/bound.ts";
 
 describe.concurrent("a cancelled call that passes through", () => {

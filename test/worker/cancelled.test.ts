@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Fault } from "../support/nanogpt/nanogpt.ts";
-import { ALICE, BOB } from "../support/scene.ts";
-import { NEW, OLD, SOON } from "../support/stored.ts";
+import { ALICE, BOB } from "../support/setup.ts";
+import { NEW, OLD, SOON } from "../support/stale-setup.ts";
 import { bound, idsOf, type Ask, type Bound } from "../support/worker/bound.ts";
 
 const MOST = 16;

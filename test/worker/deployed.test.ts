@@ -1,7 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { namesOf, plainCall, valuesOf } from "../support/plain-call.ts";
-import { ACCOUNTS, ALICE } from "../support/scene.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
 import { startEdgeStores } from "../support/worker/edge-stores.ts";
 import { startWorkerd } from "../support/worker/workerd.ts";
 

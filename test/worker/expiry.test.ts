@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { valuesOf } from "../support/plain-call.ts";
-import { ALICE, BOB } from "../support/scene.ts";
-import { NEW, OLD } from "../support/stored.ts";
+import { ALICE, BOB } from "../support/setup.ts";
+import { NEW, OLD } from "../support/stale-setup.ts";
 import { bound, idsOf, type Bound } from "../support/worker/bound.ts";
 import type { BoundAnswer } from "../support/worker/caller.ts";
 

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { ACCOUNTS, ALICE, BOB } from "../support/scene.ts";
+import { ACCOUNTS, ALICE, BOB } from "../support/setup.ts";
 import { IN_TIME } from "../support/worker/isolates.ts";
 import { textsBeside } from "../support/worker/workerd.ts";
 

@@ -26,7 +26,13 @@ const roads = [
 ];
 type Road = (typeof roads)[number];
 
-const text = ["README.md", "package-lock.json", "src/app.ts", "src/flights.ts", "src/node/server.ts"]
+const text = [
+  "README.md",
+  "package-lock.json",
+  "src/app.ts",
+  "src/cache/single-flight.ts",
+  "src/node/server.ts",
+]
   .map((file) => readFileSync(file, "utf8").slice(0, 40_000))
   .join("\n");
 const past = text.repeat(Math.ceil(history / text.length)).slice(0, history);

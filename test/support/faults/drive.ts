@@ -1,5 +1,5 @@
 import { runtime } from "../keylane.ts";
-import { ALICE, type Answer, type Scene } from "../scene.ts";
+import { ALICE, type Answer, type Scene } from "../setup.ts";
 import { FAULTS, GROUPS, type FaultRow, type Within } from "./table.ts";
 
 /** The rows that hold on the runtime of this run. */

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { ALICE, type Scene } from "../scene.ts";
-import { held, SOON } from "../stored.ts";
+import { ALICE, type Scene } from "../setup.ts";
+import { held, SOON } from "../stale-setup.ts";
 import { withinOf } from "./drive.ts";
 import type { FaultRow } from "./table.ts";
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inject, type TestContext } from "vitest";
 import { startNanoGpt, type Account, type NanoGpt } from "../nanogpt/nanogpt.ts";
 import { plainCall, type PlainAnswer } from "../plain-call.ts";
-import { ACCOUNTS } from "../scene.ts";
+import { ACCOUNTS } from "../setup.ts";
 import type { BoundAnswer, BoundCall, Told } from "./caller.ts";
 import { startWorkerd } from "./workerd.ts";
 
@@ -29,7 +29,7 @@ export interface Bound {
   readonly list: (key: string, fields?: string) => Promise<PlainAnswer>;
 }
 
-const CALLER = new URL("caller.ts", import.meta.url).pathname;
+const CALLER = new URL("./caller.ts", import.meta.url).pathname;
 const LEAVE = "/leave-now";
 
 // The end of a request ends here all it began, as Cloudflare does to one that is out of time or CPU.

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inject, type TestContext } from "vitest";
 import { startNanoGpt, type NanoGpt } from "../nanogpt/nanogpt.ts";
 import { plainCall, valuesOf } from "../plain-call.ts";
-import { ACCOUNTS } from "../scene.ts";
+import { ACCOUNTS } from "../setup.ts";
 import { startEdgeStores, type EdgeStores, type Kept } from "./edge-stores.ts";
 import { startWorkerd } from "./workerd.ts";
 

@@ -1,5 +1,5 @@
-import { lineLog } from "../../../src/log.ts";
-import { worker, type Worker } from "../../../src/worker/program.ts";
+import { lineLog } from "../../../src/observability/log.ts";
+import { worker, type Worker } from "../../../src/worker/fetch-handler.ts";
 
 // The Worker with a clock that a test can move and settings that it can change, told through paths no tool asks for.
 interface Told {

@@ -1,0 +1,122 @@
+import type { Address } from "./address.ts";
+import type { Inspection, Row, Seen } from "./check-requests.ts";
+
+/** What a person wants to know of an address and a key; also what `--json` prints. */
+export interface Findings {
+  readonly url: string;
+  readonly isGood: boolean;
+  /** What is wrong, each as a sentence that says what to do. */
+  readonly problems: readonly string[];
+  readonly server: "keylane" | "other" | "unknown";
+  readonly key: "accepted" | "refused" | "unknown";
+  readonly models?: number;
+  readonly shape?: "basic" | "detailed" | "openrouter";
+  readonly answers: readonly Answer[];
+  /** By tool; none for what is no Keylane. */
+  readonly baseUrls: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly cache: "HIT" | "MISS" | "none";
+  readonly ms: number;
+  readonly cacheStatus?: string;
+}
+
+/** Judges what was seen. */
+export function findings({ origin, base }: Address, { first, second, proof }: Inspection): Findings {
+  const url = origin + base;
+  const nothing = {
+    url,
+    isGood: false,
+    server: "unknown",
+    key: "unknown",
+    answers: [],
+    baseUrls: {},
+  } as const;
+  if ("failure" in first) {
+    const message = `Nothing answers at ${url} (${first.failure}): start Keylane there, or name its address with --url.`;
+    return { ...nothing, problems: [message] };
+  }
+  const { rows } = first;
+  if (rows === undefined || proof === undefined) {
+    return { ...nothing, key: keyOf(first), problems: [refusal(first, url)], answers: [answerOf(first)] };
+  }
+  const isKeylane = first.cacheStatus !== undefined;
+  const problems = [
+    ...(proof.rows === undefined ? [refusal(proof, url)] : []),
+    ...(rows.length === 0
+      ? ["The list is empty: make models visible in this NanoGPT account's settings."]
+      : []),
+    ...(second === undefined ? [] : cacheProblems(second)),
+  ];
+  return {
+    url,
+    isGood: problems.length === 0,
+    problems,
+    server: isKeylane ? "keylane" : "other",
+    key: keyOf(proof),
+    models: rows.length,
+    ...(rows.length === 0 ? {} : { shape: shapeOf(rows) }),
+    answers: [first, ...(second === undefined ? [] : [second])].map(answerOf),
+    baseUrls: isKeylane ? baseUrls(origin + base.replace(KNOWN, "")) : {},
+  };
+}
+
+// What Keylane itself reads of a base URL; what stands before is another proxy's.
+const KNOWN =
+  /(?:\/(?:basic|detailed|openrouter))?(?:\/api)?(?:\/(?:personalized|subscription|paid))?\/v1\w*$/;
+
+/** The base URL for each tool of the README's table. */
+function baseUrls(root: string): Readonly<Record<string, string>> {
+  return {
+    "OpenAI SDK, LibreChat, Open WebUI, SillyTavern, Cline": `${root}/v1`,
+    "Roo Code": `${root}/api/v1thinking`,
+    "Kilo Code": `${root}/detailed/v1`,
+    "Claude Code": root,
+  };
+}
+
+function keyOf({ status, rows }: Seen): Findings["key"] {
+  if (rows !== undefined) return "accepted";
+  return status === 401 || status === 403 ? "refused" : "unknown";
+}
+
+function refusal({ status, message }: Seen, url: string): string {
+  if (status === 401) {
+    return `The key is refused: make one at https://nano-gpt.com/api, and set NANOGPT_API_KEY to it. ${quoted(message)}`;
+  }
+  if (status === 200) return `${url}/models is no model list: name Keylane's address with --url.`;
+  const advice = message === undefined ? "name Keylane's or NanoGPT's address with --url." : "";
+  return `${url}/models answered ${status}: ${advice}${message ?? ""}`;
+}
+
+function quoted(message: string | undefined): string {
+  return message === undefined ? "" : `The answer was: ${message}`;
+}
+
+function cacheProblems({ cacheStatus = "" }: Seen): readonly string[] {
+  if (cacheStatus.includes("detail=upstream-failed")) {
+    return ["NanoGPT did not give the list just now, so the stored one was served: look into Keylane's log."];
+  }
+  if (isHit(cacheStatus)) return [];
+  return ["The second answer was not from the cache: try again, and look at MAX_AGE if this stays."];
+}
+
+function answerOf({ cacheStatus, ms }: Seen): Answer {
+  const rounded = Math.round(ms * 10) / 10;
+  if (cacheStatus === undefined) return { cache: "none", ms: rounded };
+  return { cache: isHit(cacheStatus) ? "HIT" : "MISS", ms: rounded, cacheStatus };
+}
+
+function isHit(cacheStatus: string): boolean {
+  return /^keylane; hit\b/.test(cacheStatus);
+}
+
+const BASIC = new Set(["id", "object", "created", "owned_by"]);
+
+function shapeOf(rows: readonly Row[]): "basic" | "detailed" | "openrouter" {
+  if (rows.every((row) => Object.keys(row).every((name) => BASIC.has(name)))) return "basic";
+  return rows.some((row) => "top_provider" in row || "supported_parameters" in row)
+    ? "openrouter"
+    : "detailed";
+}

@@ -1,0 +1,67 @@
+import { settings, type Settings, type Source } from "../config/settings.ts";
+import { VERSION } from "../version.ts";
+import { startMessage } from "./start-error.ts";
+import { unknown, usage } from "./usage.ts";
+
+// Fits a screen of 80 by 24.
+const HELP = `keylane ${VERSION}: a caching proxy that gives every NanoGPT key its own model list
+
+  keylane               start; http://127.0.0.1:8787/v1 is then the base URL of
+                        your tools
+  keylane check         try a key, and print the base URL of each tool
+    --url URL           a running Keylane, or NanoGPT: https://nano-gpt.com/api;
+                        unless given this machine's, at PORT or 8787
+    --json              for machines
+  keylane healthcheck   exit 0 when the instance with these settings is ready
+  keylane --help        this text
+  keylane --version     the version
+
+check takes the key from NANOGPT_API_KEY or asks for it, unseen: never put a key
+on a command line. Settings come from the environment; the README lists them:
+
+  PORT=8788 MAX_AGE=10m keylane
+
+Exit codes: 0 good, 1 something is wrong (it says what), 2 a word is unknown or
+the key is missing.
+`;
+
+/** Runs one command line and gives its exit code; a started server keeps the process until it has stopped. */
+export async function command(words: readonly string[], environment: Source): Promise<number> {
+  const [word, ...rest] = words;
+  if (words.some((one) => one === "--help" || one === "-h")) return help();
+  // Rooms are imported when they are entered: a check needs no server.
+  if (word === "check") return (await import("./check.ts")).check(rest, environment);
+  if (rest.length > 0) return usage(unknown(word === "healthcheck" ? rest[0] : word));
+  switch (word) {
+    case undefined:
+      return guarded(environment, (await import("./serve.ts")).serve);
+    case "healthcheck":
+      return guarded(environment, (await import("./healthcheck.ts")).healthcheck);
+    case "help":
+      return help();
+    case "--version":
+    case "-v":
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    default:
+      return usage(unknown(word));
+  }
+}
+
+function help(): 0 {
+  process.stdout.write(HELP);
+  return 0;
+}
+
+async function guarded(environment: Source, run: (found: Settings) => Promise<number>): Promise<number> {
+  let found: Settings | undefined;
+  try {
+    found = settings(environment);
+    return await run(found);
+  } catch (error) {
+    const message = startMessage(error, found);
+    if (message === undefined) throw error;
+    process.stderr.write(`${message}\n`);
+    return 1;
+  }
+}

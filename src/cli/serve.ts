@@ -1,0 +1,43 @@
+import type { Settings } from "../config/settings.ts";
+import { VERSION } from "../version.ts";
+import { hearFaults, jsonLog } from "../node/log.ts";
+import { start } from "../node/start.ts";
+
+/** Starts Keylane, and gives the exit code when it has stopped. */
+export async function serve(found: Settings): Promise<number> {
+  const log = jsonLog(found.logLevel);
+  const running = await start(found, { log });
+  const { hostname, port } = new URL(running.url);
+  const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
+  const base = isEverywhere
+    ? `http://THIS-HOST:${port}/v1 (it listens on every address)`
+    : `${running.url}/v1`;
+  const stopped = new Promise<number>((resolve) => {
+    let isStopping = false;
+    let isSound = true;
+    const stop = () => {
+      isStopping = true;
+      const seconds = found.drainTimeoutMs / 1000;
+      process.stderr.write(
+        `Stopping: answers in flight have ${seconds} s to end; a second signal ends it now\n`,
+      );
+      void running.stop().then((isWhole) => resolve(isWhole && isSound ? 0 : 1));
+    };
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
+      stop();
+    };
+    hearFaults(log, () => {
+      isSound = false;
+      if (!isStopping) stop();
+    });
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+  // Only now: who reads this may tell it to stop.
+  process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${base}\n`);
+  process.stderr.write(
+    `Lists come from ${found.upstreamUrl}, every other call goes to ${found.passthroughUrl}\n`,
+  );
+  return stopped;
+}

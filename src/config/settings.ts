@@ -1,0 +1,151 @@
+import {
+  duration,
+  flag,
+  hosts,
+  oneOf,
+  origins,
+  port,
+  redisUrl as redis,
+  secret,
+  size,
+  text,
+  timer,
+  url,
+  type Form,
+  type Wanted,
+} from "./parsers.ts";
+import { quotesKey } from "../http/credential.ts";
+import { LOG_LEVELS, type LogLevel } from "../observability/log.ts";
+import type { ListName, ShapeName } from "../http/canonical-path.ts";
+
+export type ModelsShape = "requested" | ShapeName;
+
+/** Every setting, checked. Times are milliseconds, sizes bytes. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  /** Without a slash at the end. */
+  readonly upstreamUrl: string;
+  /** Without a slash at the end. */
+  readonly passthroughUrl: string;
+  readonly modelsList: ListName;
+  readonly modelsShape: ModelsShape;
+  readonly maxAgeMs: number;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  readonly refusalMaxAgeMs: number;
+  readonly listTimeoutMs: number;
+  readonly listMaxBytes: number;
+  readonly memoryMaxBytes: number;
+  readonly redisUrl: string | undefined;
+  readonly cacheSecret: string | undefined;
+  readonly corsOrigins: "*" | readonly string[];
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly maxBodyBytes: number;
+  /** On Node alone. */
+  readonly compressUploads: boolean;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly passthroughTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly hasConsole: boolean;
+  readonly logLevel: LogLevel;
+  readonly metrics: boolean;
+}
+
+/** All that is wrong with the settings, a line each. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+  constructor(faults: readonly string[]) {
+    super(faults.length === 1 ? `Cannot start: ${faults[0]}` : ["Cannot start:", ...faults].join("\n  "));
+  }
+}
+
+/** Where settings come from: `process.env`, or the bindings of a Worker. */
+export type Source = Readonly<Record<string, unknown>>;
+
+/** Reads every setting once. Throws one SettingsError that names each bad one, what was found and what is wanted. */
+export function settings(source: Source): Settings {
+  const faults: string[] = [];
+  const read = reader(source, faults);
+  const upstreamUrl = read("UPSTREAM_URL", "https://nano-gpt.com/api", url);
+  const cacheSecret = read("CACHE_SECRET", undefined, secret);
+  const redisUrl = read("REDIS_URL", undefined, redis);
+  if (redisUrl !== undefined && (source["CACHE_SECRET"] ?? "") === "") {
+    faults.push(
+      "CACHE_SECRET must be set where REDIS_URL is, since lists in a shared store are sealed with it: `openssl rand -hex 32` makes one",
+    );
+  }
+  const found: Settings = {
+    host: read("HOST", "127.0.0.1", text),
+    port: read("PORT", 8787, port),
+    upstreamUrl,
+    passthroughUrl: read("PASSTHROUGH_URL", upstreamUrl, url),
+    modelsList: read(
+      "MODELS_LIST",
+      "personalized",
+      oneOf(["personalized", "canonical", "subscription", "paid"]),
+    ),
+    modelsShape: read("MODELS_SHAPE", "requested", oneOf(["requested", "basic", "detailed", "openrouter"])),
+    maxAgeMs: read("MAX_AGE", 60_000, duration),
+    staleWhileRevalidateMs: read("STALE_WHILE_REVALIDATE", 300_000, duration),
+    staleIfErrorMs: read("STALE_IF_ERROR", 86_400_000, duration),
+    refusalMaxAgeMs: read("REFUSAL_MAX_AGE", 5_000, duration),
+    listTimeoutMs: read("LIST_TIMEOUT", 4_000, timer),
+    listMaxBytes: read("LIST_MAX_SIZE", 16 * 2 ** 20, size),
+    memoryMaxBytes: read("MEMORY_MAX_SIZE", 64 * 2 ** 20, size),
+    redisUrl,
+    cacheSecret,
+    corsOrigins: read("CORS_ORIGIN", "*", origins, "keep-empty"),
+    allowedHosts: read("ALLOWED_HOSTS", undefined, hosts),
+    maxBodyBytes: read("MAX_BODY_SIZE", 100 * 2 ** 20, size),
+    compressUploads: read("COMPRESS_UPLOADS", false, flag),
+    headersTimeoutMs: read("HEADERS_TIMEOUT", 10_000, timer),
+    requestTimeoutMs: read("REQUEST_TIMEOUT", 300_000, timer),
+    passthroughTimeoutMs: read("PASSTHROUGH_TIMEOUT", 900_000, timer),
+    drainTimeoutMs: read("DRAIN_TIMEOUT", 30_000, timer),
+    hasConsole: read("CONSOLE", true, flag),
+    logLevel: read("LOG_LEVEL", "info", oneOf(LOG_LEVELS)),
+    metrics: read("METRICS", true, flag),
+  };
+  for (const name of ["upstreamUrl", "passthroughUrl"] as const) {
+    if (isOwnAddress(found[name], found))
+      faults.push(`${SETTING_OF[name]} must be NanoGPT's address, got Keylane's own: ${found[name]}`);
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+  return found;
+}
+
+const SETTING_OF = { upstreamUrl: "UPSTREAM_URL", passthroughUrl: "PASSTHROUGH_URL" } as const;
+
+// Every call would come back, and go up again.
+function isOwnAddress(address: string, { host, port }: Pick<Settings, "host" | "port">): boolean {
+  const { hostname, port: theirs, protocol } = new URL(address);
+  const isHere = hostname === host || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+  return protocol === "http:" && isHere && Number(theirs || 80) === port;
+}
+
+function reader(source: Source, faults: string[]) {
+  return <T, D extends T | undefined>(
+    name: string,
+    fallback: D,
+    form: Form<T>,
+    empty?: "keep-empty",
+  ): T | D => {
+    const found = source[name];
+    const raw = typeof found === "number" || typeof found === "boolean" ? String(found) : found;
+    // Compose files pass an unset variable on as an empty one.
+    if (raw === undefined || (raw === "" && empty === undefined)) return fallback;
+    const value = typeof raw === "string" ? form(raw.trim()) : { wanted: "text", isSecret: true };
+    if (!isWanted(value)) return value;
+    // Keys are pasted into the wrong line.
+    const isSecret = value.isSecret === true || quotesKey(String(found));
+    const shown = isSecret ? "a value that is not shown" : JSON.stringify(found);
+    faults.push(`${name} must be ${value.wanted}, got ${shown}`);
+    return fallback;
+  };
+}
+
+function isWanted(value: unknown): value is Wanted {
+  return typeof value === "object" && value !== null && "wanted" in value;
+}

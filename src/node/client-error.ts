@@ -1,0 +1,67 @@
+import { ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { badRequest, KeylaneError, problem } from "../http/errors.ts";
+
+/**
+ * Makes what is done with a connection on which something came that is no request: its error is the last thing said
+ * there, behind the answers to the good requests before it.
+ */
+export function malformed(
+  refuse: (error: KeylaneError) => Response,
+): (error: NodeJS.ErrnoException, socket: Duplex) => void {
+  // Node complains anew of every packet that follows.
+  const given = new WeakSet<Duplex>();
+
+  async function lastWord(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
+    const answer = "_httpMessage" in socket ? socket._httpMessage : undefined;
+    const pending = answer instanceof ServerResponse ? answer : undefined;
+    if (pending?.req.complete === true) {
+      pending.once("close", () => void lastWord(error, socket));
+      return;
+    }
+    const text = await textOf(refuse(clientProblem(error.code)));
+    const hasBegun = pending?.headersSent ?? false;
+    if (!socket.writable) socket.destroy();
+    // Never a clean end to a cut answer.
+    else if (hasBegun && pending?.writableEnded === false) pending.socket?.resetAndDestroy();
+    else endWith(socket, hasBegun ? "" : text);
+  }
+
+  return (error, socket) => {
+    if (error.code === "ECONNRESET") socket.destroy();
+    if (given.has(socket)) return;
+    given.add(socket);
+    void lastWord(error, socket);
+  };
+}
+
+/** Writes an answer to a connection that Node gave up on before there was a response to write to. */
+export async function writeRaw(socket: Duplex, response: Response): Promise<void> {
+  endWith(socket, await textOf(response));
+}
+
+function endWith(socket: Duplex, text: string): void {
+  socket.end(text);
+  // Half a connection is no use to anyone; a moment, so that bytes still on their way up do not reset the answer.
+  socket.resume();
+  setTimeout(() => socket.destroy(), 500).unref();
+}
+
+async function textOf(response: Response): Promise<string> {
+  const lines = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`, "Connection: close"];
+  response.headers.forEach((value, name) => lines.push(`${name}: ${value}`));
+  return `${lines.join("\r\n")}\r\n\r\n${await response.text()}`;
+}
+
+function clientProblem(code: string | undefined): KeylaneError {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return new KeylaneError(
+      problem(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all."),
+    );
+  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const message = "Send the request faster (HEADERS_TIMEOUT, REQUEST_TIMEOUT).";
+    return new KeylaneError(problem(408, "request_timeout", message));
+  }
+  return badRequest("Send a well-formed HTTP/1.1 request.");
+}

@@ -1,0 +1,184 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import type { Dispatcher } from "undici";
+import { badRequest, KeylaneError, problem } from "../http/errors.ts";
+import type { FieldLines } from "../http/headers.ts";
+import type { Call } from "../http/request-context.ts";
+import type { Carrying } from "./request.ts";
+import { bodyOf, wholeBody } from "./request-body.ts";
+import { compressed, isCompressible } from "./upload-compression.ts";
+
+export interface TransportSettings {
+  readonly passthroughUrl: string;
+  /** The longest silence of upstream, before its headers or within its body. */
+  readonly passthroughTimeoutMs: number;
+  readonly maxBodyBytes: number;
+  readonly compressUploads: boolean;
+}
+
+/**
+ * Carries passthrough calls between Node's own request and response, below Request and Response: there, bodies are
+ * decoded, field lines joined, and every chunk crosses two more streams.
+ */
+export function transport(
+  dispatcher: Dispatcher,
+  { passthroughUrl, passthroughTimeoutMs, maxBodyBytes, compressUploads }: TransportSettings,
+): Carrying {
+  const { origin, pathname } = new URL(passthroughUrl);
+  const basePath = pathname === "/" ? "" : pathname;
+
+  return (incoming, outgoing) => (call) =>
+    new Promise((resolve, reject) => {
+      const answer = answerTo(outgoing, call, resolve, (error) => {
+        // What is left of the body would be read as the next request.
+        if (!incoming.complete) outgoing.shouldKeepAlive = false;
+        reject(error);
+      });
+      const go = (lines: FieldLines, body: Readable | Buffer | null) => {
+        try {
+          dispatcher.dispatch(
+            {
+              origin,
+              path: basePath + call.path,
+              method: call.method,
+              headers: [...lines],
+              body,
+              headersTimeout: passthroughTimeoutMs,
+              bodyTimeout: passthroughTimeoutMs,
+            },
+            answer,
+          );
+        } catch (error) {
+          reject(asProblem(error));
+        }
+      };
+      if (!hasBody(incoming)) return go(call.lines, null);
+      // By then Node has read on: most bodies came together with their header section, and go up with it in one write.
+      setImmediate(() => {
+        const isCompressed = compressUploads && isCompressible(call);
+        const whole = isCompressed ? null : wholeBody(incoming);
+        if (whole !== null) return go(call.lines, whole);
+        const body = bodyOf(incoming, maxBodyBytes);
+        // Where undici never came to read it, too: it would hold on to what else comes.
+        outgoing.once("close", () => body.destroy());
+        if (!isCompressed) return go(call.lines, body);
+        compressed(call, body)
+          .then(({ lines, body }) => go(lines, body))
+          .catch((error: unknown) => reject(asProblem(error)));
+      });
+    });
+}
+
+function answerTo(
+  outgoing: ServerResponse,
+  call: Call,
+  resolve: (response: Response) => void,
+  reject: (error: KeylaneError) => void,
+): Dispatcher.DispatchHandler {
+  let hasLeft = outgoing.destroyed;
+  let upstream: Dispatcher.DispatchController | undefined;
+  // Nginx's number for a caller who left before there was a status; it is seen in the log alone.
+  let status = 499;
+  const leave = () => {
+    if (outgoing.writableFinished) return;
+    hasLeft = true;
+    upstream?.abort(new Error("the caller left"));
+  };
+  outgoing.once("close", leave);
+  const done = () => {
+    outgoing.off("close", leave);
+    resolve(new Response(null, { status }));
+  };
+  return {
+    onRequestStart(controller) {
+      upstream = controller;
+      if (hasLeft) controller.abort(new Error("the caller left"));
+    },
+    onResponseStart(controller, statusCode, _headers, reason = "") {
+      const lines = linesOf(controller.rawHeaders);
+      if (statusCode < 200) {
+        // Node 22 has no way to send it, HTTP/1.0 none to receive it; and what a caller does not read would pile up here:
+        // an interim answer cannot be paused.
+        const isTaken = outgoing.req.httpVersion !== "1.0" && outgoing.socket?.writableNeedDrain === false;
+        if (isTaken && "writeInformation" in outgoing) {
+          outgoing.writeInformation(statusCode, call.downward(statusCode, lines));
+        }
+        return;
+      }
+      status = statusCode;
+      outgoing.sendDate = false;
+      outgoing.writeHead(statusCode, phraseOf(statusCode, reason), call.downward(statusCode, lines));
+      // Together with the first bytes of the body where they are here already, else at once.
+      process.nextTick(() => outgoing.flushHeaders());
+    },
+    onResponseData(controller, chunk) {
+      if (outgoing.write(chunk)) return;
+      controller.pause();
+      outgoing.once("drain", () => controller.resume());
+    },
+    onResponseEnd() {
+      outgoing.end();
+      done();
+    },
+    onResponseError(_controller, error) {
+      if (!outgoing.headersSent && !hasLeft) {
+        outgoing.off("close", leave);
+        reject(asProblem(error));
+        return;
+      }
+      // Never a clean end to a cut answer. Without a length or chunks only a reset tells the two apart.
+      if (outgoing.req.httpVersion === "1.0") outgoing.socket?.resetAndDestroy();
+      else outgoing.destroy();
+      done();
+    },
+  };
+}
+
+// undici reads a phrase as UTF-8, and Node refuses to write what is not printable: it says nothing that the status does not.
+function phraseOf(status: number, reason: string): string {
+  return /^[\t\x20-\x7e]*$/.test(reason) ? reason : (STATUS_CODES[status] ?? "");
+}
+
+// undici hands raw fields on as bytes of Latin-1, which is what Node writes.
+function linesOf(raw: Dispatcher.DispatchController["rawHeaders"]): FieldLines {
+  return Array.isArray(raw) ? raw.map((part) => part.toString("latin1")) : [];
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+const CODES_OF_TIMEOUTS = new Set([
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+const CODES_OF_ANSWERS = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
+
+function asProblem(error: unknown): KeylaneError {
+  if (error instanceof KeylaneError) return error;
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
+    return badRequest("Send a method, path and header fields that HTTP allows.");
+  }
+  if (CODES_OF_TIMEOUTS.has(code)) {
+    return failure(504, "upstream_timeout", "NanoGPT did not answer in time: try again.");
+  }
+  if (CODES_OF_ANSWERS.has(code) || (error instanceof Error && error.name === "HTTPParserError")) {
+    return failure(
+      502,
+      "upstream_invalid_response",
+      "NanoGPT's answer was not HTTP that can be passed on: try again.",
+    );
+  }
+  if (code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE") {
+    return failure(502, "upstream_error", "NanoGPT closed the connection before it answered: try again.");
+  }
+  const message =
+    "NanoGPT could not be reached: check this host's network and PASSTHROUGH_URL, then try again.";
+  return failure(502, "upstream_unreachable", message);
+}
+
+function failure(status: number, code: string, message: string): KeylaneError {
+  return new KeylaneError(problem(status, code, message), { "Retry-After": "1" });
+}

@@ -1,0 +1,108 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import type { CacheKey, Coding, StoredList } from "./store.ts";
+import { joined } from "../async/bytes.ts";
+
+/** Seals and opens the lists of one caller, for stores that lie outside the process. */
+export interface Seal {
+  seal(key: CacheKey, list: StoredList): Uint8Array<ArrayBuffer>;
+  /** Gives undefined for anything but what was sealed for this caller, under this key, in this format. */
+  open(key: CacheKey, sealed: Uint8Array): StoredList | undefined;
+}
+
+// Written into every seal: bytes of another format do not open, and are a miss.
+const FORMAT = 1;
+const CIPHER = "aes-256-gcm";
+const TAG_BYTES = 16;
+const NONCE_BYTES = 12;
+const HEAD_BYTES = 1 + 6 + NONCE_BYTES;
+const CODINGS: readonly Coding[] = ["identity", "gzip", "br", "zstd"];
+const IS_EMPTY = 4;
+const IS_BASIC = 8;
+const ETAG_LENGTH = 27;
+
+/**
+ * Makes a caller's seal. Its key is derived (HKDF-SHA-256, RFC 5869) from the operator's secret and the caller's own
+ * credential: neither alone opens anything, and one caller cannot open another's list even by mistake.
+ *
+ * A sealed list, 63 bytes longer than its coded bytes; lengths are not padded, so a store can see about how many models
+ * a list has:
+ *
+ *     format 1 · storedAt 6 · nonce 12 · [ coding and flags 1 · validator 27 · coded bytes ] · tag 16
+ *
+ * What stands in brackets is encrypted with AES-256-GCM; format, storedAt and cache key are additional data.
+ */
+export function seal(secret: string, credential: string): Seal {
+  const material = `${secret.length} ${secret}${credential}`;
+  const key = new Uint8Array(hkdfSync("sha256", material, "keylane", `sealed list ${FORMAT}`, 32));
+  return {
+    seal(cacheKey, list) {
+      const head = headOf(list.storedAt);
+      const cipher = createCipheriv(CIPHER, key, head.subarray(-NONCE_BYTES));
+      cipher.setAAD(additional(head, cacheKey));
+      const { original } = list;
+      const parts = [head, cipher.update(inner(list)), cipher.update(original.bytes), cipher.final()];
+      return joined([...parts, cipher.getAuthTag()]);
+    },
+    open(cacheKey, sealed) {
+      if (sealed.length < HEAD_BYTES + 1 + ETAG_LENGTH + TAG_BYTES || sealed[0] !== FORMAT) return undefined;
+      const head = sealed.subarray(0, HEAD_BYTES);
+      const decipher = createDecipheriv(CIPHER, key, head.subarray(-NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(additional(head, cacheKey));
+      decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+      try {
+        const plain = joined([decipher.update(sealed.subarray(HEAD_BYTES, -TAG_BYTES)), decipher.final()]);
+        return listOf(storedAtOf(head), plain);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+/** Reads, unopened, when a sealed list was stored; undefined for what is none. Only opening proves it. */
+export function sealedAt(sealed: Uint8Array): number | undefined {
+  return sealed.length > HEAD_BYTES && sealed[0] === FORMAT ? storedAtOf(sealed) : undefined;
+}
+
+// The cache key's two parts hold no line break: no two keys give the same bytes.
+function additional(head: Uint8Array, { fingerprint, variant }: CacheKey): Uint8Array {
+  return joined([head, new TextEncoder().encode(`${fingerprint}\n${variant}`)]);
+}
+
+function headOf(storedAt: number): Uint8Array {
+  const head = new Uint8Array(HEAD_BYTES);
+  const view = new DataView(head.buffer);
+  view.setUint8(0, FORMAT);
+  view.setUint16(1, Math.floor(storedAt / 2 ** 32));
+  view.setUint32(3, storedAt % 2 ** 32);
+  head.set(randomBytes(NONCE_BYTES), HEAD_BYTES - NONCE_BYTES);
+  return head;
+}
+
+function storedAtOf(head: Uint8Array): number {
+  const view = new DataView(head.buffer, head.byteOffset);
+  return view.getUint16(1) * 2 ** 32 + view.getUint32(3);
+}
+
+function inner({ original, isEmpty, isBasic }: StoredList): Uint8Array {
+  const flags = CODINGS.indexOf(original.coding) | (isEmpty ? IS_EMPTY : 0) | (isBasic ? IS_BASIC : 0);
+  return joined([Uint8Array.of(flags), new TextEncoder().encode(original.etag.slice(3, -1))]);
+}
+
+function listOf(storedAt: number, plain: Uint8Array<ArrayBuffer>): StoredList {
+  const flags = plain[0] ?? 0;
+  const opaque = new TextDecoder().decode(plain.subarray(1, 1 + ETAG_LENGTH));
+  return {
+    storedAt,
+    isEmpty: (flags & IS_EMPTY) !== 0,
+    isBasic: (flags & IS_BASIC) !== 0,
+    original: {
+      coding: CODINGS[flags & 3] ?? "identity",
+      bytes: plain.slice(1 + ETAG_LENGTH),
+      etag: `W/"${opaque}"`,
+    },
+    views: new Map(),
+  };
+}

@@ -1,0 +1,115 @@
+import type { Settings } from "../config/settings.ts";
+import { badRequest, bodyTooLarge, KeylaneError, problem } from "../http/errors.ts";
+import type { FieldLines } from "../http/headers.ts";
+import type { Arrival, Call } from "../http/request-context.ts";
+
+type TransportSettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes">;
+
+/** Makes, for each request, what the core cannot know of it. The streams are handed on whole: the runtime pumps them. */
+export function arrival(settings: TransportSettings): (request: Request) => Arrival {
+  return (request) => ({
+    target: targetOf(request.url),
+    lines: () => linesOf(request.headers, isOfTheEdge),
+    field: (name) => request.headers.get(name),
+    carry: (call) => carry(request, call, settings),
+  });
+}
+
+async function carry(request: Request, call: Call, settings: TransportSettings): Promise<Response> {
+  const cut = new AbortController();
+  const body = bodyOf(request, settings.maxBodyBytes, (reason) => cut.abort(reason));
+  const timer = setTimeout(() => cut.abort(TIMED_OUT), settings.passthroughTimeoutMs);
+  try {
+    const response = await fetch(settings.passthroughUrl + call.path, {
+      method: call.method,
+      headers: headersOf(call.lines),
+      body,
+      redirect: "manual",
+      // A Worker's GET reads through the zone's cache unless told not to, which costs two header fields; POST does not.
+      ...(isBodiless(call.method) ? { cache: "no-store" } : {}),
+      signal: AbortSignal.any([request.signal, cut.signal]),
+      duplex: "half",
+    });
+    const { status, statusText } = response;
+    const headers = headersOf(call.downward(status, linesOf(response.headers)));
+    return new Response(response.body, { status, statusText, headers });
+  } catch {
+    throw cut.signal.aborted ? cut.signal.reason : UNREACHABLE;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const TIMED_OUT = new KeylaneError(
+  problem(504, "upstream_timeout", "NanoGPT did not answer in time: try again."),
+  { "Retry-After": "1" },
+);
+const UNREACHABLE = new KeylaneError(
+  problem(
+    502,
+    "upstream_unreachable",
+    "NanoGPT could not be reached: check PASSTHROUGH_URL, then try again.",
+  ),
+  { "Retry-After": "1" },
+);
+
+// A length that was announced has been checked already and is kept by the runtime; others are counted on the way.
+function bodyOf(request: Request, maxBytes: number, cut: (reason: KeylaneError) => void): Request["body"] {
+  const { headers, method, body } = request;
+  if (isBodiless(method)) {
+    if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0)
+      throw bodyRefused();
+    return null;
+  }
+  if (body === null || headers.has("content-length")) return body;
+  const reader = body.getReader();
+  let bytes = 0;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch(() => ({ done: false, value: undefined }));
+      if (done) return controller.close();
+      bytes += value?.length ?? 0;
+      if (value !== undefined && bytes <= maxBytes) return controller.enqueue(value);
+      cut(
+        value === undefined
+          ? badRequest("Send the whole body that the request begins.")
+          : bodyTooLarge(maxBytes),
+      );
+      // To fail here would end the body as if it were whole; what waits is dropped with the call.
+      await new Promise(() => {});
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+function isBodiless(method: string): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+// fetch has no way to send it (Fetch standard, `new Request`, step 35).
+function bodyRefused(): KeylaneError {
+  return badRequest("Send a GET or HEAD without a body: on Workers it cannot be passed on.");
+}
+
+// The request target is what follows scheme and host; `new URL` would write it anew.
+function targetOf(url: string): string {
+  const target = url.replace(/^[a-z]+:\/\/[^/?]*/i, "");
+  return target.startsWith("/") ? target : `/${target}`;
+}
+
+// Cloudflare adds these on the way in; the caller did not send them, and they tell upstream who that is.
+function isOfTheEdge(name: string): boolean {
+  return (
+    name.startsWith("cf-") || name === "x-real-ip" || name === "x-forwarded-proto" || name === "cdn-loop"
+  );
+}
+
+function linesOf(headers: Headers, isLeftOut: (name: string) => boolean = () => false): FieldLines {
+  return [...headers].flatMap(([name, value]) => (isLeftOut(name) ? [] : [name, value]));
+}
+
+function headersOf(lines: FieldLines): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i] ?? "", lines[i + 1] ?? "");
+  return headers;
+}

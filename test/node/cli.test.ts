@@ -1,0 +1,128 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { isRefusing } from "../support/connection.ts";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { answerTo, begun, plainCall } from "../support/plain-call.ts";
+import { run, startProgram } from "../support/program.ts";
+import { ACCOUNTS, ALICE } from "../support/setup.ts";
+
+async function started(environment: Record<string, string> = {}) {
+  const nano = await startNanoGpt({ accounts: ACCOUNTS });
+  onTestFinished(() => nano.stop());
+  const program = await startProgram({ UPSTREAM_URL: nano.url, ...environment });
+  return { nano, program, port: { PORT: new URL(program.url).port } };
+}
+
+describe("a program that cannot start", () => {
+  test("names every bad setting once, what was found and the form wanted", async () => {
+    const REDIS_URL = "http://someone:hush@redis.example";
+    const bad = {
+      MAX_AGE: "1 minute",
+      PORT: "99999",
+      MODELS_LIST: "mine",
+      CACHE_SECRET: "hush",
+      LIST_MAX_SIZE: "big",
+      REDIS_URL,
+    };
+    const { code, stdout, stderr } = await run([], { ...bad, LOG_LEVEL: "info" });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    for (const name of ["MAX_AGE", "PORT", "MODELS_LIST", "LIST_MAX_SIZE", "CACHE_SECRET", "REDIS_URL"]) {
+      expect(stderr.match(new RegExp(`\\b${name} must be`, "g")), name).toHaveLength(1);
+    }
+    expect(stderr).toContain('got "1 minute"');
+    expect(stderr).not.toContain("hush");
+    expect(stderr).not.toContain("LOG_LEVEL");
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  test("says that its port is in use", async () => {
+    const { port } = await started();
+    const { code, stderr } = await run([], port);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `Cannot start: 127.0.0.1:${port.PORT} is in use: stop the other program, or set another PORT\n`,
+    });
+  });
+
+  test("knows no other words than its own", async () => {
+    for (const [words, message] of [
+      [["start"], '"start": to start, say keylane alone'],
+      [["--port", "1"], '"--port": settings come from the environment, such as PORT=8788 keylane'],
+      [["healthcheck", "now"], '"now"'],
+      [["chekc"], '"chekc"'],
+      [[ALICE], "a word that is not shown: a key belongs into the environment, as NANOGPT_API_KEY"],
+    ] as const) {
+      const { code, stdout, stderr } = await run(words);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toBe(`keylane does not know ${message}\nkeylane --help lists the words\n`);
+    }
+  });
+});
+
+describe("a command", () => {
+  test("healthcheck asks the instance that has its settings", async () => {
+    const { nano, program, port } = await started();
+    expect(await run(["healthcheck"], port)).toEqual({ code: 0, stdout: "", stderr: "" });
+    nano.fail({ kind: "hang-mid-body" }, { path: "/v1/echo" });
+    await answerTo(begun(`${program.url}/v1/echo`));
+    program.child.kill("SIGTERM");
+    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    const { code, stderr } = await run(["healthcheck"], port);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Not ready: http:.* does not answer: start Keylane, or set HOST and PORT to/);
+    const other = await run(["healthcheck"], { PORT: new URL(nano.url).port });
+    expect(other.code).toBe(1);
+    expect(other.stderr).toMatch(
+      /^Not ready: http:.* answered 404: give this HOST, PORT and ALLOWED_HOSTS as Keylane has them\n$/,
+    );
+  });
+
+  test("healthcheck passes ALLOWED_HOSTS, and a server that listens everywhere", async () => {
+    const settings = { ALLOWED_HOSTS: "keylane.example", HOST: "0.0.0.0" };
+    const { port } = await started(settings);
+    expect(await run(["healthcheck"], { ...settings, ...port })).toMatchObject({ code: 0 });
+  });
+
+  test("--version is the package's, --help names the words", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+    const { code, stdout } = await run(["--help"]);
+    expect(code).toBe(0);
+    const words = ["check", "--url", "--json", "healthcheck", "--help", "--version", version];
+    for (const word of words) expect(stdout).toContain(word);
+    for (const line of [["-h"], ["help"], ["check", "--help"]]) expect((await run(line)).stdout).toBe(stdout);
+  });
+
+  test("--help fits a screen of 80 by 24", async () => {
+    const lines = (await run(["--help"])).stdout.trimEnd().split("\n");
+    expect(lines.length).toBeLessThan(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+});
+
+test("a program writes one JSON line per request, with no key, query value or body in it", async () => {
+  const { program } = await started();
+  const fields = `Authorization: Bearer ${ALICE}\nX-Request-Id: mine-1`;
+  await plainCall(`${program.url}/v1/models?detailed=true&secret=hush1`, { fields });
+  await plainCall(`${program.url}/v1/models?detailed=true&secret=hush1`, { fields });
+  await plainCall(`${program.url}/v1/echo/hush2?secret=hush1`, { method: "POST", fields, body: "hush3" });
+  await plainCall(`${program.url}/v1/models/hush2?key=${ALICE}`);
+  program.child.kill("SIGTERM");
+  await program.exited;
+  const lines = program
+    .stdout()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const requests = lines.filter(({ msg }) => msg === "request");
+  const caller = expect.stringMatching(/^[0-9a-f]{8}$/);
+  const about = { time: expect.any(Number), id: "mine-1", ms: expect.any(Number), caller };
+  expect(requests).toMatchObject([
+    { ...about, method: "GET", route: "models", status: 200, cache: "miss" },
+    { ...about, method: "GET", route: "models", status: 200, cache: "hit" },
+    { ...about, method: "POST", route: "passthrough", status: 200 },
+    { method: "GET", route: "model", status: 401, id: expect.stringMatching(/^[0-9a-f]{32}$/) },
+  ]);
+  expect(requests.map(({ level }) => typeof level)).not.toContain("undefined");
+  expect(program.stdout() + program.stderr()).not.toMatch(new RegExp(`${ALICE}|hush`));
+});

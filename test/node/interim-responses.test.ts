@@ -1,0 +1,28 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { rawUpstream } from "../support/raw-upstream.ts";
+import { scene } from "../support/setup.ts";
+
+// More than the kernel holds for a caller who does not read.
+const TIMES = 8000;
+const INTERIM = `HTTP/1.1 103 Early Hints\r\nX-Much: ${"x".repeat(8000)}\r\n\r\n`;
+
+test("interim answers do not pile up for a caller who reads none of them", async () => {
+  const said = Promise.withResolvers<void>();
+  const { url } = await rawUpstream((socket) => {
+    socket.write(INTERIM.repeat(TIMES));
+    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", () => said.resolve());
+  });
+  const { keylane } = await scene({ PASSTHROUGH_URL: url });
+  const { port, hostname } = new URL(keylane.url);
+  const socket = connect(Number(port), hostname).pause();
+  onTestFinished(() => void socket.destroy());
+  socket.write("GET /v1/echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  await said.promise;
+  let bytes = 0;
+  socket.on("data", (data: Buffer) => (bytes += data.length));
+  socket.resume();
+  await once(socket, "end");
+  expect(bytes).toBeLessThan((INTERIM.length * TIMES) / 2);
+});

@@ -1,0 +1,143 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { canary } from "../support/key-search.ts";
+import { connection } from "../support/connection.ts";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { begun } from "../support/plain-call.ts";
+import { run, startProgram, type Program } from "../support/program.ts";
+import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, said, written } from "../support/key-carrying-requests.ts";
+
+const WAYS = [...LIST_WAYS, ...REFUSED_WAYS, ...PASSED_WAYS];
+const FIELDS = "Host: a\nAuthorization: Bearer KEY\n";
+
+/** Bytes that are no request, or none that Node's own server would hand on; `KEY` stands for a key. */
+const NO_REQUESTS: readonly (readonly [string, string])[] = [
+  ["no HTTP", "KEY\n\n"],
+  ["an unknown method", `KEY /v1/models HTTP/1.1\n${FIELDS}\n`],
+  ["an unknown version", `GET /v1/KEY HTTP/KEY\n${FIELDS}\n`],
+  ["a target with a blank", `GET /v1/KEY KEY HTTP/1.1\n${FIELDS}\n`],
+  ["a target with a byte that is no ASCII", `GET /v1/KEY\xff HTTP/1.1\n${FIELDS}\n`],
+  ["an absolute target", `GET http://KEY:KEY@KEY/v1/models HTTP/1.1\n${FIELDS}\n`],
+  ["a target of no form", `GET KEY HTTP/1.1\n${FIELDS}\n`],
+  ["CONNECT", `CONNECT KEY:443 HTTP/1.1\nProxy-Authorization: Bearer KEY\n${FIELDS}\n`],
+  ["a malformed field", `GET /v1/models HTTP/1.1\n${FIELDS}KEY KEY\n\n`],
+  ["a control in a field", `GET /v1/models HTTP/1.1\n${FIELDS}X: KEY\0KEY\n\n`],
+  ["too many header bytes", `GET /v1/models HTTP/1.1\n${FIELDS}${"X-Key: KEY\n".repeat(1000)}\n`],
+  ["too long a target", `GET /v1/models?${"KEY".repeat(1000)} HTTP/1.1\n${FIELDS}\n`],
+  ["two Hosts", `GET /v1/models HTTP/1.1\nHost: KEY\n${FIELDS}\n`],
+  ["two lengths", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: 1\nContent-Length: 2\n\nKEY`],
+  ["a length that is none", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: KEY\n\nKEY`],
+  ["a coding that is not known", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: KEY\n\nKEY`],
+  ["a broken chunk", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: chunked\n\nKEY\n\n`],
+  ["HTTP/2", `PRI * HTTP/2.0\n\nSM\n\nKEY`],
+  ["half a request", `GET /v1/models?KEY HTTP/1.1\n${FIELDS}`],
+];
+
+async function started(settings: Record<string, string> = {}) {
+  const bird = canary();
+  const nano = await startNanoGpt({ accounts: [{ key: bird.key }] });
+  onTestFinished(() => nano.stop());
+  const program = await startProgram({
+    UPSTREAM_URL: nano.url,
+    LOG_LEVEL: "trace",
+    LIST_TIMEOUT: "200ms",
+    HEADERS_TIMEOUT: "500ms",
+    ...settings,
+  });
+  const bearer = `Authorization: Bearer ${bird.key}`;
+  return { ...bird, nano, program, bearer };
+}
+
+/** Ends the program and gives all it has said. */
+async function lastWords(program: Program): Promise<string> {
+  program.child.kill("SIGTERM");
+  expect(await program.exited).toBe(0);
+  expect(program.stderr()).toMatch(/Stopping/);
+  return program.stdout() + program.stderr();
+}
+
+describe("what the program writes and counts holds no key, at LOG_LEVEL=trace", { retry: 0 }, () => {
+  test("whatever the requests, with upstream there and away", async () => {
+    const { key, tracesIn, nano, program } = await started();
+    await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
+    await nano.pause();
+    await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
+    const figures = await said(program.url, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(figures).toMatch(/keylane_requests_total\{route="models",status="401",cache="none"\} [1-9]/);
+    expect(tracesIn(figures)).toEqual([]);
+    const words = await lastWords(program);
+    expect(words.split('"msg":"request"').length).toBeGreaterThan(WAYS.length);
+    expect(tracesIn(words)).toEqual([]);
+  });
+
+  test("nor do the answers to what is no request", async () => {
+    const { key, tracesIn, program } = await started();
+    const answers = await Promise.all(
+      NO_REQUESTS.map(
+        async ([what, bytes]) => `${what}: ${await said(program.url, bytes.replaceAll("KEY", key), 3000)}`,
+      ),
+    );
+    const answered = answers.filter((answer) => answer.includes(": HTTP/1.1 "));
+    expect(answered.length).toBeGreaterThan(NO_REQUESTS.length - 4);
+    for (const words of [...answers, await lastWords(program)]) expect(tracesIn(words), words).toEqual([]);
+  });
+
+  test("when it is stopped in the midst of things", async () => {
+    const { key, tracesIn, nano, program, bearer } = await started({
+      DRAIN_TIMEOUT: "300ms",
+      LIST_TIMEOUT: "1m",
+    });
+    const { arrived } = nano.hold({ path: "/v1", key, times: 3 });
+    const url = program.url;
+    begun(`${url}/v1/bytes?n=9&key=${key}`, { fields: bearer });
+    begun(`${url}/v1/models`, { fields: bearer });
+    begun(`${url}/v1/echo/${key}`, { method: "POST", fields: bearer, body: key });
+    const half = await connection(url);
+    half.say(`GET /v1/models?${key} HTTP/1.1\n${bearer}\n`);
+    await arrived;
+    program.child.kill("SIGTERM");
+    expect(await program.exited).toBe(1);
+    expect(program.stderr()).toMatch(/Stopping/);
+    expect(tracesIn(program.stdout() + program.stderr())).toEqual([]);
+  });
+});
+
+/** Bad settings that hold a key, as many as one start can tell of; `SHORT` stands for the end of one. */
+const BAD_SETTINGS: readonly Record<string, string>[] = [
+  {
+    CACHE_SECRET: "SHORT",
+    UPSTREAM_URL: "https://KEY:KEY@nano.invalid/api",
+    PASSTHROUGH_URL: "https://nano.invalid/KEY/v1",
+    REDIS_URL: "KEY",
+    PORT: "KEY",
+    LOG_LEVEL: "KEY",
+    ALLOWED_HOSTS: "localhost, KEY/",
+    CORS_ORIGIN: "https://KEY:KEY@a.invalid",
+  },
+  {
+    UPSTREAM_URL: "https://nano.invalid/api?key=KEY",
+    PASSTHROUGH_URL: "https://nano.invalid/#KEY",
+    MAX_AGE: "KEY s",
+  },
+  {
+    UPSTREAM_URL: "KEY",
+    PASSTHROUGH_URL: "ftp://nano.invalid/KEY",
+    LIST_MAX_SIZE: "KEY",
+    MODELS_LIST: "KEY",
+  },
+  { REDIS_URL: "http://:KEY@redis.invalid" },
+  { CACHE_SECRET: "KEY-and-more", MAX_AGE: "1 minute" },
+];
+
+test.for(BAD_SETTINGS)("a start that fails tells no secret of its settings: %o", async (settings) => {
+  const { key, tail, tracesIn } = canary();
+  const secret = (text: string) => text.replaceAll("KEY", key).replaceAll("SHORT", tail);
+  const environment = Object.fromEntries(
+    Object.entries(settings).map(([name, text]) => [name, secret(text)]),
+  );
+  const { code, stdout, stderr } = await run([], environment);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^Cannot start:/);
+  for (const [name, text] of Object.entries(settings))
+    if (!text.endsWith("-more")) expect(stderr).toContain(name);
+  expect(tracesIn(stdout + stderr)).toEqual([]);
+});

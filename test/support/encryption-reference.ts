@@ -1,0 +1,60 @@
+import type { CacheKey } from "../../src/storage/store.ts";
+
+/** What goes into a sealed list, in hexadecimal digits where it is bytes. */
+export interface Ingredients {
+  readonly secret: string;
+  readonly credential: string;
+  readonly key: CacheKey;
+  readonly storedAt: number;
+  readonly nonce: string;
+  /** The coding's number (identity 0, gzip 1, br 2, zstd 3), 4 more for an empty list, 8 more for a basic one. */
+  readonly flags: number;
+  readonly validator: string;
+  readonly bytes: string;
+}
+
+/** Seals with WebCrypto and nothing of Keylane's: the format as its description has it. Gives hexadecimal digits. */
+export async function construct(from: Ingredients, format = 1): Promise<string> {
+  const head = headOf(format, from.storedAt, from.nonce);
+  const plain = Buffer.concat([Buffer.of(from.flags), Buffer.from(from.validator), hex(from.bytes)]);
+  const sealed = await crypto.subtle.encrypt(parameters(head, from.key), await keyOf(from), plain);
+  return Buffer.concat([head, Buffer.from(sealed)]).toString("hex");
+}
+
+/** Opens with WebCrypto what was sealed: flags, validator and coded bytes. Throws where it does not open. */
+export async function opened(
+  from: Pick<Ingredients, "secret" | "credential" | "key">,
+  sealed: Uint8Array<ArrayBuffer>,
+): Promise<Buffer> {
+  const head = Buffer.from(sealed.subarray(0, 19));
+  const key = await keyOf(from);
+  return Buffer.from(await crypto.subtle.decrypt(parameters(head, from.key), key, sealed.subarray(19)));
+}
+
+function headOf(format: number, storedAt: number, nonce: string): Buffer<ArrayBuffer> {
+  return hex(`0${format}${storedAt.toString(16).padStart(12, "0")}${nonce}`);
+}
+
+function parameters(head: Buffer<ArrayBuffer>, { fingerprint, variant }: CacheKey) {
+  const additionalData = Buffer.concat([head, Buffer.from(`${fingerprint}\n${variant}`)]);
+  return { name: "AES-GCM", iv: head.subarray(7), additionalData, tagLength: 128 };
+}
+
+async function keyOf({ secret, credential }: Pick<Ingredients, "secret" | "credential">) {
+  const material = Buffer.from(`${secret.length} ${secret}${credential}`);
+  const whole = await crypto.subtle.importKey("raw", material, "HKDF", false, ["deriveKey"]);
+  const derivation = {
+    name: "HKDF",
+    hash: "SHA-256",
+    salt: Buffer.from("keylane"),
+    info: Buffer.from("sealed list 1"),
+  };
+  return crypto.subtle.deriveKey(derivation, whole, { name: "AES-GCM", length: 256 }, false, [
+    "encrypt",
+    "decrypt",
+  ]);
+}
+
+function hex(digits: string): Buffer<ArrayBuffer> {
+  return Buffer.from(digits, "hex");
+}

@@ -1,0 +1,188 @@
+import { describe, expect, test } from "vitest";
+import type { Log, LogFields } from "../../src/observability/log.ts";
+import { shared, type Shared } from "../../src/storage/shared-store.ts";
+import type { CacheKey, Coding, StoredList, Vault, Codecs } from "../../src/storage/store.ts";
+import type { Place, Promises } from "./remote-store-guarantees.ts";
+
+const KEY: CacheKey = { fingerprint: "a1".repeat(32), variant: "personalized" };
+const OTHER: CacheKey = { ...KEY, variant: "canonical" };
+const CREDENTIAL = "sk-nano-test-alice";
+const STRANGER = "sk-nano-test-bob";
+const MINUTE = 60_000;
+const SETTINGS = {
+  secret: "a secret that all of them share",
+  maxAgeMs: MINUTE,
+  staleWhileRevalidateMs: 5 * MINUTE,
+  staleIfErrorMs: 60 * MINUTE,
+  refusalMaxAgeMs: 5000,
+};
+const START = 1_750_000_000_000;
+
+/** What a caller may expect of a shared list, whatever the vault is that keeps it. */
+export function sharedContract(
+  name: string,
+  start: () => Promise<Place>,
+  codecs: Codecs,
+  { claimsAreExclusive = true }: Partial<Promises> = {},
+): void {
+  /** Two processes over one vault, each with a clock of its own. */
+  async function neighbours(theirCodecs: Codecs = codecs) {
+    const place = await start();
+    return { a: side(await place.open(), codecs), b: side(await place.open(), theirCodecs) };
+  }
+
+  describe(`lists shared through ${name}`, () => {
+    test("come back as they were kept, to a neighbour too", async () => {
+      const { a, b } = await neighbours();
+      const list = { ...listOf(START), isBasic: true };
+      await a.alice().keep(list);
+      for (const one of [a, b]) expect(await one.alice().look()).toEqual(list);
+      expect(await b.alice(OTHER).look()).toBeUndefined();
+      expect(b.figures()).toMatchObject({ hits: 1, misses: 1, unopened: 0, failures: 0 });
+    });
+
+    test("are forgotten one by one", async () => {
+      const { a, b } = await neighbours();
+      await a.alice().keep(listOf(START));
+      await a.alice(OTHER).keep(listOf(START));
+      await b.alice().forget();
+      expect(await a.alice().look()).toBeUndefined();
+      expect(await a.alice(OTHER).look()).toEqual(listOf(START));
+    });
+
+    test("do not open with another's credential, and are then gone", async () => {
+      const { a, b } = await neighbours();
+      await a.alice().keep(listOf(START));
+      // The same cache key: what a mistake in the fingerprint would be.
+      expect(await b.as(STRANGER).look()).toBeUndefined();
+      expect(b.figures()).toMatchObject({ unopened: 1, hits: 0 });
+      expect(await a.alice().look()).toBeUndefined();
+      expect(a.figures()).toMatchObject({ unopened: 0, misses: 1 });
+    });
+
+    test("are void once purged, also what is kept late", async () => {
+      const { a, b } = await neighbours();
+      await a.alice().keep(listOf(START));
+      await a.alice(OTHER).keep(listOf(START));
+      b.advance(10);
+      await b.alice().purge();
+      await b.alice().keep(listOf(START + 10));
+      for (const key of [KEY, OTHER]) {
+        for (const one of [a, b]) expect(await one.alice(key).look()).toBeUndefined();
+      }
+      await b.alice().keep(listOf(START + 11));
+      expect(await b.alice().look()).toEqual(listOf(START + 11));
+    });
+
+    test("are void once purged by their fingerprint", async () => {
+      const { a, b } = await neighbours();
+      await a.alice().keep(listOf(START));
+      await b.shared.purge(KEY.fingerprint);
+      for (const one of [a, b]) expect(await one.alice().look()).toBeUndefined();
+    });
+
+    test("are not believed while the vault could not be told of a purge", async () => {
+      const place = await start();
+      const vault = await place.open();
+      let isRefusing = true;
+      const purge: Vault["purge"] = (...words) =>
+        isRefusing ? Promise.reject(new Error("refused")) : vault.purge(...words);
+      const reluctant = { ...vault, purge };
+      const [a, b] = [side(reluctant, codecs), side(vault, codecs)];
+      // A neighbour whose clock is ahead: by its time alone this list would be newer than the purge.
+      b.advance(30_000);
+      await b.alice().keep(listOf(START + 30_000));
+      await a.alice().purge();
+      expect(await a.alice().look()).toBeUndefined();
+      expect(await b.alice().look()).toBeDefined();
+      isRefusing = false;
+      expect(await a.alice().look()).toBeUndefined();
+      expect(await b.alice().look()).toBeUndefined();
+      expect(a.figures()).toMatchObject({ failures: 2, misses: 2 });
+      expect(a.lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(["warn", "info"]);
+    });
+
+    test("older than any use are a miss, and deleted", async () => {
+      const { a, b } = await neighbours();
+      await a.alice().keep(listOf(START));
+      b.advance(61 * MINUTE - 1);
+      expect(await b.alice().look()).toEqual(listOf(START));
+      b.advance(1);
+      expect(await b.alice().look()).toBeUndefined();
+      expect(await a.alice().look()).toBeUndefined();
+      // The same from the other side: what is old already is not shared at all.
+      await b.alice().keep(listOf(START));
+      expect(await a.alice().look()).toBeUndefined();
+    });
+
+    test("from more than a minute ahead are ignored", async () => {
+      const { a, b } = await neighbours();
+      a.advance(2 * MINUTE);
+      await a.alice().keep(listOf(START + MINUTE));
+      expect(await b.alice().look()).toEqual(listOf(START + MINUTE));
+      await a.alice().keep(listOf(START + MINUTE + 1));
+      expect(await b.alice().look()).toBeUndefined();
+    });
+
+    test("in a coding that this runtime does not read are a miss", async () => {
+      const { a, b } = await neighbours(new Map());
+      await a.alice().keep(listOf(START, "gzip"));
+      expect(await b.alice().look()).toBeUndefined();
+      await a.alice().keep(listOf(START, "identity"));
+      expect(await b.alice().look()).toEqual(listOf(START, "identity"));
+    });
+
+    test("that are empty are not shared, and neither is what they replace", async () => {
+      const { a, b } = await neighbours();
+      await a.alice().keep(listOf(START));
+      await a.alice().keep({ ...listOf(START + 1), isEmpty: true });
+      expect(await b.alice().look()).toBeUndefined();
+    });
+
+    if (claimsAreExclusive)
+      test("are claimed, and released by him alone who claimed", async () => {
+        const { a, b } = await neighbours();
+        const [first, second] = [a.alice(), b.alice()];
+        expect(await first.claim(MINUTE)).toBe(true);
+        expect(await second.claim(MINUTE)).toBe(false);
+        await second.release();
+        expect(await second.claim(MINUTE)).toBe(false);
+        await first.release();
+        expect(await second.claim(MINUTE)).toBe(true);
+      });
+  });
+}
+
+/** One process over the vault. */
+export interface Side {
+  readonly shared: Shared;
+  readonly lines: string[];
+  alice(key?: CacheKey): ReturnType<Shared["of"]>;
+  as(credential: string): ReturnType<Shared["of"]>;
+  advance(ms: number): void;
+  figures(): ReturnType<Shared["figures"]>;
+}
+
+export function side(vault: Vault, codecs: Codecs): Side {
+  let now = START;
+  const lines: string[] = [];
+  const write = (level: string) => (fields: LogFields, msg: string) => {
+    lines.push(JSON.stringify({ level, ...fields, msg }));
+  };
+  const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  const sharing = shared(vault, SETTINGS, codecs, () => now, log);
+  return {
+    shared: sharing,
+    lines,
+    alice: (key = KEY) => sharing.of(key, CREDENTIAL),
+    as: (credential) => sharing.of(KEY, credential),
+    advance: (ms) => void (now += ms),
+    figures: () => sharing.figures(),
+  };
+}
+
+function listOf(storedAt: number, coding: Coding = "gzip"): StoredList {
+  const bytes = new TextEncoder().encode(`a list of ${storedAt}`);
+  const original = { coding, bytes, etag: `W/"${"e".repeat(27)}"` };
+  return { storedAt, isEmpty: false, isBasic: false, original, views: new Map() };
+}

@@ -1,0 +1,167 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { KeylaneError } from "../../src/http/errors.ts";
+import { route, type Route } from "../../src/http/canonical-path.ts";
+
+const slashes = fc.integer({ min: 1, max: 4 }).map((count) => "/".repeat(count));
+const shape = fc.constantFrom(undefined, "basic", "detailed", "openrouter");
+const list = fc.constantFrom(undefined, "personalized", "subscription", "paid");
+const base = fc.record({
+  shape,
+  list,
+  hasApi: fc.boolean(),
+  version: fc.constantFrom("v1", "v1legacy", "v1thinking"),
+  isDoubled: fc.boolean(),
+  isChatUrl: fc.boolean(),
+});
+
+type Base = typeof base extends fc.Arbitrary<infer T> ? T : never;
+
+function segmentsOf({ shape, list, hasApi, version, isDoubled, isChatUrl }: Base) {
+  return [
+    ...(shape === undefined ? [] : [shape]),
+    ...(hasApi ? ["api"] : []),
+    ...(list === undefined ? [] : [list]),
+    version,
+    ...(isDoubled ? ["v1"] : []),
+    ...(isChatUrl ? ["chat", "completions"] : []),
+    "models",
+  ];
+}
+
+/** Gives the route, or nothing where it was refused with 400; anything else that is thrown fails the test. */
+function routed(method: string, target: string): Route | undefined {
+  try {
+    return route(method, target);
+  } catch (error) {
+    if (error instanceof KeylaneError && error.problem.status === 400) return undefined;
+    throw error;
+  }
+}
+
+describe("a base URL", () => {
+  test("of the grammar leads to its list in its shape, with any number of slashes", () => {
+    fc.assert(
+      fc.property(
+        base,
+        fc.array(slashes, { minLength: 7, maxLength: 7 }),
+        fc.constantFrom("", "/", "//"),
+        (parts, gaps, end) => {
+          const target =
+            segmentsOf(parts)
+              .map((segment, i) => (gaps[i] ?? "/") + segment)
+              .join("") + end;
+          const found = route("GET", `${target}?a=/../b`);
+          expect(found).toMatchObject({
+            room: "models",
+            list: parts.list,
+            shape: parts.shape,
+            id: "",
+            query: "a=/../b",
+          });
+        },
+      ),
+    );
+  });
+
+  test("of the grammar leads to any model by its id, raw or escaped", () => {
+    const id = fc
+      .array(fc.stringMatching(/^[\w.:@+ ~-]{1,12}$/), { minLength: 1, maxLength: 4 })
+      .map((parts) => parts.join("/"))
+      .filter((id) => !/(^|\/)\.{1,2}(\/|$)/.test(id) && !id.includes(" "));
+    fc.assert(
+      fc.property(base, id, (parts, id) => {
+        const path = `/${segmentsOf(parts).join("/")}/`;
+        for (const written of [id, encodeURIComponent(id), encodeURI(id)]) {
+          expect(route("GET", path + written)).toMatchObject({ room: "model", list: parts.list, id });
+        }
+      }),
+    );
+  });
+});
+
+describe("a passthrough", () => {
+  const piece = fc.constantFrom(
+    ..."/ // . .. ... %2e %2E %2f %2F %5c \\ %00 %0a ;x @ : ? # % %zz %25 %252e v1 api basic models chat evil.example".split(
+      " ",
+    ),
+    ..."\u0000 \r \n \t \u007f é http:// //user@evil.example /v1/ /api/ completions messages".split(" "),
+  );
+  const target = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.array(piece, { maxLength: 12 }).map((parts) => parts.join("")),
+    fc.array(piece, { maxLength: 12 }).map((parts) => `/v1/${parts.join("")}`),
+    fc.array(piece, { maxLength: 12 }).map((parts) => `/api/${parts.join("")}`),
+    fc.webUrl({ withQueryParameters: true, withFragments: true }),
+  );
+
+  test("never leaves the base URL it is joined to, whatever the target was", () => {
+    const bases = fc.constantFrom(
+      "https://nano-gpt.com/api",
+      "http://127.0.0.1:8080",
+      "https://x.example/a/b",
+    );
+    fc.assert(
+      fc.property(fc.constantFrom("GET", "POST", "HEAD", "DELETE"), target, bases, (method, target, base) => {
+        const found = routed(method, target);
+        if (found === undefined || !("path" in found)) return;
+        const joined = new URL(base + found.path);
+        const { origin, pathname } = new URL(base);
+        expect(joined.origin).toBe(origin);
+        expect(joined.username + joined.password).toBe("");
+        expect(`${joined.pathname}/`.startsWith(`${pathname.replace(/\/$/, "")}/`)).toBe(true);
+        // Nor is there a way out for who reads escapes before segments.
+        const read = joined.pathname.replaceAll(/%2e/gi, ".").replaceAll(/%2f/gi, "/");
+        expect(read).not.toMatch(/\/\.\.?(?:\/|$)/);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("keeps every byte after the base URL, the query included", () => {
+    const rest = fc
+      .stringMatching(/^(?:[\w.~:;@!$&'()*+,=-]|%2F|%3a|%20|\/){0,30}$/)
+      .filter((text) => !/\/\.\.?(?:;[^/]*)?(?:\/|$)/.test(`/${text}`.replaceAll(/%2f/gi, "/")));
+    const query = fc.stringMatching(/^[\x21-\x7e]{0,20}$/).map((text) => (text === "" ? "" : `?${text}`));
+    const prefix = fc.constantFrom(
+      "",
+      "/basic",
+      "/detailed",
+      "/openrouter",
+      "/api",
+      "/basic/api",
+      "//detailed//api",
+    );
+    fc.assert(
+      fc.property(prefix, rest, query, (prefix, rest, query) => {
+        const found = route("POST", `${prefix}/v1/x${rest}${query}`);
+        expect(found).toEqual({ room: "passthrough", path: `/v1/x${rest}${query}` });
+      }),
+    );
+  });
+
+  test("is refused where a dot segment is hidden in any way", () => {
+    const dots = fc.constantFrom(".", "..", "%2e", "%2E%2e", ".%2e", "%2E.", "..;a=b", ".;", "%2e%2e;x");
+    const slash = fc.constantFrom("/", "//", "%2f", "%2F");
+    const before = fc.constantFrom("/v1", "/api", "/v1/models", "/basic/v1/x", "");
+    const after = fc.constantFrom("", "/", "/models", "%2fmodels", "?q");
+    fc.assert(
+      fc.property(before, slash, dots, after, (before, slash, dots, after) => {
+        expect(routed("GET", `${before === "" ? "/" : before + slash}${dots}${after}`)).toBeUndefined();
+      }),
+    );
+  });
+
+  test("is not where an own page is, and an own page not where a passthrough is", () => {
+    const OWN = { "": "about", healthz: "healthz", readyz: "readyz" };
+    for (const [name, room] of Object.entries(OWN)) {
+      expect(route("GET", `/${name}`)).toEqual({ room });
+      expect(route("GET", `/${name}?a`)).toEqual({ room });
+      expect(route("GET", `/v1/${name}x`).room).toBe("passthrough");
+    }
+    expect(route("GET", "//console//main.js?a")).toEqual({ room: "console", file: "main.js" });
+    expect(route("GET", "/console")).toEqual({ room: "nowhere" });
+    expect(route("GET", "/console/a/b")).toEqual({ room: "nowhere" });
+    expect(route("GET", "/v1/console/x").room).toBe("passthrough");
+  });
+});

@@ -1,0 +1,35 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { patience } from "../../src/storage/circuit-breaker.ts";
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+// Longer than anybody waits for a vault.
+const BUSY_MS = 60;
+
+describe("a call to a vault", () => {
+  // As where hundreds of callers come at once: what a vault has answered is read between them.
+  test("is not late because this process was too busy to read its answers", async () => {
+    const calls = patience(Date.now, silent);
+    const answer = await calls.call("read", async () => {
+      for (let way = 0; way < 3; way++) {
+        await turn();
+        busy(BUSY_MS);
+      }
+      return "here";
+    });
+    expect(answer).toBe("here");
+    expect(calls.figures()).toEqual({ failures: 0, skipped: 0 });
+  });
+
+  test("that never ends is late, and the next ones are not made for a while", async () => {
+    const calls = patience(Date.now, silent);
+    expect(await calls.call("read", () => new Promise(() => {}))).toBeUndefined();
+    expect(await calls.call("read", async () => "here")).toBeUndefined();
+    expect(calls.figures()).toEqual({ failures: 1, skipped: 1 });
+  });
+});
+
+function busy(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}

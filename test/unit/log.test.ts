@@ -1,0 +1,58 @@
+import { METHODS } from "node:http";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { lineLog, LOG_LEVELS, requestLine, type RequestFields } from "../../src/observability/log.ts";
+import { requestIds } from "../../src/http/request-id.ts";
+
+const FIELDS: RequestFields = {
+  time: 1,
+  id: "a",
+  method: "GET",
+  route: "models",
+  status: 200,
+  ms: 1,
+  cache: "hit",
+  caller: "0a1b2c3d",
+};
+
+describe("the line of a request", () => {
+  test("is the JSON of what it tells, whatever that is", () => {
+    const newId = requestIds();
+    const fields = fc.record({
+      time: fc.nat(),
+      id: fc.oneof(fc.stringMatching(/^[\w.:-]{1,128}$/), fc.constant(0).map(newId)),
+      method: fc.oneof(fc.constantFrom(...METHODS), fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}$/)),
+      route: fc.constantFrom("models", "passthrough", "refused", "nowhere"),
+      status: fc.integer({ min: 100, max: 999 }),
+      ms: fc.oneof(fc.integer(), fc.double({ noDefaultInfinity: true, noNaN: true })),
+      cache: fc.constantFrom(undefined, "hit", "stale", "miss"),
+      caller: fc.option(fc.stringMatching(/^[0-9a-f]{8}$/), { nil: undefined }),
+    }) as fc.Arbitrary<RequestFields>;
+    fc.assert(
+      fc.property(fields, (fields) => {
+        const told = JSON.parse(JSON.stringify({ level: "info", ...fields, msg: "request" })) as object;
+        expect(JSON.parse(requestLine(fields))).toEqual(told);
+        expect(requestLine(fields)).not.toContain("\n");
+      }),
+    );
+  });
+
+  test("is written where lines of its level are", () => {
+    for (const level of LOG_LEVELS) {
+      const lines: string[] = [];
+      const log = lineLog(level, Date.now, (line) => lines.push(line));
+      log.request(FIELDS);
+      log.info({}, "told");
+      expect(lines).toHaveLength(["trace", "debug", "info"].includes(level) ? 2 : 0);
+    }
+  });
+});
+
+describe("request ids", () => {
+  test("are 32 hex digits, and new each time, for longer than they are drawn together", () => {
+    const newId = requestIds();
+    const ids = Array.from({ length: 1000 }, newId);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+    expect(new Set([...ids, requestIds()()]).size).toBe(1001);
+  });
+});

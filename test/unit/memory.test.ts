@@ -1,0 +1,150 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { MAX_VARIANTS, type CacheKey, type StoredList, heldBytes } from "../../src/storage/store.ts";
+import { memoryStore } from "../../src/storage/memory.ts";
+
+const OVERHEAD = 1024;
+const listOf = (bytes: number, name = ""): StoredList => ({
+  storedAt: 0,
+  isEmpty: false,
+  isBasic: false,
+  original: { coding: "identity", bytes: new Uint8Array(bytes), etag: name },
+  views: new Map(),
+});
+const grow = (list: StoredList, bytes: number) =>
+  list.views.set(`v${list.views.size}`, { coding: "br", bytes: new Uint8Array(bytes), etag: "" });
+const key = (fingerprint: string, variant: string): CacheKey => ({ fingerprint, variant });
+
+describe("the memory store", () => {
+  test("gives back what was put under exactly that key, and nothing else", () => {
+    const store = memoryStore(1_000_000);
+    const list = listOf(10);
+    store.put(key("a", "1"), list);
+    expect(store.get(key("a", "1"))).toBe(list);
+    for (const other of [key("a", "2"), key("b", "1"), key("a1", ""), key("", "a1"), key("__proto__", "1")]) {
+      expect(store.get(other)).toBeUndefined();
+    }
+  });
+
+  test("keeps 8 variants of a caller: a further one puts out that caller's own oldest", () => {
+    const store = memoryStore(1_000_000);
+    store.put(key("b", "1"), listOf(10));
+    for (let i = 0; i < MAX_VARIANTS; i++) store.put(key("a", `${i}`), listOf(10));
+    // A variant put again is the youngest; one that is only read does not grow younger.
+    store.put(key("a", "0"), listOf(10));
+    store.get(key("a", "1"));
+    store.put(key("a", "8"), listOf(10));
+    const kept = Array.from({ length: 9 }, (_, i) => store.get(key("a", `${i}`)) !== undefined);
+    expect(kept).toEqual([true, false, true, true, true, true, true, true, true]);
+    expect(store.get(key("b", "1"))).toBeDefined();
+    expect(store.size()).toMatchObject({ lists: 9, evictions: 1 });
+  });
+
+  test("puts out the callers who asked longest ago when it is full", () => {
+    const store = memoryStore(10 * (OVERHEAD + 100));
+    for (let i = 0; i < 10; i++) store.put(key(`${i}`, ""), listOf(100));
+    store.get(key("0", ""));
+    for (const name of ["x", "y"]) store.put(key(name, ""), listOf(100));
+    expect(store.get(key("0", ""))).toBeDefined();
+    expect([store.get(key("1", "")), store.get(key("2", ""))]).toEqual([undefined, undefined]);
+    expect(store.size()).toEqual({ lists: 10, bytes: 10 * (OVERHEAD + 100), evictions: 2 });
+  });
+
+  test("lets no caller take more than a quarter from the others", () => {
+    const store = memoryStore(100_000);
+    store.put(key("b", ""), listOf(1000));
+    for (let i = 0; i < 8; i++) store.put(key("a", `${i}`), listOf(9000));
+    expect(store.size().bytes).toBeLessThanOrEqual(25_000 + OVERHEAD + 1000);
+    expect(store.get(key("a", "7"))).toBeDefined();
+    store.put(key("a", "huge"), listOf(90_000));
+    expect(store.get(key("a", "huge"))).toBeUndefined();
+    expect(store.get(key("b", ""))).toBeDefined();
+  });
+
+  test("counts a list that has grown when it is told, unless it is no longer the one kept", () => {
+    const store = memoryStore(100_000);
+    const [old, list] = [listOf(100), listOf(100)];
+    store.put(key("a", ""), old);
+    store.put(key("a", ""), list);
+    const before = store.size().bytes;
+    grow(old, 5000);
+    store.recount(key("a", ""), old);
+    store.recount(key("b", ""), old);
+    expect(store.size()).toMatchObject({ lists: 1, bytes: before });
+    expect(store.get(key("a", ""))).toBe(list);
+    grow(list, 5000);
+    store.recount(key("a", ""), list);
+    expect(store.size().bytes).toBe(OVERHEAD + heldBytes(list));
+    expect(store.size().bytes).toBeGreaterThan(before + 5000);
+    grow(list, 50_000);
+    store.recount(key("a", ""), list);
+    expect(store.size()).toMatchObject({ lists: 0, bytes: 0 });
+  });
+
+  // What may happen to a store, in any order.
+  const fingerprint = fc.constantFrom("a", "b", "c", "d", "e", "f");
+  const place = fc.record({ fingerprint, variant: fc.integer({ min: 0, max: 11 }).map(String) });
+  const bytes = fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.integer({ min: 0, max: 40_000 }));
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("put"), key: place, bytes }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("grow"), key: place, bytes }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete"), key: place, bytes }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("purge"), key: place, bytes }) },
+  );
+
+  test("stays within its bytes, counts right and never mixes two keys, whatever happens", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 100_000 }),
+        fc.array(step, { maxLength: 60 }),
+        (maxBytes, steps) => {
+          const store = memoryStore(maxBytes);
+          const latest = new Map<string, { key: CacheKey; list: StoredList }>();
+          for (const { kind, key, bytes } of steps) {
+            const name = `${key.fingerprint} ${key.variant}`;
+            if (kind === "put") {
+              const list = listOf(bytes, name);
+              latest.set(name, { key, list });
+              store.put(key, list);
+            } else if (kind === "grow") {
+              const list = store.get(key);
+              if (list !== undefined) grow(list, bytes);
+              if (list !== undefined) store.recount(key, list);
+            } else if (kind === "delete") {
+              latest.delete(name);
+              store.delete(key);
+            } else {
+              for (const known of latest.keys())
+                if (known.startsWith(`${key.fingerprint} `)) latest.delete(known);
+              store.purge(key.fingerprint);
+            }
+            check(store, latest, maxBytes);
+          }
+        },
+      ),
+    );
+  });
+});
+
+function check(
+  store: ReturnType<typeof memoryStore>,
+  latest: ReadonlyMap<string, { key: CacheKey; list: StoredList }>,
+  maxBytes: number,
+): void {
+  let lists = 0;
+  let held = 0;
+  const variants = new Map<string, number>();
+  for (const fingerprint of ["a", "b", "c", "d", "e", "f"]) {
+    for (let variant = 0; variant < 12; variant++) {
+      const found = store.get({ fingerprint, variant: `${variant}` });
+      if (found === undefined) continue;
+      expect(found).toBe(latest.get(`${fingerprint} ${variant}`)?.list);
+      variants.set(fingerprint, (variants.get(fingerprint) ?? 0) + 1);
+      lists++;
+      held += OVERHEAD + heldBytes(found);
+    }
+  }
+  expect(store.size()).toMatchObject({ lists, bytes: held });
+  expect(held).toBeLessThanOrEqual(maxBytes);
+  expect(Math.max(0, ...variants.values())).toBeLessThanOrEqual(MAX_VARIANTS);
+}

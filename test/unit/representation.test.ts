@@ -1,0 +1,166 @@
+import { promisify } from "node:util";
+import * as zlib from "node:zlib";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { codecs } from "../../src/node/codecs.ts";
+import { originalOf, preferredCoding, represent, type View } from "../../src/cache/representation.ts";
+import { type Coding, type StoredList, heldBytes } from "../../src/storage/store.ts";
+
+const CODINGS = ["br", "zstd", "gzip", "identity"] as const;
+const decode: Record<Coding, (bytes: Uint8Array) => Promise<Uint8Array>> = {
+  br: promisify(zlib.brotliDecompress),
+  gzip: promisify(zlib.gunzip),
+  zstd: promisify(zlib.zstdDecompress),
+  identity: async (bytes) => bytes,
+};
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const row = (id: string) => ({ id, object: "model", created: 1, owned_by: "x" });
+
+async function stored(rows: readonly object[], coding: Coding, isBasic = false): Promise<StoredList> {
+  const bytes = bytesOf(JSON.stringify({ object: "list", data: rows }));
+  const original = await originalOf(bytes, coding, codecs);
+  return { storedAt: 0, isEmpty: rows.length === 0, isBasic, original, views: new Map() };
+}
+
+describe("the coding", () => {
+  // Few values, so that equals are common.
+  const q = fc.constantFrom<number[]>(0, 0.001, 0.5, 0.999, 1);
+  const weights = fc.tuple(q, q, q, q);
+
+  test("is one of the highest q-value, of equals the smallest, where every coding has one", () => {
+    fc.assert(
+      fc.property(weights, fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }), (weights, order) => {
+        fc.pre(weights.some((weight) => weight > 0));
+        const field = order.map((i) => `${CODINGS[i]};q=${weights[i]}`).join(", ");
+        const best = CODINGS[weights.indexOf(Math.max(...weights))];
+        expect(preferredCoding(field, codecs)).toBe(best);
+      }),
+    );
+  });
+
+  test("is never one that q=0 or silence excludes", () => {
+    const listed = fc.subarray(["br", "zstd", "gzip"] as const);
+    fc.assert(
+      fc.property(listed, listed, (wanted, excluded) => {
+        const all = [...wanted, ...excluded.map((coding) => `${coding};q=0`)];
+        const open = wanted.filter((coding) => !excluded.includes(coding));
+        fc.pre(wanted.every((coding) => !excluded.includes(coding)));
+        expect([...open, "identity"]).toContain(preferredCoding(all.join(","), codecs));
+        if (open.length > 0) expect(preferredCoding(all.join(","), codecs)).not.toBe("identity");
+      }),
+    );
+  });
+
+  test("of any text is one there is; where nothing can be coded, identity", () => {
+    const words = fc.constantFrom(
+      "br",
+      "gzip",
+      "*",
+      ";q=",
+      "q",
+      "0",
+      "1",
+      ",",
+      ";",
+      " ",
+      "=",
+      "identity",
+      "x-gzip",
+    );
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(words).map((parts) => parts.join("")),
+    );
+    fc.assert(
+      fc.property(text, (field) => {
+        expect(CODINGS).toContain(preferredCoding(field, codecs));
+        expect(preferredCoding(field, new Map())).toBe("identity");
+      }),
+    );
+  });
+});
+
+describe("a representation", () => {
+  const views: View[] = [
+    { shape: "original", id: undefined },
+    { shape: "basic", id: undefined },
+    { shape: "original", id: "b" },
+    { shape: "basic", id: "b" },
+    { shape: "openrouter", id: undefined },
+    { shape: "openrouter", id: "b" },
+  ];
+
+  test("is the same list with the same validator in every coding, however it was kept", async () => {
+    const rows = [
+      { ...row("a"), name: "\u00e4" },
+      { ...row("b"), pricing: { prompt: 0.5, unit: "per_million_tokens", currency: "USD" } },
+    ];
+    for (const view of views) {
+      const texts = new Set<string>();
+      const etags = new Set<string>();
+      for (const kept of CODINGS) {
+        const list = await stored(rows, kept);
+        for (const coding of CODINGS) {
+          const made = await represent(list, view, coding, codecs);
+          expect(made?.coding).toBe(coding);
+          texts.add(String(Buffer.from(await decode[coding](made?.bytes ?? new Uint8Array()))));
+          etags.add(made?.etag ?? "");
+        }
+      }
+      expect([texts.size, etags.size]).toEqual([1, 1]);
+      expect([...texts][0]?.includes("pricing")).toBe(view.shape !== "basic");
+      expect([...etags][0]).toMatch(/^W\/"[\w-]{27}"$/);
+    }
+  });
+
+  test("is made once: who asks meanwhile or later gets the very same bytes", async () => {
+    const list = await stored([{ ...row("a"), x: 1 }], "gzip");
+    for (const view of [...views.slice(0, 2), { shape: "basic", id: "a" } as const]) {
+      const [first, second] = await Promise.all([
+        represent(list, view, "br", codecs),
+        represent(list, view, "br", codecs),
+      ]);
+      expect(second).toBe(first);
+      expect(represent(list, view, "br", codecs)).toBe(first);
+    }
+    expect(represent(list, { shape: "original", id: undefined }, "gzip", codecs)).toBe(list.original);
+  });
+
+  test("of a list of basic rows is the list itself, basic or not, but openrouter is made", async () => {
+    const list = await stored([row("a"), row("b")], "br", true);
+    expect(represent(list, { shape: "basic", id: undefined }, "br", codecs)).toBe(list.original);
+    const made = await represent(list, { shape: "openrouter", id: undefined }, "identity", codecs);
+    const rows = ["a", "b"].map((id) => ({ id, created: 1 }));
+    expect(String(Buffer.from(made?.bytes ?? []))).toBe(JSON.stringify({ object: "list", data: rows }));
+  });
+
+  test("of a model that is not on the list is nothing, and is not kept", async () => {
+    const list = await stored([row("a")], "gzip");
+    for (const id of ["A", "a ", "", "__proto__", "constructor"]) {
+      expect(await represent(list, { shape: "original", id }, "identity", codecs)).toBeUndefined();
+    }
+    expect(list.views.size).toBe(0);
+  });
+
+  test("has its bytes counted", async () => {
+    const list = await stored([{ ...row("a"), x: "y".repeat(500) }], "identity");
+    const before = heldBytes(list);
+    expect(before).toBe(list.original.bytes.length);
+    const made = await represent(list, { shape: "basic", id: undefined }, "identity", codecs);
+    expect(heldBytes(list)).toBeGreaterThanOrEqual(before + (made?.bytes.length ?? 0));
+  });
+
+  test("that cannot be decoded fails, and is tried anew the next time", async () => {
+    const list = await stored([row("a")], "gzip");
+    const broken = { ...list, original: { ...list.original, bytes: bytesOf("not gzip") } };
+    const view = { shape: "basic", id: undefined } as const;
+    await expect(represent(broken, view, "br", codecs)).rejects.toThrow();
+    expect(broken.views.size).toBe(0);
+  });
+
+  test("holds no part of a larger buffer, so that nothing larger stays in memory with it", async () => {
+    const large = new Uint8Array(10_000).fill(32);
+    const { bytes } = await originalOf(large.subarray(10, 20), "identity", codecs);
+    expect(bytes.buffer.byteLength).toBe(10);
+  });
+});

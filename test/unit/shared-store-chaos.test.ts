@@ -1,0 +1,64 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { codecs } from "../../src/node/codecs.ts";
+import { shared } from "../../src/storage/shared-store.ts";
+import type { StoredList } from "../../src/storage/store.ts";
+import { chaosVault, WHIMS } from "../support/chaos-store.ts";
+
+const SETTINGS = {
+  secret: "a secret that all of them share",
+  maxAgeMs: 60_000,
+  staleWhileRevalidateMs: 60_000,
+  staleIfErrorMs: 600_000,
+  refusalMaxAgeMs: 5000,
+};
+const CALLERS = ["sk-nano-test-alice", "sk-nano-test-bob"] as const;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+const step = fc.record({
+  who: fc.nat({ max: 1 }),
+  act: fc.constantFrom("look", "look", "keep", "forget", "purge", "claim", "release"),
+});
+
+function listOf(who: number, storedAt: number): StoredList {
+  const bytes = new TextEncoder().encode(`the list of ${CALLERS[who]} at ${storedAt}`);
+  const original = {
+    coding: "identity",
+    bytes: new Uint8Array(bytes),
+    etag: `W/"${"e".repeat(27)}"`,
+  } as const;
+  return { storedAt, isEmpty: false, isBasic: false, original, views: new Map() };
+}
+
+describe("whatever a vault does", () => {
+  test("a caller is given his own list or none, never an error, and never waits for long", async () => {
+    const looked = { own: 0, none: 0 };
+    const whims = fc.array(fc.constantFrom(...WHIMS), { maxLength: 20 });
+    const steps = fc.array(step, { minLength: 4, maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(whims, steps, async (moods, acts) => {
+        let now = 1_800_000_000_000;
+        const lists = shared(chaosVault(moods), SETTINGS, codecs, () => now, silent);
+        let purgedAt = [-1, -1];
+        for (const { who, act } of acts) {
+          // Longer than a vault that was slow is left in peace.
+          now += 600;
+          const fingerprint = `fingerprint-${who}`;
+          const own = lists.of({ fingerprint, variant: "v" }, CALLERS[who] ?? "");
+          if (act === "keep") await own.keep(listOf(who, now));
+          else if (act === "claim") expect(typeof (await own.claim(1000))).toBe("boolean");
+          else if (act !== "look") await own[act]();
+          if (act === "purge") purgedAt = purgedAt.map((at, index) => (index === who ? now : at));
+          if (act !== "look") continue;
+          const list = await own.look();
+          looked[list === undefined ? "none" : "own"]++;
+          if (list === undefined) continue;
+          expect(list).toEqual(listOf(who, list.storedAt));
+          expect(list.storedAt).toBeGreaterThan(purgedAt[who] ?? -1);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(Math.min(looked.own, looked.none)).toBeGreaterThan(5);
+  });
+});

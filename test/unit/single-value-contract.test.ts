@@ -1,0 +1,27 @@
+import { codecs } from "../../src/node/codecs.ts";
+import { bundled } from "../../src/storage/single-value.ts";
+import { sharedContract } from "../support/shared-store-contract.ts";
+import { vaultContract } from "../support/remote-store-contract.ts";
+import type { Place } from "../support/remote-store-guarantees.ts";
+
+const PROMISES = {
+  leastRetentionMs: 100,
+  claimsAreExclusive: false,
+  purgesAreHeard: false,
+  lateWritesAreRefused: false,
+};
+
+vaultContract("a bundle", inBundles, PROMISES);
+sharedContract("a bundle", inBundles, codecs, PROMISES);
+
+// The bundling vault of Workers, over a store that keeps everything for ever.
+async function inBundles(): Promise<Place> {
+  const values = new Map<string, Uint8Array>();
+  const single = {
+    get: async (fingerprint: string) => values.get(fingerprint),
+    put: async (fingerprint: string, bytes: Uint8Array) => void values.set(fingerprint, bytes),
+    delete: async (fingerprint: string) => void values.delete(fingerprint),
+  };
+  const settings = { maxBytes: 2 ** 24, now: Date.now, waitUntil: () => {} };
+  return { open: async () => bundled(single, settings) };
+}

@@ -1,0 +1,147 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { canary } from "../support/key-search.ts";
+import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
+import { plainCall } from "../support/plain-call.ts";
+import { startWorkerd } from "../support/worker/workerd.ts";
+import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, said, written } from "../support/key-carrying-requests.ts";
+
+interface Point {
+  readonly indexes: readonly string[];
+  readonly blobs: readonly string[];
+  readonly doubles: readonly number[];
+}
+
+const withBinding = (figures: string) => `import keylane from "keylane";
+const FIGURES = ${figures};
+export default { fetch: (request, bindings, context) => keylane.fetch(request, { ...bindings, FIGURES }, context) };`;
+const THAT_FAILS = withBinding('{ writeDataPoint() { throw new Error("a point too many"); } }');
+const OF_NO_DATASET = withBinding('"a text"');
+
+/** Analytics Engine as workerd talks to it: each point a request, its texts as bytes, what is left out empty or 0. */
+async function dataset() {
+  const points: Point[] = [];
+  const raw: string[] = [];
+  const server = createServer((request, response) => {
+    void text(request).then((json) => {
+      const fields = JSON.parse(json) as Record<string, unknown>;
+      const twenty = Array.from({ length: 20 }, (_, i) => i + 1);
+      const texts = (names: string[]) =>
+        names.map((name) => Buffer.from((fields[name] ?? []) as number[]).toString());
+      const blobs = texts(twenty.map((i) => `blob${i}`));
+      const doubles = twenty.map((i) => Number(fields[`double${i}`] ?? 0));
+      points.push({
+        indexes: texts(["index1"]),
+        blobs: blobs.slice(0, blobs.findLastIndex((blob) => blob !== "") + 1),
+        doubles: doubles.slice(0, 2),
+      });
+      raw.push(json, ...blobs);
+      response.end();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close().closeAllConnections();
+  });
+  const { port } = server.address() as { port: number };
+  return { address: `127.0.0.1:${port}`, points, raw };
+}
+
+async function started(entry?: string) {
+  const bird = canary();
+  const nano = await startNanoGpt({ accounts: [{ key: bird.key, visible: ["openai/gpt-4-turbo"] }] });
+  const settings = { UPSTREAM_URL: nano.url, LOG_LEVEL: "silent", MAX_AGE: "1s", LIST_TIMEOUT: "400ms" };
+  const { address, points, raw } = await dataset();
+  const neighbours = entry === "unbound" ? {} : { entry, figures: address };
+  const workerd = await startWorkerd(inject("deployedWorker"), settings, neighbours);
+  onTestFinished(async () => {
+    await workerd.stop();
+    await nano.stop();
+  });
+  const output = () => workerd.output.join("");
+  return {
+    ...bird,
+    nano,
+    url: workerd.url,
+    output,
+    list: (fields = "") =>
+      plainCall(`${workerd.url}/v1/models`, { fields: `Authorization: Bearer ${bird.key}\n${fields}` }),
+    points,
+    raw,
+  };
+}
+
+describe("a Worker with a dataset bound as FIGURES", () => {
+  test("writes a point for each request, each list it asks for and each refresh", async () => {
+    const { nano, url, list, points } = await started();
+    await list();
+    await list();
+    await plainCall(`${url}/v1/echo`);
+    const ms = expect.any(Number) as number;
+    const first = [
+      { indexes: ["fetch"], blobs: ["good"], doubles: [ms, 0] },
+      { indexes: ["request"], blobs: ["models", "miss"], doubles: [ms, 200] },
+      { indexes: ["request"], blobs: ["models", "hit"], doubles: [ms, 200] },
+      { indexes: ["request"], blobs: ["passthrough", "none"], doubles: [ms, 200] },
+    ];
+    // Each goes its own way, so not in order.
+    await expect.poll(() => points).toHaveLength(first.length);
+    expect(points).toEqual(expect.arrayContaining(first));
+
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1100);
+    });
+    nano.fail({ kind: "status", status: 503 });
+    await list();
+    const later = async () => points.slice(first.length);
+    await expect.poll(later).toHaveLength(3);
+    expect(await later()).toEqual(
+      expect.arrayContaining([
+        { indexes: ["request"], blobs: ["models", "stale"], doubles: [ms, 200] },
+        { indexes: ["fetch"], blobs: ["error"], doubles: [ms, 0] },
+        { indexes: ["refresh"], blobs: ["failed"], doubles: [0, 0] },
+      ]),
+    );
+  });
+
+  test("writes nothing of a key, wherever it stands, nor of who has it", async () => {
+    const { key, url, tracesIn, output, points, raw } = await started();
+    const ways = [...LIST_WAYS, ...REFUSED_WAYS, ...PASSED_WAYS];
+    await Promise.all(ways.map((way) => said(url, written(way, key))));
+    const requests = () => points.filter(({ indexes }) => indexes[0] === "request").length;
+    await expect.poll(requests).toBeGreaterThan(30);
+    expect(tracesIn(output() + raw.join("\n"))).toEqual([]);
+    const words = new Set(points.flatMap(({ indexes, blobs }) => indexes.concat(blobs)));
+    expect([...words].filter((word) => !/^[a-z]{3,12}$/.test(word))).toEqual([]);
+    expect(words.size).toBeLessThan(20);
+  });
+
+  test("answers all the same when no point can be written", async () => {
+    const { list } = await started(THAT_FAILS);
+    expect((await list()).status).toBe(200);
+    expect((await list()).status).toBe(200);
+  });
+
+  test("says so where it is none", async () => {
+    const { list, output } = await started(OF_NO_DATASET);
+    expect((await list()).status).toBe(500);
+    expect(output()).toContain("FIGURES must be an Analytics Engine dataset");
+  });
+});
+
+test("a Worker has no /metrics: it is a path like any that is unknown", async () => {
+  const { url } = await started("unbound");
+  for (const method of ["GET", "POST"]) {
+    const [answer, unknown] = await Promise.all(
+      ["/metrics", "/unknown"].map((path) =>
+        plainCall(url + path, { method, fields: "Origin: https://a.example" }),
+      ),
+    );
+    expect(answer?.status).toBe(404);
+    expect(answer?.text).toBe(unknown?.text);
+    expect(answer?.lines.map((line) => line.toLowerCase())).toContain("access-control-allow-origin");
+  }
+});

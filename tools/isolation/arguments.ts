@@ -1,0 +1,131 @@
+import { parseArgs } from "node:util";
+import { addressOf } from "../../src/cli/address.ts";
+import { Unusable } from "./cannot-check.ts";
+
+/** What an operator wants checked. */
+export interface Invocation {
+  readonly origin: string;
+  /** What stands before `/models` in every path, such as `/v1`. */
+  readonly base: string;
+  /** The two together, for people. */
+  readonly name: string;
+  readonly keys: { readonly A: string; readonly B: string };
+  /** How long one answer may take. */
+  readonly timeoutMs: number;
+  /** Whether a key may stand in a URL: that stays in the access logs of what is on the way. */
+  readonly sendsKeysInUrls: boolean;
+  /** Whether the keys leave this machine without TLS. */
+  readonly isReadableOnTheWay: boolean;
+}
+
+const DEFAULT_URL = "http://127.0.0.1:8787";
+const DEFAULT_TIMEOUT_SECONDS = 20;
+
+export const HELP: string = `npm run test:isolation -- [URL]   check that a running instance keeps two keys apart
+
+  URL             its address, with or without /v1; ${DEFAULT_URL} unless given
+  KEY_A, KEY_B    environment variables: two NanoGPT keys that see different models; never on the command line. What is
+                  not set is asked for, where this runs in a terminal
+  --timeout N     seconds to wait for an answer; ${DEFAULT_TIMEOUT_SECONDS} unless given
+  --key-in-url    also send KEY_A in a URL, as a careless tool would. Done anyway on this machine; elsewhere the key
+                  would stay in the access logs of the proxies on the way
+  --help          this text
+
+It makes some 500 requests. Nearly all may only be answered from the cache; Keylane asks NanoGPT about 5 times with
+each key. The instance forgets the lists it holds for the two keys. Neither key is printed.
+Exit code: 0 isolated, 1 a check failed, 2 nothing can be said, and why.
+`;
+
+export function wantsHelp(words: readonly string[]): boolean {
+  return words.includes("--help") || words.includes("-h");
+}
+
+/** Reads command line and environment. Throws Unusable; never quotes a word, since it may hold a key. */
+export function invocation(
+  words: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Invocation {
+  const given = [environment["KEY_A"], environment["KEY_B"]].filter((key) => key !== undefined && key !== "");
+  const isQuoted = words.some(
+    (word) => looksLikeKey(word) || given.some((key) => word.includes(String(key))),
+  );
+  if (isQuoted || hasStray(words)) {
+    throw new Unusable(
+      "a key stands on the command line, where every user of this machine can read it. Put the keys into the environment variables KEY_A and KEY_B.",
+    );
+  }
+  const { urls, timeout, keyInUrl } = parsed(words);
+  if (urls.length > 1) throw new Unusable(`give one URL, such as ${DEFAULT_URL}, got ${urls.length} words.`);
+  const address = addressOf(urls[0] ?? DEFAULT_URL);
+  if (address === undefined) {
+    throw new Unusable(
+      `the address must be an http or https URL without user, query or fragment, such as ${DEFAULT_URL}.`,
+    );
+  }
+  const { origin, base, isHere } = address;
+  const keys = { A: keyOf("KEY_A", environment), B: keyOf("KEY_B", environment) };
+  if (keys.A === keys.B) {
+    throw new Unusable("KEY_A and KEY_B are the same key. Set them to the keys of two accounts.");
+  }
+  return {
+    origin,
+    base,
+    name: origin + base,
+    keys,
+    timeoutMs: secondsOf(timeout) * 1000,
+    sendsKeysInUrls: isHere || keyInUrl,
+    isReadableOnTheWay: !isHere && origin.startsWith("http:"),
+  };
+}
+
+// A word that is no address and no option's value can only be meant for a key.
+function hasStray(words: readonly string[]): boolean {
+  return parsed(words).urls.some((word, index) => index > 0 && !word.includes("://"));
+}
+
+function looksLikeKey(word: string): boolean {
+  return /sk-|KEY_[AB]|--?(?:api-?)?key(?!-in-url)|^bearer\b|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i.test(
+    word,
+  );
+}
+
+function parsed(words: readonly string[]): {
+  urls: string[];
+  timeout: string | undefined;
+  keyInUrl: boolean;
+} {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: { timeout: { type: "string" }, "key-in-url": { type: "boolean" } },
+    });
+    return { urls: positionals, timeout: values.timeout, keyInUrl: values["key-in-url"] === true };
+  } catch {
+    throw new Unusable("an option is not known here. See --help.");
+  }
+}
+
+function keyOf(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, string | undefined>>): string {
+  const key = environment[name]?.trim() ?? "";
+  if (key === "") {
+    throw new Unusable(
+      `${name} is missing. Set KEY_A and KEY_B to two NanoGPT keys that see different models.`,
+    );
+  }
+  if (!/^[\w.~+/:=-]{6,512}$/.test(key)) {
+    throw new Unusable(
+      `${name} is not a key as NanoGPT gives them. Paste it again, without quotes and spaces.`,
+    );
+  }
+  if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(key)) {
+    throw new Unusable(`${name} is a signed token, for which nothing is ever stored. Set it to an API key.`);
+  }
+  return key;
+}
+
+function secondsOf(timeout: string | undefined): number {
+  const seconds = timeout === undefined ? DEFAULT_TIMEOUT_SECONDS : Number(timeout);
+  if (seconds > 0 && seconds <= 600) return seconds;
+  throw new Unusable("--timeout must be a number of seconds, at most 600.");
+}

@@ -1,0 +1,12 @@
+import { typed } from "../../src/cli/secret-prompt.ts";
+import { wantsHelp } from "./arguments.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Asks for the keys that the environment does not have, without showing what is typed; only in a terminal. */
+export async function withKeys(words: readonly string[], environment: Environment): Promise<Environment> {
+  if (!process.stdin.isTTY || wantsHelp(words)) return environment;
+  const keys = { ...environment };
+  for (const name of ["KEY_A", "KEY_B"]) keys[name] ||= await typed(name);
+  return keys;
+}
