@@ -2,7 +2,7 @@
  * Makes a pure function quick for the questions that are foreseen: their answers are worked out beforehand. Every other
  * answer is worked out when it is wanted and never kept, since what a caller can write freely may hold a key.
  */
-export function foreseen<Question, Answer>(
+export function precompute<Question, Answer>(
   questions: Iterable<Question>,
   answer: (question: Question) => Answer,
 ): (question: Question) => Answer {

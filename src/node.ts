@@ -14,6 +14,6 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exitCode = 1;
 } else {
   // Imported only now: an older Node would fail in the middle of a library, with a message that helps nobody.
-  const { command } = await import("./cli/main.ts");
-  process.exitCode = await command(process.argv.slice(2), process.env);
+  const { main } = await import("./cli/main.ts");
+  process.exitCode = await main(process.argv.slice(2), process.env);
 }

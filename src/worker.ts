@@ -1,4 +1,4 @@
-import { worker, type Worker } from "./worker/fetch-handler.ts";
+import { createWorker, type Worker } from "./worker/fetch-handler.ts";
 
-const entry: Worker = worker();
+const entry: Worker = createWorker();
 export default entry;

@@ -1,19 +1,19 @@
 /** A long work that rests between its stretches. */
-export type Stretches<Result> = Generator<void, Result>;
+export type CooperativeTask<Result> = Generator<void, Result>;
 
 // A turn for each rest would be too many where every turn is long: the work would last for seconds.
-const TURN_MS = 2;
+const SLICE_MS = 2;
 
 /** Has it done, with a turn for others at a rest whenever it has gone on for 2 ms by `now`. Throws what it throws. */
-export async function inTurns<Result>(
-  work: Stretches<Result>,
+export async function runCooperatively<Result>(
+  work: CooperativeTask<Result>,
   nextTurn: () => Promise<void>,
   now: () => number,
 ): Promise<Result> {
   let since = now();
   let done = work.next();
   while (done.done !== true) {
-    if (now() - since >= TURN_MS) {
+    if (now() - since >= SLICE_MS) {
       await nextTurn();
       since = now();
     }
@@ -23,7 +23,7 @@ export async function inTurns<Result>(
 }
 
 /** Has it done without a rest. */
-export function atOnce<Result>(work: Stretches<Result>): Result {
+export function runSync<Result>(work: CooperativeTask<Result>): Result {
   let done = work.next();
   while (done.done !== true) done = work.next();
   return done.value;

@@ -2,7 +2,7 @@
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Waits for work so long; gives undefined when the time is over, and the work goes on. */
-export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), Math.min(Math.max(0, ms), TIMER_MAX_MS));

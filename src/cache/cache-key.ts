@@ -5,7 +5,7 @@ import type { Shape } from "../models/shape.ts";
 import type { CacheKey } from "../storage/store.ts";
 
 /** What a request wants to know: a list of upstream's, and the shape in which it is given back. */
-export interface ListQuestion {
+export interface ListQuery {
   readonly list: ListName;
   /** The parameters that matter, in one order; this is also what upstream is asked. */
   readonly query: string;
@@ -13,22 +13,22 @@ export interface ListQuestion {
 }
 
 /** What stands behind a path that names neither list nor shape. */
-export interface Plain {
+export interface ListDefaults {
   readonly modelsList: ListName;
   readonly modelsShape: "requested" | ShapeName;
 }
 
 // Tools send these without meaning anything by them (paging, tracking, a default spelt out).
-const IDLE = new Set(["detailed", "limit", "user", "beta", "after_id", "before_id"]);
+const IGNORED_PARAMETERS = new Set(["detailed", "limit", "user", "beta", "after_id", "before_id"]);
 // Part of every cache key: a change of what is stored makes old lists unknown instead of misread.
-const FORMAT = "1";
+const KEY_VERSION = "1";
 
 /** Finds the question of a path and its query. */
-export function listQuestion({ list, shape: named, query }: ModelsRoute, plain: Plain): ListQuestion {
+export function parseListQuery({ list, shape: named, query }: ModelsRoute, plain: ListDefaults): ListQuery {
   const chosen = named ?? plain.modelsShape;
   const parameters = new URLSearchParams(query);
   const isDetailed = parameters.getAll("detailed").some((value) => value === "true" || value === "1");
-  const meaningful = [...parameters].filter(([name]) => !IDLE.has(name));
+  const meaningful = [...parameters].filter(([name]) => !IGNORED_PARAMETERS.has(name));
   const shape = chosen === "basic" || chosen === "openrouter" ? chosen : "original";
   // A basic list is asked for as one: it is a fifth of the size.
   if (chosen === "detailed" || shape === "openrouter" || (chosen === "requested" && isDetailed)) {
@@ -49,10 +49,10 @@ export function listQuestion({ list, shape: named, query }: ModelsRoute, plain: 
  */
 export function cacheKey(
   fingerprint: Fingerprint,
-  { list, query }: ListQuestion,
+  { list, query }: ListQuery,
   origin: string | undefined,
 ): CacheKey {
   const isPlain = origin === undefined && (query === "" || query === "detailed=true");
   const rest = isPlain ? query : hash("sha256", `${fingerprint}\n${query}\n${origin ?? ""}`, "base64url");
-  return { fingerprint, variant: `${FORMAT} ${list} ${rest}` };
+  return { fingerprint, variant: `${KEY_VERSION} ${list} ${rest}` };
 }

@@ -1,62 +1,62 @@
 import type { Fingerprint } from "../http/credential.ts";
-import type { Errand, Landing } from "./fetch-job.ts";
-import { isTransient, KeylaneError, problem } from "../http/errors.ts";
+import type { FetchJob, FetchResult } from "./fetch-job.ts";
+import { isTransient, ApiError, errorBody } from "../http/errors.ts";
 import { flights, GRACE_MS } from "./single-flight.ts";
 import { age, freshness, lifetimesOf, type Freshness, type ListLifetimes } from "../http/freshness.ts";
 import type { Log } from "../observability/log.ts";
-import { refusals, refused } from "./negative-cache.ts";
+import { createNegativeCache, toApiError } from "./negative-cache.ts";
 import type { CacheKey, Store, StoredList } from "../storage/store.ts";
-import { TIMED_OUT, fetchTroubles } from "../upstream/failures.ts";
-import type { Observe } from "../observability/metrics.ts";
-import type { Soon } from "../async/maybe-promise.ts";
+import { TIMED_OUT, fetchFailureLog } from "../upstream/failures.ts";
+import type { MetricsRecorder } from "../observability/metrics.ts";
+import type { MaybePromise } from "../async/maybe-promise.ts";
 import type { CacheOutcome } from "../http/cache-status.ts";
 import type { Directives } from "../http/cache-control.ts";
 
-export interface CacheSettings extends ListLifetimes {
+export interface ListCacheSettings extends ListLifetimes {
   readonly listTimeoutMs: number;
 }
 
 /** One caller's question for one list. */
-export interface Question extends Omit<Errand, "isStored" | "isKnown" | "isEnough"> {
+export interface CacheRequest extends Omit<FetchJob, "isStored" | "hasStoredList" | "isAcceptable"> {
   readonly directives: Directives;
 }
 
-export interface Found {
+export interface CacheResult {
   readonly list: StoredList;
   readonly outcome: CacheOutcome;
 }
 
 /** Knows when to ask, when to wait and when to serve what is held. */
-export interface Cache {
+export interface ListCache {
   /** Answers a question, at once where what is held will do. Rejects with a KeylaneError, and never throws one. */
-  find(question: Question): Soon<Found>;
+  get(question: CacheRequest): MaybePromise<CacheResult>;
   /** Gives what is held where it is fresh `at` that instant and will do; undefined where there is more to do. */
-  fresh(key: CacheKey, directives: Directives, at: number): Found | undefined;
+  fresh(key: CacheKey, directives: Directives, at: number): CacheResult | undefined;
   /** Forgets everything held for a fingerprint; a flight under way cannot bring it back. */
   purge(fingerprint: Fingerprint): void;
   /** Forgets what is held for a fingerprint that a neighbour has purged; it may be asked for again at once. */
-  forget(fingerprint: Fingerprint): void;
+  invalidate(fingerprint: Fingerprint): void;
   /** Counts a list again after a view of it was made. */
-  recount(key: CacheKey, list: StoredList): void;
+  updateSize(key: CacheKey, list: StoredList): void;
 }
 
-type Why = "uri-miss" | "stale" | "request";
+type ForwardReason = "uri-miss" | "stale" | "request";
 
 // A tool that polls with no-cache costs its key one upstream call a second at most.
 const NO_CACHE_INTERVAL_MS = 1000;
 
 /** Makes the cache over a store. `now` gives milliseconds since the epoch. */
-export function cache(
+export function createListCache(
   store: Store,
-  settings: CacheSettings,
+  settings: ListCacheSettings,
   now: () => number,
   log: Log,
-  observe: Observe,
-): Cache {
-  const remembered = refusals(settings.refusalMaxAgeMs, now);
-  const flying = flights(store, remembered, settings, now, fetchTroubles(now, log));
+  observe: MetricsRecorder,
+): ListCache {
+  const remembered = createNegativeCache(settings.refusalMaxAgeMs, now);
+  const flying = flights(store, remembered, settings, now, fetchFailureLog(now, log));
 
-  function find(question: Question): Soon<Found> {
+  function get(question: CacheRequest): MaybePromise<CacheResult> {
     const { key, directives } = question;
     const at = now();
     const stored = store.get(key);
@@ -71,13 +71,17 @@ export function cache(
     return state === "stale-while-revalidate" ? refresh(question, usable) : ask(question, usable, "stale");
   }
 
-  function freshOf(list: StoredList | undefined, directives: Directives, at: number): Found | undefined {
+  function freshOf(
+    list: StoredList | undefined,
+    directives: Directives,
+    at: number,
+  ): CacheResult | undefined {
     if (list === undefined || directives.noStore || stateOf(list, at) !== "fresh") return undefined;
     return isTooOld(list, directives, at) ? undefined : held(list, undefined, at);
   }
 
-  async function look({ shared }: Question): Promise<Found> {
-    const found = usableOf(await shared?.look());
+  async function look({ shared }: CacheRequest): Promise<CacheResult> {
+    const found = usableOf(await shared?.get());
     if (found === undefined) throw notCached();
     return held(found);
   }
@@ -90,24 +94,28 @@ export function cache(
     return stateOf(list) === "expired" ? undefined : list;
   }
 
-  function refresh(question: Question, stale: StoredList): Found {
-    if (remembered.active(question.key) !== undefined) return held(stale, "upstream-failed");
-    const landing = flying.start({ ...question, isStored: true, isKnown: true, isEnough: isFresh });
+  function refresh(question: CacheRequest, stale: StoredList): CacheResult {
+    if (remembered.get(question.key) !== undefined) return held(stale, "upstream-failed");
+    const landing = flying.start({ ...question, isStored: true, hasStoredList: true, isAcceptable: isFresh });
     if (landing !== undefined) question.waitUntil(landing.then(refreshed));
     return held(stale, "refreshing");
   }
 
-  function refreshed(landing: Landing): void {
-    observe.refreshed("error" in landing ? "failed" : landing.from);
+  function refreshed(landing: FetchResult): void {
+    observe.recordRefresh("error" in landing ? "failed" : landing.from);
   }
 
-  async function ask(question: Question, usable: StoredList | undefined, why: Why): Promise<Found> {
+  async function ask(
+    question: CacheRequest,
+    usable: StoredList | undefined,
+    why: ForwardReason,
+  ): Promise<CacheResult> {
     const { key, directives, shared } = question;
-    const refusal = remembered.active(key);
-    if (refusal !== undefined) return fallBack(usable, refused(refusal, now()));
-    const isEnough = why === "request" ? undefined : isServedAtOnce;
-    const isKnown = usable !== undefined;
-    const errand = { ...question, isStored: !directives.noStore, isKnown, isEnough };
+    const refusal = remembered.get(key);
+    if (refusal !== undefined) return fallBack(usable, toApiError(refusal, now()));
+    const isAcceptable = why === "request" ? undefined : isServedAtOnce;
+    const hasStoredList = usable !== undefined;
+    const errand = { ...question, isStored: !directives.noStore, hasStoredList, isAcceptable };
     const startedAt = now();
     const halfTime = startedAt + settings.listTimeoutMs / 2;
     const fullTime = startedAt + settings.listTimeoutMs + GRACE_MS;
@@ -131,7 +139,7 @@ export function cache(
       const still = usableOf(store.get(key));
       if (landing !== undefined) return fallBack(still, landing.error);
       if (still !== undefined) return held(still, "refreshing");
-      if (deadline === fullTime) throw new KeylaneError(TIMED_OUT, { "Retry-After": "1" });
+      if (deadline === fullTime) throw new ApiError(TIMED_OUT, { "Retry-After": "1" });
       deadline = fullTime;
     }
   }
@@ -146,12 +154,12 @@ export function cache(
   }
 
   // RFC 5861 §4 for 5xx and silence; 408, 425 and 429 say "not now" as well. Any other 4xx is an answer.
-  function fallBack(usable: StoredList | undefined, error: KeylaneError): Found {
-    if (usable === undefined || !isTransient(error.problem.status)) throw error;
+  function fallBack(usable: StoredList | undefined, error: ApiError): CacheResult {
+    if (usable === undefined || !isTransient(error.body.status)) throw error;
     return held(usable, "upstream-failed");
   }
 
-  function held(list: StoredList, detail?: "refreshing" | "upstream-failed", at = now()): Found {
+  function held(list: StoredList, detail?: "refreshing" | "upstream-failed", at = now()): CacheResult {
     const ttlMs = lifetimesOf(list, settings).maxAgeMs - age(list.storedAt, at);
     return { list, outcome: { by: "hit", ttlMs, ...(detail === undefined ? {} : { detail }) } };
   }
@@ -162,25 +170,25 @@ export function cache(
     return maxAgeMs !== undefined && ageMs > maxAgeMs;
   }
 
-  function forget(fingerprint: Fingerprint): void {
+  function invalidate(fingerprint: Fingerprint): void {
     flying.ground(fingerprint);
     store.purge(fingerprint);
   }
 
   return {
-    find,
+    get,
     fresh: (key, directives, at) => freshOf(store.get(key), directives, at),
-    forget,
+    invalidate,
     purge(fingerprint) {
-      remembered.forget(fingerprint);
-      forget(fingerprint);
+      remembered.delete(fingerprint);
+      invalidate(fingerprint);
     },
-    recount: (key, list) => store.recount(key, list),
+    updateSize: (key, list) => store.updateSize(key, list),
   };
 }
 
 /** There is no list that may be served without asking upstream. */
-export function notCached(): KeylaneError {
+export function notCached(): ApiError {
   const message = "No list is stored for this key: ask without `Cache-Control: only-if-cached`.";
-  return new KeylaneError(problem(504, "not_cached", message));
+  return new ApiError(errorBody(504, "not_cached", message));
 }

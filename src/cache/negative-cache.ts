@@ -1,12 +1,12 @@
 import { LRUCache } from "lru-cache";
-import { isTransient, KeylaneError } from "../http/errors.ts";
+import { isTransient, ApiError } from "../http/errors.ts";
 import { MAX_VARIANTS, type CacheKey } from "../storage/store.ts";
 import type { Fingerprint } from "../http/credential.ts";
 import type { UpstreamFailure } from "../upstream/failures.ts";
 
 /** A remembered failure: until then that key causes no upstream call. Instants in ms since the epoch. */
-export interface Refusal {
-  readonly failure: Pick<UpstreamFailure, "kind" | "problem">;
+export interface NegativeEntry {
+  readonly failure: Pick<UpstreamFailure, "kind" | "body">;
   readonly since: number;
   readonly until: number;
   /** The instant before which asking again is of no use, as far as is known. */
@@ -14,12 +14,12 @@ export interface Refusal {
 }
 
 /** Remembers failures for a short while; bounded, so that a flood of wrong keys costs no memory. */
-export interface Refusals {
-  remember(key: CacheKey, failure: UpstreamFailure): Refusal;
-  active(key: CacheKey): Refusal | undefined;
+export interface NegativeCache {
+  set(key: CacheKey, failure: UpstreamFailure): NegativeEntry;
+  get(key: CacheKey): NegativeEntry | undefined;
   /** The key's last 401, where it was learned at that instant or later: even where it is over, or forgotten, since. */
-  revokedSince(key: CacheKey, instant: number): Refusal | undefined;
-  forget(fingerprint: Fingerprint): void;
+  revokedSince(key: CacheKey, instant: number): NegativeEntry | undefined;
+  delete(fingerprint: Fingerprint): void;
 }
 
 const MAX_CALLERS = 5000;
@@ -28,14 +28,14 @@ const LONGEST_RETRY_MS = 60_000;
 const WHOLE_KEY_STATUSES = new Set([401, 429]);
 const ANY_VARIANT = "";
 
-export function refusals(maxAgeMs: number, now: () => number): Refusals {
-  const callers = new LRUCache<Fingerprint, Map<string, Refusal>>({ max: MAX_CALLERS });
+export function createNegativeCache(maxAgeMs: number, now: () => number): NegativeCache {
+  const callers = new LRUCache<Fingerprint, Map<string, NegativeEntry>>({ max: MAX_CALLERS });
   // Apart from the others: neither a purge nor a later 429 may take a 401 back from the flights that began before it.
-  const revocations = new LRUCache<Fingerprint, Refusal>({ max: MAX_CALLERS });
+  const revocations = new LRUCache<Fingerprint, NegativeEntry>({ max: MAX_CALLERS });
   return {
-    remember({ fingerprint, variant }, fault) {
+    set({ fingerprint, variant }, fault) {
       // Not the error itself: its stack holds on to the functions it went through, and they to the credential.
-      const failure = { kind: fault.kind, problem: fault.problem };
+      const failure = { kind: fault.kind, body: fault.body };
       const askedFor = Math.min(fault.retryAfterMs ?? 0, LONGEST_RETRY_MS);
       const since = now();
       const until = since + Math.max(maxAgeMs, askedFor);
@@ -45,8 +45,8 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
         until,
         retryAt: Math.max(until, since + (fault.retryAfterMs ?? 0)),
       };
-      const known = callers.get(fingerprint) ?? new Map<string, Refusal>();
-      const name = WHOLE_KEY_STATUSES.has(failure.problem.status) ? ANY_VARIANT : variant;
+      const known = callers.get(fingerprint) ?? new Map<string, NegativeEntry>();
+      const name = WHOLE_KEY_STATUSES.has(failure.body.status) ? ANY_VARIANT : variant;
       known.delete(name);
       known.set(name, refusal);
       const [oldest] = known.keys();
@@ -55,7 +55,7 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
       if (failure.kind === "unauthorized") revocations.set(fingerprint, refusal);
       return refusal;
     },
-    active({ fingerprint, variant }) {
+    get({ fingerprint, variant }) {
       const known = callers.get(fingerprint);
       const found = [known?.get(ANY_VARIANT), known?.get(variant)];
       return found.find((refusal) => refusal !== undefined && isActive(refusal, now()));
@@ -64,23 +64,23 @@ export function refusals(maxAgeMs: number, now: () => number): Refusals {
       const last = revocations.get(fingerprint);
       return last !== undefined && last.since >= instant ? last : undefined;
     },
-    forget: (fingerprint) => void callers.delete(fingerprint),
+    delete: (fingerprint) => void callers.delete(fingerprint),
   };
 }
 
 // A clock that steps back ends a refusal: it must not last for as long as the step was wide.
-function isActive({ since, until }: Refusal, now: number): boolean {
+function isActive({ since, until }: NegativeEntry, now: number): boolean {
   return since <= now && now < until;
 }
 
 /** Makes the error that a caller gets; Retry-After stands where waiting helps, in whole seconds. */
-export function refused(
-  { failure, retryAt }: Pick<Refusal, "failure" | "retryAt">,
+export function toApiError(
+  { failure, retryAt }: Pick<NegativeEntry, "failure" | "retryAt">,
   now: number,
-): KeylaneError {
-  const { status } = failure.problem;
+): ApiError {
+  const { status } = failure.body;
   const headers: Record<string, string> = {};
   if (status === 401) headers["WWW-Authenticate"] = "Bearer";
   if (isTransient(status)) headers["Retry-After"] = String(Math.max(1, Math.ceil((retryAt - now) / 1000)));
-  return new KeylaneError(failure.problem, headers);
+  return new ApiError(failure.body, headers);
 }

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import preferredEncodings from "negotiator/lib/encoding.js";
 import { modelBytes, modelsOf } from "../models/model-list.ts";
-import { shaped, type Shape } from "../models/shape.ts";
-import type { Codecs, Coding, Held, Representation, StoredList } from "../storage/store.ts";
+import { applyShape, type Shape } from "../models/shape.ts";
+import type { Codecs, Coding, RepresentationSlot, Representation, StoredList } from "../storage/store.ts";
 
 /** What of a list is wanted: rows as they came or in another shape; all of them or one. */
 export interface View {
@@ -11,7 +11,7 @@ export interface View {
 }
 
 /** What browsers, SDKs and tools send as Accept-Encoding. */
-export const USUAL_ENCODINGS: readonly (string | null)[] = [
+export const COMMON_ACCEPT_ENCODINGS: readonly (string | null)[] = [
   null,
   "gzip",
   "gzip, deflate",
@@ -25,7 +25,7 @@ export const USUAL_ENCODINGS: readonly (string | null)[] = [
 ];
 
 /** Chooses the coding that the caller's Accept-Encoding prefers; of equals the smallest, else identity. */
-export function preferredCoding(acceptEncoding: string | null, codecs: Codecs): Coding {
+export function negotiateCoding(acceptEncoding: string | null, codecs: Codecs): Coding {
   if (acceptEncoding === null || codecs.size === 0) return "identity";
   const available = [...codecs.keys(), "identity"];
   const [chosen] = preferredEncodings(acceptEncoding, available, available);
@@ -33,26 +33,31 @@ export function preferredCoding(acceptEncoding: string | null, codecs: Codecs): 
 }
 
 /** Codes a checked list for keeping. The bytes are its own: no part of a larger buffer. */
-export async function originalOf(
+export async function encodeOriginal(
   bytes: Uint8Array<ArrayBuffer>,
   coding: Coding,
   codecs: Codecs,
 ): Promise<Representation> {
-  return { coding, bytes: await encoded(bytes, coding, codecs), etag: etagOf(bytes) };
+  return { coding, bytes: await encode(bytes, coding, codecs), etag: etagOf(bytes) };
 }
 
 /** Gives a view of a list in a coding where it is made already. */
-export function readyOf(list: StoredList, view: View, coding: Coding): Representation | undefined {
-  const held = heldOf(list, view, coding);
+export function getReady(list: StoredList, view: View, coding: Coding): Representation | undefined {
+  const held = lookup(list, view, coding);
   return held instanceof Promise ? undefined : held;
 }
 
 /** Gives a view of a list in a coding. It is made when first asked for, once for all who ask, and kept. */
-export function represent(list: StoredList, view: View, coding: Coding, codecs: Codecs): Held {
-  const held = heldOf(list, view, coding);
+export function getRepresentation(
+  list: StoredList,
+  view: View,
+  coding: Coding,
+  codecs: Codecs,
+): RepresentationSlot {
+  const held = lookup(list, view, coding);
   if (held !== undefined) return held;
-  const name = nameOf(list, view, coding);
-  const making = make(list, isWhole(list, view) ? undefined : view, coding, codecs).then(
+  const name = viewName(list, view, coding);
+  const making = render(list, isWhole(list, view) ? undefined : view, coding, codecs).then(
     (made) => {
       if (made === undefined) list.views.delete(name);
       else list.views.set(name, made);
@@ -67,12 +72,12 @@ export function represent(list: StoredList, view: View, coding: Coding, codecs: 
   return making;
 }
 
-function heldOf(list: StoredList, view: View, coding: Coding): Held | undefined {
+function lookup(list: StoredList, view: View, coding: Coding): RepresentationSlot | undefined {
   if (list.original.coding === coding && isWhole(list, view)) return list.original;
-  return list.views.get(nameOf(list, view, coding));
+  return list.views.get(viewName(list, view, coding));
 }
 
-function nameOf(list: StoredList, view: View, coding: Coding): string {
+function viewName(list: StoredList, view: View, coding: Coding): string {
   return `${isWhole(list, view) ? "original" : view.shape} ${coding} ${view.id ?? ""}`;
 }
 
@@ -84,32 +89,33 @@ function isWhole(list: StoredList, { shape, id }: View): boolean {
 
 // Map slot, object, typed array, validator.
 
-async function make(
+async function render(
   { original }: StoredList,
   view: View | undefined,
   coding: Coding,
   codecs: Codecs,
 ): Promise<Representation | undefined> {
   const decoded = (await codecs.get(original.coding)?.decode(original.bytes)) ?? original.bytes;
-  const bytes = view === undefined ? decoded : viewed(decoded, view);
+  const bytes = view === undefined ? decoded : applyView(decoded, view);
   if (bytes === undefined) return undefined;
   const etag = view === undefined ? original.etag : etagOf(bytes);
-  return { coding, bytes: await encoded(bytes, coding, codecs), etag };
+  return { coding, bytes: await encode(bytes, coding, codecs), etag };
 }
 
-function viewed(bytes: Uint8Array<ArrayBuffer>, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
+function applyView(bytes: Uint8Array<ArrayBuffer>, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
   if (shape === "original") return id === undefined ? bytes : modelBytes(bytes, id);
   const models = modelsOf(bytes);
-  if (id === undefined) return json({ object: "list", data: models.map((model) => shaped(model, shape)) });
+  if (id === undefined)
+    return json({ object: "list", data: models.map((model) => applyShape(model, shape)) });
   const model = models.find((one) => one.id === id);
-  return model === undefined ? undefined : json(shaped(model, shape));
+  return model === undefined ? undefined : json(applyShape(model, shape));
 }
 
 function json(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
-async function encoded(
+async function encode(
   bytes: Uint8Array<ArrayBuffer>,
   coding: Coding,
   codecs: Codecs,

@@ -1,8 +1,8 @@
-import type { Address } from "./address.ts";
-import type { Inspection, Row, Seen } from "./check-requests.ts";
+import type { BaseUrl } from "./address.ts";
+import type { Probes, Row, Probe } from "./check-requests.ts";
 
 /** What a person wants to know of an address and a key; also what `--json` prints. */
-export interface Findings {
+export interface CheckReport {
   readonly url: string;
   readonly isGood: boolean;
   /** What is wrong, each as a sentence that says what to do. */
@@ -11,19 +11,22 @@ export interface Findings {
   readonly key: "accepted" | "refused" | "unknown";
   readonly models?: number;
   readonly shape?: "basic" | "detailed" | "openrouter";
-  readonly answers: readonly Answer[];
+  readonly answers: readonly ReportedAnswer[];
   /** By tool; none for what is no Keylane. */
   readonly baseUrls: Readonly<Record<string, string>>;
 }
 
-export interface Answer {
+export interface ReportedAnswer {
   readonly cache: "HIT" | "MISS" | "none";
   readonly ms: number;
   readonly cacheStatus?: string;
 }
 
 /** Judges what was seen. */
-export function findings({ origin, base }: Address, { first, second, proof }: Inspection): Findings {
+export function createReport(
+  { origin, base }: BaseUrl,
+  { first, second, personalized }: Probes,
+): CheckReport {
   const url = origin + base;
   const nothing = {
     url,
@@ -38,12 +41,12 @@ export function findings({ origin, base }: Address, { first, second, proof }: In
     return { ...nothing, problems: [message] };
   }
   const { rows } = first;
-  if (rows === undefined || proof === undefined) {
+  if (rows === undefined || personalized === undefined) {
     return { ...nothing, key: keyOf(first), problems: [refusal(first, url)], answers: [answerOf(first)] };
   }
   const isKeylane = first.cacheStatus !== undefined;
   const problems = [
-    ...(proof.rows === undefined ? [refusal(proof, url)] : []),
+    ...(personalized.rows === undefined ? [refusal(personalized, url)] : []),
     ...(rows.length === 0
       ? ["The list is empty: make models visible in this NanoGPT account's settings."]
       : []),
@@ -54,7 +57,7 @@ export function findings({ origin, base }: Address, { first, second, proof }: In
     isGood: problems.length === 0,
     problems,
     server: isKeylane ? "keylane" : "other",
-    key: keyOf(proof),
+    key: keyOf(personalized),
     models: rows.length,
     ...(rows.length === 0 ? {} : { shape: shapeOf(rows) }),
     answers: [first, ...(second === undefined ? [] : [second])].map(answerOf),
@@ -76,12 +79,12 @@ function baseUrls(root: string): Readonly<Record<string, string>> {
   };
 }
 
-function keyOf({ status, rows }: Seen): Findings["key"] {
+function keyOf({ status, rows }: Probe): CheckReport["key"] {
   if (rows !== undefined) return "accepted";
   return status === 401 || status === 403 ? "refused" : "unknown";
 }
 
-function refusal({ status, message }: Seen, url: string): string {
+function refusal({ status, message }: Probe, url: string): string {
   if (status === 401) {
     return `The key is refused: make one at https://nano-gpt.com/api, and set NANOGPT_API_KEY to it. ${quoted(message)}`;
   }
@@ -94,7 +97,7 @@ function quoted(message: string | undefined): string {
   return message === undefined ? "" : `The answer was: ${message}`;
 }
 
-function cacheProblems({ cacheStatus = "" }: Seen): readonly string[] {
+function cacheProblems({ cacheStatus = "" }: Probe): readonly string[] {
   if (cacheStatus.includes("detail=upstream-failed")) {
     return ["NanoGPT did not give the list just now, so the stored one was served: look into Keylane's log."];
   }
@@ -102,7 +105,7 @@ function cacheProblems({ cacheStatus = "" }: Seen): readonly string[] {
   return ["The second answer was not from the cache: try again, and look at MAX_AGE if this stays."];
 }
 
-function answerOf({ cacheStatus, ms }: Seen): Answer {
+function answerOf({ cacheStatus, ms }: Probe): ReportedAnswer {
   const rounded = Math.round(ms * 10) / 10;
   if (cacheStatus === undefined) return { cache: "none", ms: rounded };
   return { cache: isHit(cacheStatus) ? "HIT" : "MISS", ms: rounded, cacheStatus };

@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
 import { request } from "undici";
-import type { Address } from "./address.ts";
-import { codeOf } from "../http/errors.ts";
+import type { BaseUrl } from "./address.ts";
+import { errorCode } from "../http/errors.ts";
 
 /** What a list answer was like. */
-export interface Seen {
+export interface Probe {
   readonly status: number;
   /** From the first byte sent to the last one read. */
   readonly ms: number;
@@ -19,12 +19,12 @@ export interface Seen {
 export type Row = Readonly<Record<string, unknown>>;
 
 /** What was found out about an address and a key. `failure` is the runtime's code where nothing answered. */
-export interface Inspection {
-  readonly first: Seen | { readonly failure: string };
+export interface Probes {
+  readonly first: Probe | { readonly failure: string };
   /** The same question again; only asked of a Keylane, and where the first was answered with a list. */
-  readonly second?: Seen;
+  readonly second?: Probe;
   /** The personalized list, which alone shows that NanoGPT knows the key; `first` where that is it already. */
-  readonly proof?: Seen;
+  readonly personalized?: Probe;
 }
 
 const TIMEOUT_MS = 20_000;
@@ -33,21 +33,21 @@ const MAX_MESSAGE_LENGTH = 500;
 const LIST = /\/(?:personalized|subscription|paid)(?=\/v1\w*$)/;
 
 /** Asks for the list of a key, and again. NanoGPT is asked once or twice. */
-export async function inspect({ origin, base }: Address, key: string): Promise<Inspection> {
+export async function runProbes({ origin, base }: BaseUrl, key: string): Promise<Probes> {
   const plain = `${origin}${base}/models`;
-  const personalized = `${origin}${base.replace(LIST, "").replace(/\/v1\w*$/, "/personalized$&")}/models`;
+  const personalizedUrl = `${origin}${base.replace(LIST, "").replace(/\/v1\w*$/, "/personalized$&")}/models`;
   try {
-    const first = await ask(plain, key);
+    const first = await probe(plain, key);
     if (first.rows === undefined) return { first };
-    const second = first.cacheStatus === undefined ? {} : { second: await ask(plain, key) };
-    const proof = plain === personalized ? first : await ask(personalized, key);
-    return { first, ...second, proof };
+    const second = first.cacheStatus === undefined ? {} : { second: await probe(plain, key) };
+    const personalized = plain === personalizedUrl ? first : await probe(personalizedUrl, key);
+    return { first, ...second, personalized };
   } catch (fault) {
-    return { first: { failure: codeOf(fault) } };
+    return { first: { failure: errorCode(fault) } };
   }
 }
 
-async function ask(url: string, key: string): Promise<Seen> {
+async function probe(url: string, key: string): Promise<Probe> {
   const startedAt = performance.now();
   const { statusCode, headers, body } = await request(url, {
     headers: { authorization: `Bearer ${key}`, accept: "application/json" },

@@ -1,7 +1,7 @@
-import { settings, type Settings, type Source } from "../config/settings.ts";
+import { parseSettings, type Settings, type Environment } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
-import { startMessage } from "./start-error.ts";
-import { unknown, usage } from "./usage.ts";
+import { startErrorMessage } from "./start-error.ts";
+import { unknownArgument, usageError } from "./usage.ts";
 
 // Fits a screen of 80 by 24.
 const HELP = `keylane ${VERSION}: a caching proxy that gives every NanoGPT key its own model list
@@ -26,17 +26,17 @@ the key is missing.
 `;
 
 /** Runs one command line and gives its exit code; a started server keeps the process until it has stopped. */
-export async function command(words: readonly string[], environment: Source): Promise<number> {
-  const [word, ...rest] = words;
-  if (words.some((one) => one === "--help" || one === "-h")) return help();
+export async function main(args: readonly string[], environment: Environment): Promise<number> {
+  const [word, ...rest] = args;
+  if (args.some((one) => one === "--help" || one === "-h")) return help();
   // Rooms are imported when they are entered: a check needs no server.
   if (word === "check") return (await import("./check.ts")).check(rest, environment);
-  if (rest.length > 0) return usage(unknown(word === "healthcheck" ? rest[0] : word));
+  if (rest.length > 0) return usageError(unknownArgument(word === "healthcheck" ? rest[0] : word));
   switch (word) {
     case undefined:
-      return guarded(environment, (await import("./serve.ts")).serve);
+      return withSettings(environment, (await import("./serve.ts")).serve);
     case "healthcheck":
-      return guarded(environment, (await import("./healthcheck.ts")).healthcheck);
+      return withSettings(environment, (await import("./healthcheck.ts")).healthcheck);
     case "help":
       return help();
     case "--version":
@@ -44,7 +44,7 @@ export async function command(words: readonly string[], environment: Source): Pr
       process.stdout.write(`${VERSION}\n`);
       return 0;
     default:
-      return usage(unknown(word));
+      return usageError(unknownArgument(word));
   }
 }
 
@@ -53,13 +53,16 @@ function help(): 0 {
   return 0;
 }
 
-async function guarded(environment: Source, run: (found: Settings) => Promise<number>): Promise<number> {
+async function withSettings(
+  environment: Environment,
+  run: (found: Settings) => Promise<number>,
+): Promise<number> {
   let found: Settings | undefined;
   try {
-    found = settings(environment);
+    found = parseSettings(environment);
     return await run(found);
   } catch (error) {
-    const message = startMessage(error, found);
+    const message = startErrorMessage(error, found);
     if (message === undefined) throw error;
     process.stderr.write(`${message}\n`);
     return 1;

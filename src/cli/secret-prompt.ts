@@ -3,7 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 
 /** Asks for a secret on the terminal, without showing what is typed; gives nothing where the asked one leaves. */
-export async function typed(name: string): Promise<string> {
+export async function promptSecret(name: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   process.stderr.write(`${name} (not shown): `);

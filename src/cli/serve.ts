@@ -1,11 +1,11 @@
 import type { Settings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
-import { hearFaults, jsonLog } from "../node/log.ts";
+import { logUncaught, createLog } from "../node/log.ts";
 import { start } from "../node/start.ts";
 
 /** Starts Keylane, and gives the exit code when it has stopped. */
 export async function serve(found: Settings): Promise<number> {
-  const log = jsonLog(found.logLevel);
+  const log = createLog(found.logLevel);
   const running = await start(found, { log });
   const { hostname, port } = new URL(running.url);
   const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
@@ -27,7 +27,7 @@ export async function serve(found: Settings): Promise<number> {
       if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
       stop();
     };
-    hearFaults(log, () => {
+    logUncaught(log, () => {
       isSound = false;
       if (!isStopping) stop();
     });

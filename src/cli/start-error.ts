@@ -1,7 +1,7 @@
 import { SettingsError, type Settings } from "../config/settings.ts";
 
 /** Says what to do about a failed start; undefined for a failure that is none of the operator's making. */
-export function startMessage(error: unknown, found: Settings | undefined): string | undefined {
+export function startErrorMessage(error: unknown, found: Settings | undefined): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof SettingsError || error.message.startsWith("Cannot start:")) return error.message;
   const { host, port } = found ?? { host: "", port: "" };

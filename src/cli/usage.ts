@@ -1,8 +1,8 @@
-import { quotesKey } from "../http/credential.ts";
+import { looksLikeKey } from "../http/credential.ts";
 
 /** Says what is wrong with a word, which is quoted only where it cannot be a key. */
-export function unknown(word = ""): string {
-  const isPlain = /^-{0,2}[a-z][a-z-]{0,20}$/i.test(word) && !quotesKey(word);
+export function unknownArgument(word = ""): string {
+  const isPlain = /^-{0,2}[a-z][a-z-]{0,20}$/i.test(word) && !looksLikeKey(word);
   const named = isPlain ? JSON.stringify(word) : "a word that is not shown";
   if (/^(?:start|serve|run)$/.test(word))
     return `keylane does not know ${named}: to start, say keylane alone`;
@@ -14,7 +14,7 @@ export function unknown(word = ""): string {
 }
 
 /** Says how the command line must be, and gives the exit code for it. */
-export function usage(fault: string): 2 {
+export function usageError(fault: string): 2 {
   process.stderr.write(`${fault}\nkeylane --help lists the words\n`);
   return 2;
 }

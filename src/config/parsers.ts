@@ -2,20 +2,20 @@ import bytes from "bytes";
 import ms from "ms";
 
 /** The written form of a setting: reads the text, or says what is wanted instead. */
-export type Form<T> = (raw: string) => T | Wanted;
+export type Parser<T> = (raw: string) => T | Invalid;
 
-export interface Wanted {
+export interface Invalid {
   /** Completes the sentence "MAX_AGE must be …". */
-  readonly wanted: string;
+  readonly expected: string;
   /** Set where the value found must not be printed. */
   readonly isSecret?: boolean;
 }
 
-export const text: Form<string> = (raw) => raw;
+export const string: Parser<string> = (raw) => raw;
 
-export const port: Form<number> = (raw) => {
+export const port: Parser<number> = (raw) => {
   const value = /^\d+$/.test(raw) ? Number(raw) : -1;
-  return value >= 0 && value <= 65_535 ? value : { wanted: "a port from 0 to 65535" };
+  return value >= 0 && value <= 65_535 ? value : { expected: "a port from 0 to 65535" };
 };
 
 const UNITS = ["ms", "s", "m", "h", "d"] as const;
@@ -24,18 +24,18 @@ const YEAR_MS = 365 * 86_400_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Reads `500ms`, `60s`, `10m`, `24h`, or a bare number of seconds; gives milliseconds. */
-export const duration: Form<number> = (raw) => {
+export const duration: Parser<number> = (raw) => {
   const value = milliseconds(raw);
-  return value <= YEAR_MS ? value : { wanted: "a duration such as 500ms, 60s, 10m or 24h, at most 365d" };
+  return value <= YEAR_MS ? value : { expected: "a duration such as 500ms, 60s, 10m or 24h, at most 365d" };
 };
 
 /** Reads a duration that a timer can wait for. */
-export const timer: Form<number> = (raw) => {
+export const timeout: Parser<number> = (raw) => {
   const value = milliseconds(raw);
   const isWaitable = value >= 1 && value <= TIMER_MAX_MS;
   return isWaitable
     ? value
-    : { wanted: "a duration such as 500ms, 60s, 10m or 24h, above 0 and at most 24d" };
+    : { expected: "a duration such as 500ms, 60s, 10m or 24h, above 0 and at most 24d" };
 };
 
 // `ms` alone would also take "1 minute", "2 yrs" and "-5s".
@@ -47,42 +47,42 @@ function milliseconds(raw: string): number {
     : Math.round(ms(`${Number(digits)}${known}`));
 }
 
-export const flag: Form<boolean> = (raw) => {
+export const boolean: Parser<boolean> = (raw) => {
   if (raw === "true" || raw === "false") return raw === "true";
-  return { wanted: "true or false" };
+  return { expected: "true or false" };
 };
 
 /** Reads `512KB`, `64MB`, `1GB` (powers of 1024), or a bare number of bytes. */
-export const size: Form<number> = (raw) => {
+export const size: Parser<number> = (raw) => {
   // `bytes` alone would also take "64 apples".
   const value = /^\d+(?:\.\d+)?(?:b|kb|mb|gb)?$/i.test(raw) ? bytes.parse(raw) : null;
-  return value !== null && value >= 1 ? value : { wanted: "a size such as 512KB, 64MB or 1GB" };
+  return value !== null && value >= 1 ? value : { expected: "a size such as 512KB, 64MB or 1GB" };
 };
 
-export function oneOf<const T extends string>(names: readonly T[]): Form<T> {
-  return (raw) => names.find((name) => name === raw) ?? { wanted: `one of ${names.join(", ")}` };
+export function oneOf<const T extends string>(names: readonly T[]): Parser<T> {
+  return (raw) => names.find((name) => name === raw) ?? { expected: `one of ${names.join(", ")}` };
 }
 
 /** Reads the base URL of an upstream; gives it without a slash at the end. */
-export const url: Form<string> = (raw) => {
+export const url: Parser<string> = (raw) => {
   // A user, a query and a fragment may hold a key, and so they may in what is no URL at all.
   const hasMore = /[@?#]/.test(raw);
   const parsed = URL.parse(raw);
   if (hasMore || parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    const wanted = "an http or https URL without user, query or fragment, such as https://nano-gpt.com/api";
-    return { wanted, isSecret: hasMore };
+    const expected = "an http or https URL without user, query or fragment, such as https://nano-gpt.com/api";
+    return { expected, isSecret: hasMore };
   }
   // Keylane adds the rest of the path itself.
   if (/\/v1\/*$/.test(parsed.pathname))
-    return { wanted: "without /v1 at its end, such as https://nano-gpt.com/api" };
+    return { expected: "without /v1 at its end, such as https://nano-gpt.com/api" };
   return parsed.href.replace(/\/+$/, "");
 };
 
 /** Reads the URL of a Redis server, which may hold a password. */
-export const redisUrl: Form<string> = (raw) =>
+export const redisUrl: Parser<string> = (raw) =>
   isRedisUrl(URL.parse(raw))
     ? raw
-    : { wanted: "a redis or rediss URL such as redis://localhost:6379", isSecret: true };
+    : { expected: "a redis or rediss URL such as redis://localhost:6379", isSecret: true };
 
 // Its path is the number of a database; user and password are escaped.
 function isRedisUrl(url: URL | null): boolean {
@@ -96,28 +96,28 @@ function isRedisUrl(url: URL | null): boolean {
 
 const SECRET_MIN_LENGTH = 16;
 
-export const secret: Form<string> = (raw) =>
+export const secret: Parser<string> = (raw) =>
   raw.length >= SECRET_MIN_LENGTH
     ? raw
-    : { wanted: `at least ${SECRET_MIN_LENGTH} characters that nobody can guess`, isSecret: true };
+    : { expected: `at least ${SECRET_MIN_LENGTH} characters that nobody can guess`, isSecret: true };
 
 /** Reads `*`, or a comma-separated list of web origins; empty for none. */
-export const origins: Form<"*" | readonly string[]> = (raw) => {
+export const origins: Parser<"*" | readonly string[]> = (raw) => {
   if (raw === "*") return "*";
   const listed = commaSeparated(raw);
   const areOrigins = listed.every((origin) => URL.parse(origin)?.origin === origin);
   return areOrigins
     ? listed
-    : { wanted: "*, or origins such as https://chat.example.org, separated by commas" };
+    : { expected: "*, or origins such as https://chat.example.org, separated by commas" };
 };
 
 /** Reads a comma-separated list of Host values, with or without a port; gives them in lower case. */
-export const hosts: Form<readonly string[]> = (raw) => {
+export const hosts: Parser<readonly string[]> = (raw) => {
   const listed = commaSeparated(raw.toLowerCase());
   const areHosts = listed.every((host) => /^(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?$/.test(host));
   return areHosts && listed.length > 0
     ? listed
-    : { wanted: "hosts such as localhost:8787, separated by commas" };
+    : { expected: "hosts such as localhost:8787, separated by commas" };
 };
 
 function commaSeparated(raw: string): string[] {

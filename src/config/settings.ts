@@ -1,6 +1,6 @@
 import {
   duration,
-  flag,
+  boolean,
   hosts,
   oneOf,
   origins,
@@ -8,13 +8,13 @@ import {
   redisUrl as redis,
   secret,
   size,
-  text,
-  timer,
+  string,
+  timeout,
   url,
-  type Form,
-  type Wanted,
+  type Parser,
+  type Invalid,
 } from "./parsers.ts";
-import { quotesKey } from "../http/credential.ts";
+import { looksLikeKey } from "../http/credential.ts";
 import { LOG_LEVELS, type LogLevel } from "../observability/log.ts";
 import type { ListName, ShapeName } from "../http/canonical-path.ts";
 
@@ -62,10 +62,10 @@ export class SettingsError extends Error {
 }
 
 /** Where settings come from: `process.env`, or the bindings of a Worker. */
-export type Source = Readonly<Record<string, unknown>>;
+export type Environment = Readonly<Record<string, unknown>>;
 
 /** Reads every setting once. Throws one SettingsError that names each bad one, what was found and what is wanted. */
-export function settings(source: Source): Settings {
+export function parseSettings(source: Environment): Settings {
   const faults: string[] = [];
   const read = reader(source, faults);
   const upstreamUrl = read("UPSTREAM_URL", "https://nano-gpt.com/api", url);
@@ -77,7 +77,7 @@ export function settings(source: Source): Settings {
     );
   }
   const found: Settings = {
-    host: read("HOST", "127.0.0.1", text),
+    host: read("HOST", "127.0.0.1", string),
     port: read("PORT", 8787, port),
     upstreamUrl,
     passthroughUrl: read("PASSTHROUGH_URL", upstreamUrl, url),
@@ -91,7 +91,7 @@ export function settings(source: Source): Settings {
     staleWhileRevalidateMs: read("STALE_WHILE_REVALIDATE", 300_000, duration),
     staleIfErrorMs: read("STALE_IF_ERROR", 86_400_000, duration),
     refusalMaxAgeMs: read("REFUSAL_MAX_AGE", 5_000, duration),
-    listTimeoutMs: read("LIST_TIMEOUT", 4_000, timer),
+    listTimeoutMs: read("LIST_TIMEOUT", 4_000, timeout),
     listMaxBytes: read("LIST_MAX_SIZE", 16 * 2 ** 20, size),
     memoryMaxBytes: read("MEMORY_MAX_SIZE", 64 * 2 ** 20, size),
     redisUrl,
@@ -99,14 +99,14 @@ export function settings(source: Source): Settings {
     corsOrigins: read("CORS_ORIGIN", "*", origins, "keep-empty"),
     allowedHosts: read("ALLOWED_HOSTS", undefined, hosts),
     maxBodyBytes: read("MAX_BODY_SIZE", 100 * 2 ** 20, size),
-    compressUploads: read("COMPRESS_UPLOADS", false, flag),
-    headersTimeoutMs: read("HEADERS_TIMEOUT", 10_000, timer),
-    requestTimeoutMs: read("REQUEST_TIMEOUT", 300_000, timer),
-    passthroughTimeoutMs: read("PASSTHROUGH_TIMEOUT", 900_000, timer),
-    drainTimeoutMs: read("DRAIN_TIMEOUT", 30_000, timer),
-    hasConsole: read("CONSOLE", true, flag),
+    compressUploads: read("COMPRESS_UPLOADS", false, boolean),
+    headersTimeoutMs: read("HEADERS_TIMEOUT", 10_000, timeout),
+    requestTimeoutMs: read("REQUEST_TIMEOUT", 300_000, timeout),
+    passthroughTimeoutMs: read("PASSTHROUGH_TIMEOUT", 900_000, timeout),
+    drainTimeoutMs: read("DRAIN_TIMEOUT", 30_000, timeout),
+    hasConsole: read("CONSOLE", true, boolean),
     logLevel: read("LOG_LEVEL", "info", oneOf(LOG_LEVELS)),
-    metrics: read("METRICS", true, flag),
+    metrics: read("METRICS", true, boolean),
   };
   for (const name of ["upstreamUrl", "passthroughUrl"] as const) {
     if (isOwnAddress(found[name], found))
@@ -125,27 +125,27 @@ function isOwnAddress(address: string, { host, port }: Pick<Settings, "host" | "
   return protocol === "http:" && isHere && Number(theirs || 80) === port;
 }
 
-function reader(source: Source, faults: string[]) {
+function reader(source: Environment, faults: string[]) {
   return <T, D extends T | undefined>(
     name: string,
     fallback: D,
-    form: Form<T>,
+    form: Parser<T>,
     empty?: "keep-empty",
   ): T | D => {
     const found = source[name];
     const raw = typeof found === "number" || typeof found === "boolean" ? String(found) : found;
     // Compose files pass an unset variable on as an empty one.
     if (raw === undefined || (raw === "" && empty === undefined)) return fallback;
-    const value = typeof raw === "string" ? form(raw.trim()) : { wanted: "text", isSecret: true };
+    const value = typeof raw === "string" ? form(raw.trim()) : { expected: "text", isSecret: true };
     if (!isWanted(value)) return value;
     // Keys are pasted into the wrong line.
-    const isSecret = value.isSecret === true || quotesKey(String(found));
+    const isSecret = value.isSecret === true || looksLikeKey(String(found));
     const shown = isSecret ? "a value that is not shown" : JSON.stringify(found);
-    faults.push(`${name} must be ${value.wanted}, got ${shown}`);
+    faults.push(`${name} must be ${value.expected}, got ${shown}`);
     return fallback;
   };
 }
 
-function isWanted(value: unknown): value is Wanted {
-  return typeof value === "object" && value !== null && "wanted" in value;
+function isWanted(value: unknown): value is Invalid {
+  return typeof value === "object" && value !== null && "expected" in value;
 }

@@ -14,7 +14,7 @@ const NO_DIRECTIVES: Directives = {
 };
 
 /** Reads a request's Cache-Control; unknown and malformed directives ask nothing. */
-export function directives(cacheControl: string | null): Directives {
+export function parseDirectives(cacheControl: string | null): Directives {
   if (cacheControl === null) return NO_DIRECTIVES;
   const found = { ...NO_DIRECTIVES };
   for (const directive of cacheControl.toLowerCase().split(",")) {
@@ -28,7 +28,7 @@ export function directives(cacheControl: string | null): Directives {
 }
 
 /** Reads an upstream's Retry-After (RFC 9110 §10.2.3), seconds or a date; gives milliseconds from now. */
-export function retryAfterMs(value: string | null, now: number): number | undefined {
+export function parseRetryAfter(value: string | null, now: number): number | undefined {
   if (value === null) return undefined;
   const ms = deltaSeconds(value);
   if (ms !== undefined) return ms;
@@ -46,7 +46,7 @@ function deltaSeconds(value: string | undefined): number | undefined {
 }
 
 /** Says whether an If-None-Match field names the validator, by weak comparison (RFC 9110 §13.1.2). */
-export function isMatch(ifNoneMatch: string, etag: string): boolean {
+export function matchesEtag(ifNoneMatch: string, etag: string): boolean {
   if (ifNoneMatch.trim() === "*") return true;
   const opaque = etag.replace(/^W\//, "");
   return (ifNoneMatch.match(/(?:W\/)?"[^"]*"/g) ?? []).some((tag) => tag.replace(/^W\//, "") === opaque);

@@ -19,10 +19,10 @@ export function cacheStatus(outcome: CacheOutcome): string {
 }
 
 /** The outcome in one word. */
-export type CacheWord = "hit" | "stale" | "collapsed" | "miss" | "request" | "bypass";
+export type CacheLabel = "hit" | "stale" | "collapsed" | "miss" | "request" | "bypass";
 
 /** Names the outcome in one word, for the log and the figures. */
-export function cacheWord(outcome: CacheOutcome): CacheWord {
+export function cacheLabel(outcome: CacheOutcome): CacheLabel {
   if (outcome.by === "hit") return outcome.ttlMs >= 0 ? "hit" : "stale";
   if (outcome.isCollapsed) return "collapsed";
   return outcome.why === "uri-miss" ? "miss" : outcome.why;

@@ -1,4 +1,4 @@
-import { badRequest, type KeylaneError } from "./errors.ts";
+import { badRequest, type ApiError } from "./errors.ts";
 
 export type ListName = "personalized" | "canonical" | "subscription" | "paid";
 export type ShapeName = "basic" | "detailed" | "openrouter";
@@ -6,7 +6,7 @@ export type ShapeName = "basic" | "detailed" | "openrouter";
 /** Where a request goes: its room, and what the path says to it. `path` is what a passthrough adds to its base. */
 export type Route =
   | { readonly room: "about" | "healthz" | "readyz" | "metrics" | "hello" | "preflight" | "nowhere" }
-  | { readonly room: "refused"; readonly error: KeylaneError }
+  | { readonly room: "refused"; readonly error: ApiError }
   | { readonly room: "passthrough"; readonly path: string }
   | { readonly room: "console"; readonly file: string }
   | ModelsRoute;
@@ -36,36 +36,37 @@ const LISTS: ReadonlyMap<string, ListName> = new Map([
   ["paid", "paid"],
 ]);
 const VERSIONS = new Set(["v1", "v1legacy", "v1thinking"]);
-const OWN_ROOMS: ReadonlyMap<string, "about" | "healthz" | "readyz" | "metrics"> = new Map([
+const INTERNAL_PATHS: ReadonlyMap<string, "about" | "healthz" | "readyz" | "metrics"> = new Map([
   ["", "about"],
   ["healthz", "healthz"],
   ["readyz", "readyz"],
   ["metrics", "metrics"],
 ]);
 // The calls of OpenAI's and Anthropic's SDKs, for which a base URL without /v1 is forgiven.
-const CALLS = /^(?:chat\/completions|completions|responses|messages|embeddings|images|audio)(?:\/|$)/;
+const OPENAI_ENDPOINTS =
+  /^(?:chat\/completions|completions|responses|messages|embeddings|images|audio)(?:\/|$)/;
 
 /**
  * Finds the route of a request target, given as it was sent.
  * Throws 400 for a target that two programs could read in two ways (see `checked`).
  */
 export function route(method: string, target: string): Route {
-  return USUAL_LISTS.get(target) ?? found(method, target);
+  return COMMON_LIST_ROUTES.get(target) ?? resolveRoute(method, target);
 }
 
-function found(method: string, target: string): Route {
-  const { path, query } = checked(target);
+function resolveRoute(method: string, target: string): Route {
+  const { path, query } = validateTarget(target);
   const segments = path.split("/").filter((segment) => segment !== "");
-  const own = OWN_ROOMS.get(segments.join("/"));
+  const own = INTERNAL_PATHS.get(segments.join("/"));
   // Written in one way only: what stands before Keylane may have to keep strangers from it.
   if (own !== undefined && (own !== "metrics" || path === "/metrics")) return { room: own };
   if (segments[0] === "console" && segments.length === 2) return { room: "console", file: segments[1] ?? "" };
 
   const shape = SHAPES.get(segments[0] ?? "");
   if (shape !== undefined) segments.shift();
-  const base = baseOf(segments);
+  const base = parseBase(segments);
   const dropped = Number(shape !== undefined) + Number(base.hasApi);
-  const upstreamPath = withoutFirst(dropped, path) + target.slice(path.length);
+  const upstreamPath = dropSegments(dropped, path) + target.slice(path.length);
 
   const rest = segments.slice(base.length);
   if (rest[0] === "chat" && rest[1] === "completions" && rest[2] === "models") rest.splice(0, 2);
@@ -77,7 +78,7 @@ function found(method: string, target: string): Route {
   if (method === "HEAD" && segments.at(-2) === "api" && segments.at(-1) === "hello") return { room: "hello" };
   if (base.isVersioned || segments[0]?.startsWith("v1")) return { room: "passthrough", path: upstreamPath };
   if (base.hasApi && segments.length > 1) return { room: "passthrough", path: upstreamPath };
-  if (CALLS.test(segments.join("/"))) return { room: "passthrough", path: `/v1${upstreamPath}` };
+  if (OPENAI_ENDPOINTS.test(segments.join("/"))) return { room: "passthrough", path: `/v1${upstreamPath}` };
   return { room: "nowhere" };
 }
 
@@ -89,7 +90,7 @@ interface Base {
 }
 
 // [api] [personalized | subscription | paid] v1[legacy | thinking] [v1]
-function baseOf(segments: readonly string[]): Base {
+function parseBase(segments: readonly string[]): Base {
   let length = 0;
   const hasApi = segments[length] === "api";
   if (hasApi) length++;
@@ -103,14 +104,14 @@ function baseOf(segments: readonly string[]): Base {
 }
 
 // The bytes of what remains are not touched: `%2F` and doubled slashes go up as they came.
-function withoutFirst(count: number, path: string): string {
+function dropSegments(count: number, path: string): string {
   let rest = path;
   for (let i = 0; i < count; i++) rest = rest.replace(/^\/+[^/]*/, "");
   return rest === "" ? "/" : rest;
 }
 
 /** Splits a target in origin form, and throws 400 for dot segments, backslashes, controls and broken escapes. */
-function checked(target: string): { path: string; query: string } {
+function validateTarget(target: string): { path: string; query: string } {
   if (!target.startsWith("/")) throw badRequest("Send a request target that begins with a slash.");
   const mark = target.indexOf("?");
   const path = mark === -1 ? target : target.slice(0, mark);
@@ -140,7 +141,7 @@ function decoded(id: string): string {
 }
 
 /** The routes of the targets that most tools ask for a list: always these very objects. */
-export const USUAL_LISTS: ReadonlyMap<string, ModelsRoute> = new Map(
+export const COMMON_LIST_ROUTES: ReadonlyMap<string, ModelsRoute> = new Map(
   [
     "/v1/models",
     "/api/v1/models",
@@ -151,7 +152,7 @@ export const USUAL_LISTS: ReadonlyMap<string, ModelsRoute> = new Map(
   ]
     .flatMap((target) => [target, `${target}?detailed=true`])
     .flatMap((target) => {
-      const usual = found("GET", target);
+      const usual = resolveRoute("GET", target);
       return usual.room === "models" ? [[target, usual]] : [];
     }),
 );

@@ -1,4 +1,4 @@
-import type { Field } from "./headers.ts";
+import type { HeaderGetter } from "./headers.ts";
 
 /** Who may call from a browser page: anyone, or a list of origins. */
 export type CorsOrigins = "*" | readonly string[];
@@ -16,12 +16,12 @@ export function corsFields(origins: CorsOrigins, origin: string | null): Record<
 }
 
 /** Says whether a request is a preflight: a browser asks before it sends the real one. */
-export function isPreflight(method: string, field: Field): boolean {
+export function isPreflight(method: string, field: HeaderGetter): boolean {
   return method === "OPTIONS" && field("origin") !== null && field("access-control-request-method") !== null;
 }
 
 /** Answers a preflight: whatever method and headers the page asked for are allowed to an allowed origin. */
-export function preflight(field: Field, cors: Readonly<Record<string, string>>): Response {
+export function preflight(field: HeaderGetter, cors: Readonly<Record<string, string>>): Response {
   const isAllowed = "Access-Control-Allow-Origin" in cors;
   const allowed: Record<string, string> = isAllowed
     ? {

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { KeylaneError, problem, unauthorized } from "./errors.ts";
+import { ApiError, errorBody, unauthorized } from "./errors.ts";
 
 /** Who is asking. A `token` is a signed, short-lived JWT: it names a caller for one call only. */
 export interface Caller {
@@ -25,10 +25,10 @@ const PLACEHOLDERS = new Set(["", "undefined", "null"]);
  * Reads the two credential headers (`null` when absent, repeated ones joined by a comma, as Headers gives them).
  * Throws 401 when there is no usable key and 400 when it is not clear which one is meant.
  */
-export function identify(authorization: string | null, apiKey: string | null): Caller {
+export function parseCredential(authorization: string | null, apiKey: string | null): Caller {
   if (isRepeated(authorization) || isRepeated(apiKey)) throw ambiguous();
-  const bearer = given(authorization?.replace(BEARER, ""));
-  const key = given(apiKey);
+  const bearer = nonPlaceholder(authorization?.replace(BEARER, ""));
+  const key = nonPlaceholder(apiKey);
   if (bearer !== undefined && key !== undefined && bearer !== key) throw ambiguous();
   const credential = bearer ?? key;
   if (credential === undefined) {
@@ -41,12 +41,12 @@ export function identify(authorization: string | null, apiKey: string | null): C
 }
 
 /** Reads the credential of a call that passes through, for the log alone; undefined where none is clear. */
-export function namedCredential(authorization: string | null, apiKey: string | null): string | undefined {
-  return given(authorization?.replace(BEARER, "")) ?? given(apiKey);
+export function credentialForLog(authorization: string | null, apiKey: string | null): string | undefined {
+  return nonPlaceholder(authorization?.replace(BEARER, "")) ?? nonPlaceholder(apiKey);
 }
 
 /** Says whether a text that is to be shown has what looks like a key, at its begin or anywhere. */
-export function quotesKey(text: string): boolean {
+export function looksLikeKey(text: string): boolean {
   return /(?<![a-z\d])sk-/i.test(text);
 }
 
@@ -55,12 +55,12 @@ export function quotesKey(text: string): boolean {
  * The secret's own digest comes first and has a fixed length; a one-shot hash costs a fifth of an HMAC, and its known
  * weakness (lengthening a hashed text) could only name texts that hold a byte no key has.
  */
-export function fingerprinter(secret: string, upstream: string): (credential: string) => Fingerprint {
+export function createFingerprinter(secret: string, upstream: string): (credential: string) => Fingerprint {
   const prefix = `${hash("sha256", secret)}\n${upstream}\n`;
   return (credential) => hash("sha256", prefix + credential);
 }
 
-function given(value: string | null | undefined): string | undefined {
+function nonPlaceholder(value: string | null | undefined): string | undefined {
   const text = trimmed(value ?? "");
   return PLACEHOLDERS.has(text) ? undefined : text;
 }
@@ -82,14 +82,14 @@ function isRepeated(value: string | null): boolean {
   return value !== null && value.includes(",");
 }
 
-function invalid(): KeylaneError {
+function invalid(): ApiError {
   return unauthorized(
     "invalid_api_key",
     "Send your NanoGPT key as it was given to you: `Authorization: Bearer KEY`.",
   );
 }
 
-function ambiguous(): KeylaneError {
+function ambiguous(): ApiError {
   const message = "Send one key, once: either `Authorization: Bearer KEY` or `x-api-key: KEY`.";
-  return new KeylaneError(problem(400, "ambiguous_credentials", message));
+  return new ApiError(errorBody(400, "ambiguous_credentials", message));
 }

@@ -1,5 +1,5 @@
 /** What is told to a caller when something is wrong: the inside of OpenAI's error envelope, and its status. */
-export interface Problem {
+export interface ErrorBody {
   readonly status: number;
   /** One sentence that says what to do. Never holds a credential. */
   readonly message: string;
@@ -9,14 +9,14 @@ export interface Problem {
 }
 
 /** Keylane's own refusal of a request. */
-export class KeylaneError extends Error {
+export class ApiError extends Error {
   override readonly name = "KeylaneError";
-  readonly problem: Problem;
+  readonly body: ErrorBody;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(problem: Problem, headers: Readonly<Record<string, string>> = {}) {
+  constructor(problem: ErrorBody, headers: Readonly<Record<string, string>> = {}) {
     super(problem.message);
-    this.problem = problem;
+    this.body = problem;
     this.headers = headers;
   }
 }
@@ -27,39 +27,38 @@ export function isTransient(status: number): boolean {
 }
 
 /** Makes a problem; type and param are OpenAI's defaults for the status unless given. */
-export function problem(
+export function errorBody(
   status: number,
   code: string | null,
   message: string,
   { type = typeOf(status), param = null }: { type?: string | undefined; param?: string | null } = {},
-): Problem {
+): ErrorBody {
   return { status, code, message, type, param };
 }
 
 /** Writes the envelope `{"error":{message,type,param,code}}`. */
-export function envelope({ message, type, param, code }: Problem): string {
+export function serializeError({ message, type, param, code }: ErrorBody): string {
   return JSON.stringify({ error: { message, type, param, code } });
 }
 
-export const badRequest = (message: string): KeylaneError =>
-  new KeylaneError(problem(400, "bad_request", message));
+export const badRequest = (message: string): ApiError => new ApiError(errorBody(400, "bad_request", message));
 
-export const unauthorized = (code: "missing_api_key" | "invalid_api_key", message: string): KeylaneError =>
-  new KeylaneError(problem(401, code, message), { "WWW-Authenticate": "Bearer" });
+export const unauthorized = (code: "missing_api_key" | "invalid_api_key", message: string): ApiError =>
+  new ApiError(errorBody(401, code, message), { "WWW-Authenticate": "Bearer" });
 
-export const methodNotAllowed = (allowed: string): KeylaneError =>
-  new KeylaneError(problem(405, "method_not_allowed", `Use one of the methods this path has: ${allowed}.`), {
+export const methodNotAllowed = (allowed: string): ApiError =>
+  new ApiError(errorBody(405, "method_not_allowed", `Use one of the methods this path has: ${allowed}.`), {
     Allow: allowed,
   });
 
-export const notFound = (): KeylaneError =>
-  new KeylaneError(
-    problem(404, "not_found", "No such path here: set the tool's base URL to this host followed by /v1."),
+export const notFound = (): ApiError =>
+  new ApiError(
+    errorBody(404, "not_found", "No such path here: set the tool's base URL to this host followed by /v1."),
   );
 
-export const bodyTooLarge = (maxBytes: number): KeylaneError =>
-  new KeylaneError(
-    problem(413, "body_too_large", `Send a smaller body: at most ${maxBytes} bytes (MAX_BODY_SIZE).`),
+export const bodyTooLarge = (maxBytes: number): ApiError =>
+  new ApiError(
+    errorBody(413, "body_too_large", `Send a smaller body: at most ${maxBytes} bytes (MAX_BODY_SIZE).`),
   );
 
 function typeOf(status: number): string {
@@ -70,7 +69,7 @@ function typeOf(status: number): string {
 }
 
 /** Gives the runtime's code for a fault and nothing else of it: messages may quote what was sent. */
-export function codeOf(fault: unknown): string {
+export function errorCode(fault: unknown): string {
   for (let error = fault; error instanceof Error; error = error.cause) {
     if ("code" in error && typeof error.code === "string") return error.code;
   }

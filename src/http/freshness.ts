@@ -20,7 +20,7 @@ export function lifetimesOf({ isEmpty }: { readonly isEmpty: boolean }, settings
 }
 
 /** How long a list can be of any use, from when it was stored. */
-export function longestLifeMs({ maxAgeMs, staleWhileRevalidateMs, staleIfErrorMs }: Lifetimes): number {
+export function retentionMs({ maxAgeMs, staleWhileRevalidateMs, staleIfErrorMs }: Lifetimes): number {
   return maxAgeMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs);
 }
 

@@ -1,20 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { quotesKey } from "./credential.ts";
-import type { Field } from "./headers.ts";
+import { looksLikeKey } from "./credential.ts";
+import type { HeaderGetter } from "./headers.ts";
 
 const DIGITS = 32;
-const DRAWN_TOGETHER = 128;
+const BATCH_SIZE = 128;
 
 /**
  * Makes what draws request ids: 32 random hex digits, as in W3C's trace ids. They are drawn for 128 requests at once:
  * one by one, as UUIDs, they cost a twenty-fifth of a hit.
  */
-export function requestIds(): () => string {
+export function requestIdGenerator(): () => string {
   let drawn = "";
   let at = 0;
   return () => {
     if (at === drawn.length) {
-      drawn = randomBytes((DIGITS / 2) * DRAWN_TOGETHER).toString("hex");
+      drawn = randomBytes((DIGITS / 2) * BATCH_SIZE).toString("hex");
       at = 0;
     }
     at += DIGITS;
@@ -26,9 +26,9 @@ export function requestIds(): () => string {
  * Gives the caller's request id where it is sane, else a new one. It goes into the log: it must be short and plain, and
  * have nothing of a credential, wherever that stands.
  */
-export function requestIdOf(field: Field, newId: () => string): string {
+export function resolveRequestId(field: HeaderGetter, newId: () => string): string {
   const given = field("x-request-id");
-  if (given === null || !/^[\w.:-]{1,128}$/.test(given) || quotesKey(given)) return newId();
+  if (given === null || !/^[\w.:-]{1,128}$/.test(given) || looksLikeKey(given)) return newId();
   const words = ["authorization", "x-api-key"].flatMap((name) => field(name)?.split(/[\s,]+/) ?? []);
   const isQuote = words.some((word) => word.includes(given) || (word.length >= 8 && given.includes(word)));
   return isQuote ? newId() : given;

@@ -1,8 +1,8 @@
-import type { Stretches } from "../async/cooperative.ts";
+import type { CooperativeTask } from "../async/cooperative.ts";
 
 const MAX_ROWS = 250_000;
 // Less than a millisecond of looking, before it is compiled, too.
-const STRETCH_BYTES = 32 * 1024;
+const CHUNK_BYTES = 32 * 1024;
 
 /** Where a row stands in the bytes of a list: from `start` up to, not including, `end`. */
 export interface Row {
@@ -19,20 +19,20 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 
  * and before parsing, since JSON.parse would build it all, and then memory or whatever walks it would suffer. Checks
  * nothing else. Rests after each 32 KB and the string that they end in, so that others can go between.
  */
-export function* rowsOf(
+export function* findRows(
   bytes: Uint8Array,
   maxDepth: number,
-): Stretches<readonly Row[] | "nested too deep" | "too many rows"> {
+): CooperativeTask<readonly Row[] | "nested too deep" | "too many rows"> {
   let rows: Row[] = [];
   let depth = 0;
   let isInData = false;
   let name = { start: 0, end: 0 };
   let start = 0;
-  let rest = STRETCH_BYTES;
+  let rest = CHUNK_BYTES;
   for (let i = 0; i < bytes.length; i++) {
     if (i >= rest) {
       yield;
-      rest = i + STRETCH_BYTES;
+      rest = i + CHUNK_BYTES;
     }
     const byte = bytes[i];
     if (byte === QUOTE) {
@@ -41,7 +41,7 @@ export function* rowsOf(
       i = end - 1;
     } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
       if (++depth > maxDepth) return "nested too deep";
-      if (depth !== 2 || byte !== OPEN_ARRAY || !isData(bytes, name)) continue;
+      if (depth !== 2 || byte !== OPEN_ARRAY || !isDataKey(bytes, name)) continue;
       // Of two fields of one name JSON.parse takes the last.
       isInData = true;
       rows = [];
@@ -56,7 +56,7 @@ export function* rowsOf(
       push(rows, bytes, start, i);
       if (rows.length > MAX_ROWS) return "too many rows";
       start = i + 1;
-    } else if (byte === COLON && depth === 1 && isData(bytes, name)) rows = [];
+    } else if (byte === COLON && depth === 1 && isDataKey(bytes, name)) rows = [];
   }
   return rows;
 }
@@ -71,7 +71,7 @@ function endOfString(bytes: Uint8Array, start: number): number {
 }
 
 // Never the whole of a long name, nor with an exception for a broken one: a body can be made of nothing but names.
-function isData(bytes: Uint8Array, { start, end }: Row): boolean {
+function isDataKey(bytes: Uint8Array, { start, end }: Row): boolean {
   return end - start <= LONGEST_DATA && DATA.test(latin1.decode(bytes.subarray(start, end)));
 }
 

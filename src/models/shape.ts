@@ -2,13 +2,13 @@ import type { Model } from "./model-list.ts";
 import { openRouterModel } from "./openrouter.ts";
 
 /** What a model is given back as: `original` is as it came, basic or detailed. */
-export type Shape = "original" | MadeShape;
-export type MadeShape = "basic" | "openrouter";
+export type Shape = "original" | DerivedShape;
+export type DerivedShape = "basic" | "openrouter";
 
 const BASIC_FIELDS = ["id", "object", "created", "owned_by"];
 
 /** Makes a model of another shape. */
-export function shaped(model: Model, shape: MadeShape): Model {
+export function applyShape(model: Model, shape: DerivedShape): Model {
   return shape === "basic" ? basicModel(model) : openRouterModel(model);
 }
 

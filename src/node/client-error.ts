@@ -1,22 +1,22 @@
 import { ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { badRequest, KeylaneError, problem } from "../http/errors.ts";
+import { badRequest, ApiError, errorBody } from "../http/errors.ts";
 
 /**
  * Makes what is done with a connection on which something came that is no request: its error is the last thing said
  * there, behind the answers to the good requests before it.
  */
-export function malformed(
-  refuse: (error: KeylaneError) => Response,
+export function clientErrorHandler(
+  refuse: (error: ApiError) => Response,
 ): (error: NodeJS.ErrnoException, socket: Duplex) => void {
   // Node complains anew of every packet that follows.
-  const given = new WeakSet<Duplex>();
+  const answered = new WeakSet<Duplex>();
 
-  async function lastWord(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
+  async function sendFinalError(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
     const answer = "_httpMessage" in socket ? socket._httpMessage : undefined;
     const pending = answer instanceof ServerResponse ? answer : undefined;
     if (pending?.req.complete === true) {
-      pending.once("close", () => void lastWord(error, socket));
+      pending.once("close", () => void sendFinalError(error, socket));
       return;
     }
     const text = await textOf(refuse(clientProblem(error.code)));
@@ -29,9 +29,9 @@ export function malformed(
 
   return (error, socket) => {
     if (error.code === "ECONNRESET") socket.destroy();
-    if (given.has(socket)) return;
-    given.add(socket);
-    void lastWord(error, socket);
+    if (answered.has(socket)) return;
+    answered.add(socket);
+    void sendFinalError(error, socket);
   };
 }
 
@@ -53,15 +53,13 @@ async function textOf(response: Response): Promise<string> {
   return `${lines.join("\r\n")}\r\n\r\n${await response.text()}`;
 }
 
-function clientProblem(code: string | undefined): KeylaneError {
+function clientProblem(code: string | undefined): ApiError {
   if (code === "HPE_HEADER_OVERFLOW") {
-    return new KeylaneError(
-      problem(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all."),
-    );
+    return new ApiError(errorBody(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all."));
   }
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
     const message = "Send the request faster (HEADERS_TIMEOUT, REQUEST_TIMEOUT).";
-    return new KeylaneError(problem(408, "request_timeout", message));
+    return new ApiError(errorBody(408, "request_timeout", message));
   }
   return badRequest("Send a well-formed HTTP/1.1 request.");
 }

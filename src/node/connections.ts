@@ -8,16 +8,16 @@ import { setImmediate as nextTurn } from "node:timers/promises";
  */
 export interface Connections {
   /** Resolves when Node has met everyone whom the kernel had connected, at `until` at the latest. */
-  meetAll(until: number): Promise<void>;
+  acceptPending(until: number): Promise<void>;
   /** Closes those that have been at rest since that instant: nothing to answer, nothing half said. */
-  closeResting(since: number): void;
+  closeIdle(since: number): void;
 }
 
 const SHORT_TURN_MS = 0.5;
 // How much later than the limit Node may look at it.
 const CHECK_MS = 2000;
 
-interface Rest {
+interface IdleState {
   answers: number;
   since: number;
   /** How much had been read when the rest began; more is the begin of a request. */
@@ -27,8 +27,8 @@ interface Rest {
 }
 
 /** Follows the connections of a server. Node's own `closeIdleConnections` would close one in the moment it has answered. */
-export function connections(server: Server, headersTimeoutMs: number): Connections {
-  const open = new Map<Socket, Rest>();
+export function trackConnections(server: Server, headersTimeoutMs: number): Connections {
+  const open = new Map<Socket, IdleState>();
   let met = 0;
 
   server.on("connection", (socket) => {
@@ -36,7 +36,7 @@ export function connections(server: Server, headersTimeoutMs: number): Connectio
     open.set(socket, { answers: 0, since: performance.now(), bytesRead: 0, seenAt: undefined });
     socket.once("close", () => open.delete(socket));
   });
-  const follow = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const track = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { socket } = incoming;
     const rest = open.get(socket);
     if (rest === undefined) return;
@@ -54,10 +54,10 @@ export function connections(server: Server, headersTimeoutMs: number): Connectio
     // A body can end after its answer: what came of it is no begin of a request.
     incoming.on("close", begin);
   };
-  for (const asked of ["request", "checkContinue", "checkExpectation"] as const) server.on(asked, follow);
+  for (const asked of ["request", "checkContinue", "checkExpectation"] as const) server.on(asked, track);
 
   return {
-    async meetAll(until) {
+    async acceptPending(until) {
       // Node accepts one connection in each turn of its loop, and to stop listening resets those that still wait.
       for (let isQuiet = false; !isQuiet && performance.now() < until;) {
         const before = met;
@@ -68,7 +68,7 @@ export function connections(server: Server, headersTimeoutMs: number): Connectio
         isQuiet = met === before && performance.now() - startedAt < SHORT_TURN_MS;
       }
     },
-    closeResting(instant) {
+    closeIdle(instant) {
       for (const [socket, rest] of open) {
         if (rest.answers > 0 || rest.since > instant) continue;
         const isSilent = rest.bytesRead === socket.bytesRead;

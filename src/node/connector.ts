@@ -5,7 +5,7 @@ import { buildConnector } from "undici";
  * Opens connections to upstream: HTTP/1.1 alone, and with TLS resumed where upstream offered a ticket before.
  * undici's HTTP/2 loses every field line of an answer on its way to a handler, and with it half of a passthrough.
  */
-export function connector(timeoutMs: number): buildConnector.connector {
+export function createConnector(timeoutMs: number): buildConnector.connector {
   // undici's own cache holds sessions weakly: the next collection of garbage takes them.
   const sessions = new Map<string, Buffer>();
   return (options, callback) => {

@@ -1,26 +1,32 @@
 import pino from "pino";
-import { framesOf, requestLine, type Log, type LogLevel, type RequestLog } from "../observability/log.ts";
-import { codeOf } from "../http/errors.ts";
+import {
+  stackFrames,
+  accessLogLine,
+  type Log,
+  type LogLevel,
+  type RequestLog,
+} from "../observability/log.ts";
+import { errorCode } from "../http/errors.ts";
 
-const TOGETHER_LENGTH = 8192;
-const TOGETHER_MS = 100;
+const BATCH_LENGTH = 8192;
+const BATCH_MS = 100;
 // What waits where nothing can be written, as on a full disk; lines beyond it are lost.
-const WAITING_BYTES = 1_000_000;
+const MAX_BUFFERED_BYTES = 1_000_000;
 
 /** Makes the log: one JSON object a line on standard output, in the order in which they were told. */
-export function jsonLog(level: LogLevel): RequestLog {
+export function createLog(level: LogLevel): RequestLog {
   let isWritten = true;
-  const destination = pino.destination({ sync: true, maxLength: WAITING_BYTES });
+  const destination = pino.destination({ sync: true, maxLength: MAX_BUFFERED_BYTES });
   // Answers go on without a log; unheard, its fault would end the program.
   destination.on("error", (fault: unknown) => {
-    if (isWritten) process.stderr.write(`The log cannot be written (${codeOf(fault)})\n`);
+    if (isWritten) process.stderr.write(`The log cannot be written (${errorCode(fault)})\n`);
     isWritten = false;
   });
   destination.on("write", () => (isWritten = true));
-  const requests = together((lines) => destination.write(lines));
+  const requests = batchedWriter((lines) => destination.write(lines));
   process.once("exit", () => {
     requests.writeAll();
-    writeLast(destination);
+    flushOnExit(destination);
   });
   const log = pino(
     {
@@ -43,7 +49,7 @@ export function jsonLog(level: LogLevel): RequestLog {
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
     request: (fields) => {
-      if (isTold) requests.add(requestLine(fields));
+      if (isTold) requests.add(accessLogLine(fields));
     },
   };
 }
@@ -53,7 +59,7 @@ export function jsonLog(level: LogLevel): RequestLog {
  * request's line, and its destination's of gathering them, took an eighth of a hit; this takes half of that
  * (npm run bench -- hits).
  */
-function together(write: (lines: string) => void) {
+function batchedWriter(write: (lines: string) => void) {
   let lines = "";
   let timer: NodeJS.Timeout | undefined;
 
@@ -68,17 +74,17 @@ function together(write: (lines: string) => void) {
     writeAll,
     add(line: string): void {
       lines += `${line}\n`;
-      if (lines.length >= TOGETHER_LENGTH) return writeAll();
+      if (lines.length >= BATCH_LENGTH) return writeAll();
       timer ??= setTimeout(() => {
         timer = undefined;
         writeAll();
-      }, TOGETHER_MS).unref();
+      }, BATCH_MS).unref();
     },
   };
 }
 
 // Once: the destination's own flushSync tries for ever what a full disk does not take, and the process would not end.
-function writeLast(destination: { write(lines: string): boolean }): void {
+function flushOnExit(destination: { write(lines: string): boolean }): void {
   try {
     destination.write("");
   } catch {
@@ -90,19 +96,19 @@ function writeLast(destination: { write(lines: string): boolean }): void {
  * Makes faults heard that nothing has caught. A rejected promise costs the work that waited for it and no more; after an
  * exception nobody knows what still holds, so `stop` is called.
  */
-export function hearFaults(log: Log, stop: () => void): void {
+export function logUncaught(log: Log, stop: () => void): void {
   process.on("unhandledRejection", (fault) => {
-    tell(log, fault, "unhandled rejection");
+    logFault(log, fault, "unhandled rejection");
   });
   process.on("uncaughtException", (fault) => {
-    tell(log, fault, "uncaught exception");
+    logFault(log, fault, "uncaught exception");
     stop();
   });
 }
 
 // On standard error as well: whatever LOG_LEVEL is, this must be seen. Never the message: it may quote what was sent.
-function tell(log: Log, fault: unknown, what: string): void {
-  const at = framesOf(fault);
-  log.error({ fault: codeOf(fault), at }, what);
-  process.stderr.write(`${what} (${codeOf(fault)}) ${at}\n`);
+function logFault(log: Log, fault: unknown, what: string): void {
+  const at = stackFrames(fault);
+  log.error({ fault: errorCode(fault), at }, what);
+  process.stderr.write(`${what} (${errorCode(fault)}) ${at}\n`);
 }

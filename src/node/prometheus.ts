@@ -1,30 +1,30 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import {
-  countedStatus,
+  statusLabel,
   FETCH_OUTCOMES,
   REFRESH_OUTCOMES,
-  type FiguresPage,
-  type Observe,
-  type Standing,
+  type MetricsPage,
+  type MetricsRecorder,
+  type MetricsSnapshot,
 } from "../observability/metrics.ts";
 import { VERSION } from "../version.ts";
 
 /** Figures for Prometheus: `observe` counts, `page` writes them down. */
-export interface Metrics {
-  readonly observe: Observe;
-  readonly page: (standing: Standing) => Promise<FiguresPage>;
+export interface PrometheusMetrics {
+  readonly recorder: MetricsRecorder;
+  readonly page: (standing: MetricsSnapshot) => Promise<MetricsPage>;
 }
 
 // NanoGPT's lists take tenths of a second; LIST_TIMEOUT is 4 s unless changed.
 const UPSTREAM_BUCKETS_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 10];
 
-interface Tally {
+interface RequestCount {
   readonly labels: { readonly route: string; readonly status: string; readonly cache: string };
   count: number;
 }
 
 /** Makes the figures of one process. `maxBytes` is what its store may hold. */
-export function metrics(maxBytes: number): Metrics {
+export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
@@ -61,10 +61,10 @@ export function metrics(maxBytes: number): Metrics {
   for (const outcome of FETCH_OUTCOMES) if (outcome !== "unasked") upstream.zero({ outcome });
   for (const outcome of REFRESH_OUTCOMES) refreshes.inc({ outcome }, 0);
 
-  const tally = tallies();
+  const tally = requestCounters();
   // What should never be is watched for: a series that begins with 1 shows no increase.
   for (const room of ["models", "model"]) tally.of(room, 500, "none");
-  let writeShared: ((shared: NonNullable<Standing["shared"]>) => void) | undefined;
+  let writeShared: ((shared: NonNullable<MetricsSnapshot["shared"]>) => void) | undefined;
   let isWatchingProcess = false;
 
   // Where there are neighbours, so that figures of nothing are no figures.
@@ -73,25 +73,25 @@ export function metrics(maxBytes: number): Metrics {
     const unopened = counter("shared_unopened_total", "Values in the shared store that did not open.");
     const failures = counter("shared_failures_total", "Calls to the shared store that failed or were late.");
     const skipped = counter("shared_skipped_total", "Calls not made, since one was too slow just before.");
-    return (shared: NonNullable<Standing["shared"]>) => {
+    return (shared: NonNullable<MetricsSnapshot["shared"]>) => {
       for (const one of [reads, unopened, failures, skipped]) one.reset();
       reads.inc({ outcome: "hit" }, shared.hits);
       reads.inc({ outcome: "miss" }, shared.misses);
-      unopened.inc(shared.unopened);
+      unopened.inc(shared.undecryptable);
       failures.inc(shared.failures);
-      skipped.inc(shared.skipped);
+      skipped.inc(shared.shortCircuited);
     };
   }
 
   return {
-    observe: {
-      answered: (room, status, cache) => void tally.of(room, status, cache ?? "none").count++,
-      fetched(outcome, ms) {
+    recorder: {
+      recordRequest: (room, status, cache) => void tally.of(room, status, cache ?? "none").count++,
+      recordFetch(outcome, ms) {
         if (outcome === "unasked") unasked.inc();
         else upstream.observe({ outcome }, Math.max(0, ms) / 1000);
       },
-      refreshed: (outcome) => refreshes.inc({ outcome }),
-      passing: (change) => streams.inc(change),
+      recordRefresh: (outcome) => refreshes.inc({ outcome }),
+      recordStream: (change) => streams.inc(change),
     },
     async page({ store, shared }) {
       // Only now: whoever never looks need not pay for it. Its figures of time count from here on.
@@ -110,19 +110,19 @@ export function metrics(maxBytes: number): Metrics {
 }
 
 /** Counts by three words without making anything of them on the way: each hit passes here (test/bench/hit.ts). */
-function tallies() {
-  const all: Tally[] = [];
-  const rooms = new Map<string, Map<number, Map<string, Tally>>>();
+function requestCounters() {
+  const all: RequestCount[] = [];
+  const rooms = new Map<string, Map<number, Map<string, RequestCount>>>();
 
-  function of(room: string, status: number, cache: string): Tally {
-    const counted = countedStatus(status);
+  function of(room: string, status: number, cache: string): RequestCount {
+    const counted = statusLabel(status);
     return rooms.get(room)?.get(counted)?.get(cache) ?? added(room, counted, cache);
   }
 
-  function added(route: string, status: number, cache: string): Tally {
+  function added(route: string, status: number, cache: string): RequestCount {
     const made = { labels: { route, status: status === 0 ? "other" : String(status), cache }, count: 0 };
-    const statuses = rooms.get(route) ?? new Map<number, Map<string, Tally>>();
-    const words = statuses.get(status) ?? new Map<string, Tally>();
+    const statuses = rooms.get(route) ?? new Map<number, Map<string, RequestCount>>();
+    const words = statuses.get(status) ?? new Map<string, RequestCount>();
     rooms.set(route, statuses.set(status, words.set(cache, made)));
     all.push(made);
     return made;

@@ -1,14 +1,14 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { badRequest, KeylaneError, problem } from "../http/errors.ts";
-import type { FieldLines } from "../http/headers.ts";
-import type { Call } from "../http/request-context.ts";
-import type { Carrying } from "./request.ts";
-import { bodyOf, wholeBody } from "./request-body.ts";
-import { compressed, isCompressible } from "./upload-compression.ts";
+import { badRequest, ApiError, errorBody } from "../http/errors.ts";
+import type { RawHeaders } from "../http/headers.ts";
+import type { ProxyRequest } from "../http/request-context.ts";
+import type { ForwardFactory } from "./request.ts";
+import { streamedBody, bufferedBody } from "./request-body.ts";
+import { compressUpload, isCompressible } from "./upload-compression.ts";
 
-export interface TransportSettings {
+export interface ProxySettings {
   readonly passthroughUrl: string;
   /** The longest silence of upstream, before its headers or within its body. */
   readonly passthroughTimeoutMs: number;
@@ -20,21 +20,21 @@ export interface TransportSettings {
  * Carries passthrough calls between Node's own request and response, below Request and Response: there, bodies are
  * decoded, field lines joined, and every chunk crosses two more streams.
  */
-export function transport(
+export function createProxy(
   dispatcher: Dispatcher,
-  { passthroughUrl, passthroughTimeoutMs, maxBodyBytes, compressUploads }: TransportSettings,
-): Carrying {
+  { passthroughUrl, passthroughTimeoutMs, maxBodyBytes, compressUploads }: ProxySettings,
+): ForwardFactory {
   const { origin, pathname } = new URL(passthroughUrl);
   const basePath = pathname === "/" ? "" : pathname;
 
   return (incoming, outgoing) => (call) =>
     new Promise((resolve, reject) => {
-      const answer = answerTo(outgoing, call, resolve, (error) => {
+      const answer = responseHandler(outgoing, call, resolve, (error) => {
         // What is left of the body would be read as the next request.
         if (!incoming.complete) outgoing.shouldKeepAlive = false;
         reject(error);
       });
-      const go = (lines: FieldLines, body: Readable | Buffer | null) => {
+      const dispatch = (lines: RawHeaders, body: Readable | Buffer | null) => {
         try {
           dispatcher.dispatch(
             {
@@ -49,44 +49,44 @@ export function transport(
             answer,
           );
         } catch (error) {
-          reject(asProblem(error));
+          reject(toApiError(error));
         }
       };
-      if (!hasBody(incoming)) return go(call.lines, null);
+      if (!hasBody(incoming)) return dispatch(call.rawHeaders, null);
       // By then Node has read on: most bodies came together with their header section, and go up with it in one write.
       setImmediate(() => {
         const isCompressed = compressUploads && isCompressible(call);
-        const whole = isCompressed ? null : wholeBody(incoming);
-        if (whole !== null) return go(call.lines, whole);
-        const body = bodyOf(incoming, maxBodyBytes);
+        const whole = isCompressed ? null : bufferedBody(incoming);
+        if (whole !== null) return dispatch(call.rawHeaders, whole);
+        const body = streamedBody(incoming, maxBodyBytes);
         // Where undici never came to read it, too: it would hold on to what else comes.
         outgoing.once("close", () => body.destroy());
-        if (!isCompressed) return go(call.lines, body);
-        compressed(call, body)
-          .then(({ lines, body }) => go(lines, body))
-          .catch((error: unknown) => reject(asProblem(error)));
+        if (!isCompressed) return dispatch(call.rawHeaders, body);
+        compressUpload(call, body)
+          .then(({ rawHeaders, body }) => dispatch(rawHeaders, body))
+          .catch((error: unknown) => reject(toApiError(error)));
       });
     });
 }
 
-function answerTo(
+function responseHandler(
   outgoing: ServerResponse,
-  call: Call,
+  call: ProxyRequest,
   resolve: (response: Response) => void,
-  reject: (error: KeylaneError) => void,
+  reject: (error: ApiError) => void,
 ): Dispatcher.DispatchHandler {
   let hasLeft = outgoing.destroyed;
   let upstream: Dispatcher.DispatchController | undefined;
   // Nginx's number for a caller who left before there was a status; it is seen in the log alone.
   let status = 499;
-  const leave = () => {
+  const onClientClose = () => {
     if (outgoing.writableFinished) return;
     hasLeft = true;
     upstream?.abort(new Error("the caller left"));
   };
-  outgoing.once("close", leave);
+  outgoing.once("close", onClientClose);
   const done = () => {
-    outgoing.off("close", leave);
+    outgoing.off("close", onClientClose);
     resolve(new Response(null, { status }));
   };
   return {
@@ -95,19 +95,23 @@ function answerTo(
       if (hasLeft) controller.abort(new Error("the caller left"));
     },
     onResponseStart(controller, statusCode, _headers, reason = "") {
-      const lines = linesOf(controller.rawHeaders);
+      const lines = toRawHeaders(controller.rawHeaders);
       if (statusCode < 200) {
         // Node 22 has no way to send it, HTTP/1.0 none to receive it; and what a caller does not read would pile up here:
         // an interim answer cannot be paused.
         const isTaken = outgoing.req.httpVersion !== "1.0" && outgoing.socket?.writableNeedDrain === false;
         if (isTaken && "writeInformation" in outgoing) {
-          outgoing.writeInformation(statusCode, call.downward(statusCode, lines));
+          outgoing.writeInformation(statusCode, call.toClientHeaders(statusCode, lines));
         }
         return;
       }
       status = statusCode;
       outgoing.sendDate = false;
-      outgoing.writeHead(statusCode, phraseOf(statusCode, reason), call.downward(statusCode, lines));
+      outgoing.writeHead(
+        statusCode,
+        statusMessage(statusCode, reason),
+        call.toClientHeaders(statusCode, lines),
+      );
       // Together with the first bytes of the body where they are here already, else at once.
       process.nextTick(() => outgoing.flushHeaders());
     },
@@ -122,8 +126,8 @@ function answerTo(
     },
     onResponseError(_controller, error) {
       if (!outgoing.headersSent && !hasLeft) {
-        outgoing.off("close", leave);
-        reject(asProblem(error));
+        outgoing.off("close", onClientClose);
+        reject(toApiError(error));
         return;
       }
       // Never a clean end to a cut answer. Without a length or chunks only a reset tells the two apart.
@@ -135,12 +139,12 @@ function answerTo(
 }
 
 // undici reads a phrase as UTF-8, and Node refuses to write what is not printable: it says nothing that the status does not.
-function phraseOf(status: number, reason: string): string {
+function statusMessage(status: number, reason: string): string {
   return /^[\t\x20-\x7e]*$/.test(reason) ? reason : (STATUS_CODES[status] ?? "");
 }
 
 // undici hands raw fields on as bytes of Latin-1, which is what Node writes.
-function linesOf(raw: Dispatcher.DispatchController["rawHeaders"]): FieldLines {
+function toRawHeaders(raw: Dispatcher.DispatchController["rawHeaders"]): RawHeaders {
   return Array.isArray(raw) ? raw.map((part) => part.toString("latin1")) : [];
 }
 
@@ -148,23 +152,19 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-const CODES_OF_TIMEOUTS = new Set([
-  "UND_ERR_HEADERS_TIMEOUT",
-  "UND_ERR_BODY_TIMEOUT",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
-const CODES_OF_ANSWERS = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
+const TIMEOUT_CODES = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT"]);
+const INVALID_RESPONSE_CODES = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
 
-function asProblem(error: unknown): KeylaneError {
-  if (error instanceof KeylaneError) return error;
+function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
     return badRequest("Send a method, path and header fields that HTTP allows.");
   }
-  if (CODES_OF_TIMEOUTS.has(code)) {
+  if (TIMEOUT_CODES.has(code)) {
     return failure(504, "upstream_timeout", "NanoGPT did not answer in time: try again.");
   }
-  if (CODES_OF_ANSWERS.has(code) || (error instanceof Error && error.name === "HTTPParserError")) {
+  if (INVALID_RESPONSE_CODES.has(code) || (error instanceof Error && error.name === "HTTPParserError")) {
     return failure(
       502,
       "upstream_invalid_response",
@@ -179,6 +179,6 @@ function asProblem(error: unknown): KeylaneError {
   return failure(502, "upstream_unreachable", message);
 }
 
-function failure(status: number, code: string, message: string): KeylaneError {
-  return new KeylaneError(problem(status, code, message), { "Retry-After": "1" });
+function failure(status: number, code: string, message: string): ApiError {
+  return new ApiError(errorBody(status, code, message), { "Retry-After": "1" });
 }

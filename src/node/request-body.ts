@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { bodyTooLarge } from "../http/errors.ts";
 
 /** Gives a request's body where it is here to its end and of a known length; null else, and nothing is read. */
-export function wholeBody(incoming: IncomingMessage): Buffer | null {
+export function bufferedBody(incoming: IncomingMessage): Buffer | null {
   const isWhole = incoming.complete && incoming.headers["content-length"] !== undefined;
   return isWhole ? incoming.read() : null;
 }
@@ -13,7 +13,7 @@ export function wholeBody(incoming: IncomingMessage): Buffer | null {
  * It fails with 413 when there are more bytes than `maxBytes`, and when the caller leaves in the middle. Listeners, since
  * an async iterator costs as much as the rest of a small call.
  */
-export function bodyOf(incoming: IncomingMessage, maxBytes: number): Readable {
+export function streamedBody(incoming: IncomingMessage, maxBytes: number): Readable {
   let bytes = 0;
   const onData = (chunk: Buffer) => {
     bytes += chunk.length;

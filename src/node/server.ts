@@ -7,12 +7,12 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { App } from "../app.ts";
 import type { Settings } from "../config/settings.ts";
 import { badRequest, methodNotAllowed } from "../http/errors.ts";
-import { after, type Soon } from "../async/maybe-promise.ts";
-import { arrivalOf, faultOf, isPlain, type Carrying } from "./request.ts";
-import { connections } from "./connections.ts";
-import { malformed, writeRaw } from "./client-error.ts";
+import { mapMaybePromise, type MaybePromise } from "../async/maybe-promise.ts";
+import { toRawRequest, validateRequest, isPlain, type ForwardFactory } from "./request.ts";
+import { trackConnections } from "./connections.ts";
+import { clientErrorHandler, writeRaw } from "./client-error.ts";
 
-export interface Running {
+export interface RunningServer {
   /** Where it listens, such as `http://127.0.0.1:8787`. */
   readonly url: string;
   /** Lets answers in flight end and closes. Gives false when some had to be cut at the end of DRAIN_TIMEOUT. */
@@ -26,12 +26,12 @@ const LAST_REQUEST_MS = 500;
 const DRAIN_STEP_MS = 25;
 
 /** Listens. `drain` is called when a stop begins, `carry` makes the passthrough of one request. */
-export async function listen(
+export async function startServer(
   app: App,
   settings: Settings,
-  carry: Carrying,
+  carry: ForwardFactory,
   drain: () => void,
-): Promise<Running> {
+): Promise<RunningServer> {
   const background = new Set<Promise<unknown>>();
   const context = {
     waitUntil(work: Promise<unknown>) {
@@ -56,15 +56,19 @@ export async function listen(
     // HTTP/1.0 knows no Host, and a Request needs one.
     {
       hostname: "localhost",
-      errorHandler: () => app.refuse(badRequest("Send a request target and a Host that HTTP allows.")),
+      errorHandler: () => app.errorResponse(badRequest("Send a request target and a Host that HTTP allows.")),
     },
   );
 
-  function meet(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): Soon<Response> {
-    const fault = faultOf(incoming);
-    if (fault !== undefined) return app.refuse(fault);
-    const arrival = arrivalOf(incoming, outgoing, carry);
-    return after(app.fetch(request, arrival, context), (response) =>
+  function meet(
+    request: Request,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): MaybePromise<Response> {
+    const fault = validateRequest(incoming);
+    if (fault !== undefined) return app.errorResponse(fault);
+    const arrival = toRawRequest(incoming, outgoing, carry);
+    return mapMaybePromise(app.fetch(request, arrival, context), (response) =>
       outgoing.headersSent ? RESPONSE_ALREADY_SENT : response,
     );
   }
@@ -96,9 +100,9 @@ export async function listen(
   function gaveFresh(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
     if (isDraining || incoming.method !== "GET" || !isPlain(incoming)) return false;
     try {
-      const fresh = app.fresh(arrivalOf(incoming, outgoing, carry));
+      const fresh = app.fresh(toRawRequest(incoming, outgoing, carry));
       if (fresh === undefined) return false;
-      outgoing.writeHead(fresh.status, fresh.fields).end(fresh.bytes);
+      outgoing.writeHead(fresh.status, fresh.headers).end(fresh.body);
     } catch {
       outgoing.destroy();
     }
@@ -119,7 +123,7 @@ export async function listen(
     },
     hear,
   );
-  const open = connections(server, settings.headersTimeoutMs);
+  const open = trackConnections(server, settings.headersTimeoutMs);
   server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!isHeard(incoming, outgoing)) return;
     const goOn = () => {
@@ -136,11 +140,14 @@ export async function listen(
   server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
     // Node has let go of this socket: its errors are nobody's, and a stop would wait for it for ever.
     socket.on("error", () => {});
-    void writeRaw(socket, app.refuse(methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")));
+    void writeRaw(
+      socket,
+      app.errorResponse(methodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")),
+    );
   });
   server.on(
     "clientError",
-    malformed((error) => app.refuse(error)),
+    clientErrorHandler((error) => app.errorResponse(error)),
   );
 
   await new Promise<void>((resolve, reject) => {
@@ -155,7 +162,7 @@ export async function listen(
     isDraining = true;
     drain();
     const startedAt = performance.now();
-    await open.meetAll(startedAt + Math.min(LAST_REQUEST_MS, settings.drainTimeoutMs));
+    await open.acceptPending(startedAt + Math.min(LAST_REQUEST_MS, settings.drainTimeoutMs));
     // http.Server's own close() would also cut the connections that look idle, at once.
     const closed = new Promise<true>((resolve) => {
       NetServer.prototype.close.call(server, () => resolve(true));
@@ -165,7 +172,7 @@ export async function listen(
     while (!isWhole && performance.now() - startedAt < settings.drainTimeoutMs) {
       isWhole = await Promise.race([closed, sleep(DRAIN_STEP_MS, false)]);
       if (performance.now() - startedAt < LAST_REQUEST_MS) continue;
-      open.closeResting(performance.now() - LAST_REQUEST_MS);
+      open.closeIdle(performance.now() - LAST_REQUEST_MS);
     }
     server.closeAllConnections();
     await closed;

@@ -1,5 +1,5 @@
 import type { Route } from "../http/canonical-path.ts";
-import type { CacheWord } from "../http/cache-status.ts";
+import type { CacheLabel } from "../http/cache-status.ts";
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -12,7 +12,7 @@ export interface Log {
 }
 
 /** What the one line tells that each request has. Every text is plain: there is nothing in it to escape. */
-export interface RequestFields {
+export interface AccessLogFields {
   /** Milliseconds since the epoch. */
   readonly time: number;
   /** As requestIds() or a sane caller gave it. */
@@ -22,18 +22,18 @@ export interface RequestFields {
   readonly route: Route["room"];
   readonly status: number;
   readonly ms: number;
-  readonly cache: CacheWord | undefined;
+  readonly cache: CacheLabel | undefined;
   /** Digits and letters. */
   readonly caller: string | undefined;
 }
 
 /** The log that tells of requests, too. */
 export interface RequestLog extends Log {
-  request(fields: RequestFields): void;
+  request(fields: AccessLogFields): void;
 }
 
 /** Makes a request's line, of level info and in pino's shape. */
-export function requestLine(fields: RequestFields): string {
+export function accessLogLine(fields: AccessLogFields): string {
   const { time, id, method, route, status, ms, cache, caller } = fields;
   const ends = `${cache === undefined ? "" : `,"cache":"${cache}"`}${caller === undefined ? "" : `,"caller":"${caller}"`}`;
   return `{"level":"info","time":${time},"id":"${id}","method":"${method}","route":"${route}","status":${status},"ms":${ms}${ends},"msg":"request"}`;
@@ -43,7 +43,7 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Writes one JSON object a line through `write`, in pino's shape, for runtimes where pino does not run. */
-export function lineLog(level: LogLevel, now: () => number, write: (line: string) => void): RequestLog {
+export function jsonLogger(level: LogLevel, now: () => number, write: (line: string) => void): RequestLog {
   const least = LOG_LEVELS.indexOf(level);
   const at = (name: LogLevel) => {
     if (LOG_LEVELS.indexOf(name) < least) return () => {};
@@ -58,13 +58,13 @@ export function lineLog(level: LogLevel, now: () => number, write: (line: string
     warn: at("warn"),
     error: at("error"),
     request: (fields) => {
-      if (isTold) write(requestLine(fields));
+      if (isTold) write(accessLogLine(fields));
     },
   };
 }
 
 /** Says where a fault happened, never its message: that may quote what was sent. */
-export function framesOf(fault: unknown): string {
+export function stackFrames(fault: unknown): string {
   const stack = fault instanceof Error ? (fault.stack ?? "") : "";
   return stack
     .split("\n")

@@ -1,30 +1,35 @@
 import type { Route } from "../http/canonical-path.ts";
-import type { CacheWord } from "../http/cache-status.ts";
+import type { CacheLabel } from "../http/cache-status.ts";
 
 /**
  * Is told what happens, to count it. All it hears are closed unions of our own words and numbers: nothing of a key, a
  * path or a model, so that nobody outside can make up names for what is counted.
  */
-export interface Observe {
+export interface MetricsRecorder {
   /** A request was answered: the one that a line of the log tells of. */
-  readonly answered: (room: Route["room"], status: number, cache: CacheWord | undefined, ms: number) => void;
+  readonly recordRequest: (
+    room: Route["room"],
+    status: number,
+    cache: CacheLabel | undefined,
+    ms: number,
+  ) => void;
   /** Upstream was asked for a list, for `ms` since it was this list's turn. */
-  readonly fetched: (outcome: FetchOutcome, ms: number) => void;
+  readonly recordFetch: (outcome: FetchOutcome, ms: number) => void;
   /** A refresh in the background has ended. */
-  readonly refreshed: (outcome: RefreshOutcome) => void;
+  readonly recordRefresh: (outcome: RefreshOutcome) => void;
   /** A passthrough call has begun (1) or is over (-1). */
-  readonly passing: (change: 1 | -1) => void;
+  readonly recordStream: (change: 1 | -1) => void;
 }
 
 /** What can be asked at any time, and is not told. */
-export interface Standing {
+export interface MetricsSnapshot {
   readonly store: StoreSize;
   /** Where lists are shared with neighbours. */
-  readonly shared: SharedFigures | undefined;
+  readonly shared: SharedStoreMetrics | undefined;
 }
 
 /** A page of figures, as the operator's tools read it. */
-export interface FiguresPage {
+export interface MetricsPage {
   readonly contentType: string;
   readonly text: string;
 }
@@ -49,7 +54,7 @@ export const REFRESH_OUTCOMES = ["upstream", "neighbour", "failed"] as const;
 export type RefreshOutcome = (typeof REFRESH_OUTCOMES)[number];
 
 /** Gives a status that is counted by itself, or 0 for all others: upstream may answer with any number. */
-export function countedStatus(status: number): number {
+export function statusLabel(status: number): number {
   return COUNTED.has(status) ? status : 0;
 }
 
@@ -61,20 +66,25 @@ const COUNTED = new Set([
 ]);
 
 /** Counts nothing. */
-export const unobserved: Observe = { answered() {}, fetched() {}, refreshed() {}, passing() {} };
+export const noopMetrics: MetricsRecorder = {
+  recordRequest() {},
+  recordFetch() {},
+  recordRefresh() {},
+  recordStream() {},
+};
 
-export interface SharedFigures extends PatienceFigures {
+export interface SharedStoreMetrics extends CircuitBreakerMetrics {
   readonly hits: number;
   readonly misses: number;
   /** Values that did not open: damaged, cut, another caller's, of another format. */
-  readonly unopened: number;
+  readonly undecryptable: number;
 }
 
-export interface PatienceFigures {
+export interface CircuitBreakerMetrics {
   /** Calls that failed or took too long. */
   readonly failures: number;
   /** Calls not made because one was too slow just before. */
-  readonly skipped: number;
+  readonly shortCircuited: number;
 }
 
 export interface StoreSize {

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import type { Handler } from "hono";
 import { notFound } from "../http/errors.ts";
-import type { VisitEnv } from "../http/request-context.ts";
-import { isMatch } from "../http/cache-control.ts";
+import type { AppEnv } from "../http/request-context.ts";
+import { matchesEtag } from "../http/cache-control.ts";
 
 /** The files of the console page, text by name; none where there is no page. `index.html` is what `/` answers. */
 export type ConsoleFiles = ReadonlyMap<string, string>;
@@ -11,10 +11,10 @@ export type ConsoleFiles = ReadonlyMap<string, string>;
  * The console page: `/` for who accepts HTML, and the page's own files under `/console/`. It is the same for everyone:
  * what is personal the page asks for itself, as any tool does.
  */
-export function consolePage(
+export function createConsole(
   files: ConsoleFiles,
-  about: Handler<VisitEnv>,
-): Record<"front" | "file", Handler<VisitEnv>> {
+  about: Handler<AppEnv>,
+): Record<"front" | "file", Handler<AppEnv>> {
   const pages = new Map([...files].map(([name, text]) => [name, pageOf(name, text)] as const));
   const index = pages.get(INDEX);
   return {
@@ -81,10 +81,10 @@ const GUARDS = {
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
-function deliver(c: Parameters<Handler<VisitEnv>>[0], { text, fields }: Page): Response {
-  const headers: Record<string, string> = { ...fields, ...c.env.fields };
+function deliver(c: Parameters<Handler<AppEnv>>[0], { text, fields }: Page): Response {
+  const headers: Record<string, string> = { ...fields, ...c.env.headers };
   const ifNoneMatch = c.req.raw.headers.get("if-none-match");
-  if (ifNoneMatch === null || !isMatch(ifNoneMatch, headers["ETag"] ?? "")) {
+  if (ifNoneMatch === null || !matchesEtag(ifNoneMatch, headers["ETag"] ?? "")) {
     return new Response(text, { status: 200, headers });
   }
   delete headers["Content-Length"];

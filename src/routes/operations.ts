@@ -1,16 +1,16 @@
 import type { Handler } from "hono";
-import { envelope, problem } from "../http/errors.ts";
+import { serializeError, errorBody } from "../http/errors.ts";
 import { VERSION } from "../version.ts";
-import type { FiguresPage } from "../observability/metrics.ts";
-import type { VisitEnv } from "../http/request-context.ts";
+import type { MetricsPage } from "../observability/metrics.ts";
+import type { AppEnv } from "../http/request-context.ts";
 
 const DOCS = "README.md, in the package and the repository";
 
 /** What a person or a supervisor asks of the program itself. Nothing here knows of keys or carries CORS fields. */
-export function operations(
+export function createOperations(
   isDraining: () => boolean,
-  figures: () => Promise<FiguresPage>,
-): Record<"about" | "healthz" | "readyz" | "metrics" | "hello", Handler<VisitEnv>> {
+  figures: () => Promise<MetricsPage>,
+): Record<"about" | "healthz" | "readyz" | "metrics" | "hello", Handler<AppEnv>> {
   return {
     about: (c) =>
       json(
@@ -24,7 +24,7 @@ export function operations(
       return json(
         503,
         c.env.requestId,
-        envelope(problem(503, "draining", "Use another instance: this one stops.")),
+        serializeError(errorBody(503, "draining", "Use another instance: this one stops.")),
       );
     },
     metrics: async (c) => {
@@ -32,7 +32,7 @@ export function operations(
       return page(200, c.env.requestId, text, contentType);
     },
     // Claude Code asks this before anything else.
-    hello: (c) => new Response(null, { status: 200, headers: c.env.fields }),
+    hello: (c) => new Response(null, { status: 200, headers: c.env.headers }),
   };
 }
 

@@ -1,5 +1,5 @@
-import type { Vault } from "./store.ts";
-import { bundled, type BundleSettings, type SingleStore } from "./single-value.ts";
+import type { RemoteStore } from "./store.ts";
+import { createSingleValueStore, type SingleValueSettings, type KeyValueStore } from "./single-value.ts";
 
 /** What is used of a KV namespace. */
 export interface KvNamespace {
@@ -22,13 +22,13 @@ declare global {
 }
 
 /** A vault in Cloudflare's Cache API, in a namespace of its own: each data centre has one, and knows of no other. */
-export function cacheVault(settings: BundleSettings): Vault {
-  return bundled(inCache(), settings);
+export function createCacheApiStore(settings: SingleValueSettings): RemoteStore {
+  return createSingleValueStore(inCache(), settings);
 }
 
 /** A vault in a KV namespace: one for the whole world, where a place may see what another wrote or deleted a minute later. */
-export function kvVault(namespace: KvNamespace, settings: BundleSettings): Vault {
-  return bundled(inKv(namespace), settings);
+export function createKvStore(namespace: KvNamespace, settings: SingleValueSettings): RemoteStore {
+  return createSingleValueStore(inKv(namespace), settings);
 }
 
 /** Says whether a binding is a KV namespace. */
@@ -51,7 +51,7 @@ const KV_RETENTION_SECONDS = 60;
 // Opened anew each time: what one request opened is not to be relied on in another.
 const open = () => caches.open("keylane");
 
-function inCache(): SingleStore {
+function inCache(): KeyValueStore {
   return {
     async get(fingerprint) {
       const found = await (await open()).match(PREFIX + fingerprint);
@@ -68,7 +68,7 @@ function inCache(): SingleStore {
   };
 }
 
-function inKv(namespace: KvNamespace): SingleStore {
+function inKv(namespace: KvNamespace): KeyValueStore {
   return {
     async get(fingerprint) {
       const options = { type: "arrayBuffer", cacheTtl: KV_READ_SECONDS } as const;

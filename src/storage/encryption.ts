@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import type { CacheKey, Coding, StoredList } from "./store.ts";
-import { joined } from "../async/bytes.ts";
+import { concat } from "../async/bytes.ts";
 
 /** Seals and opens the lists of one caller, for stores that lie outside the process. */
 export interface Seal {
@@ -31,17 +31,17 @@ const ETAG_LENGTH = 27;
  *
  * What stands in brackets is encrypted with AES-256-GCM; format, storedAt and cache key are additional data.
  */
-export function seal(secret: string, credential: string): Seal {
+export function createSeal(secret: string, credential: string): Seal {
   const material = `${secret.length} ${secret}${credential}`;
   const key = new Uint8Array(hkdfSync("sha256", material, "keylane", `sealed list ${FORMAT}`, 32));
   return {
     seal(cacheKey, list) {
       const head = headOf(list.storedAt);
       const cipher = createCipheriv(CIPHER, key, head.subarray(-NONCE_BYTES));
-      cipher.setAAD(additional(head, cacheKey));
+      cipher.setAAD(additionalData(head, cacheKey));
       const { original } = list;
       const parts = [head, cipher.update(inner(list)), cipher.update(original.bytes), cipher.final()];
-      return joined([...parts, cipher.getAuthTag()]);
+      return concat([...parts, cipher.getAuthTag()]);
     },
     open(cacheKey, sealed) {
       if (sealed.length < HEAD_BYTES + 1 + ETAG_LENGTH + TAG_BYTES || sealed[0] !== FORMAT) return undefined;
@@ -49,10 +49,10 @@ export function seal(secret: string, credential: string): Seal {
       const decipher = createDecipheriv(CIPHER, key, head.subarray(-NONCE_BYTES), {
         authTagLength: TAG_BYTES,
       });
-      decipher.setAAD(additional(head, cacheKey));
+      decipher.setAAD(additionalData(head, cacheKey));
       decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
       try {
-        const plain = joined([decipher.update(sealed.subarray(HEAD_BYTES, -TAG_BYTES)), decipher.final()]);
+        const plain = concat([decipher.update(sealed.subarray(HEAD_BYTES, -TAG_BYTES)), decipher.final()]);
         return listOf(storedAtOf(head), plain);
       } catch {
         return undefined;
@@ -67,8 +67,8 @@ export function sealedAt(sealed: Uint8Array): number | undefined {
 }
 
 // The cache key's two parts hold no line break: no two keys give the same bytes.
-function additional(head: Uint8Array, { fingerprint, variant }: CacheKey): Uint8Array {
-  return joined([head, new TextEncoder().encode(`${fingerprint}\n${variant}`)]);
+function additionalData(head: Uint8Array, { fingerprint, variant }: CacheKey): Uint8Array {
+  return concat([head, new TextEncoder().encode(`${fingerprint}\n${variant}`)]);
 }
 
 function headOf(storedAt: number): Uint8Array {
@@ -88,7 +88,7 @@ function storedAtOf(head: Uint8Array): number {
 
 function inner({ original, isEmpty, isBasic }: StoredList): Uint8Array {
   const flags = CODINGS.indexOf(original.coding) | (isEmpty ? IS_EMPTY : 0) | (isBasic ? IS_BASIC : 0);
-  return joined([Uint8Array.of(flags), new TextEncoder().encode(original.etag.slice(3, -1))]);
+  return concat([Uint8Array.of(flags), new TextEncoder().encode(original.etag.slice(3, -1))]);
 }
 
 function listOf(storedAt: number, plain: Uint8Array<ArrayBuffer>): StoredList {

@@ -8,12 +8,12 @@ export interface RedisConnection {
   /** Has commands run. Throws a RedisFault; at once where there is no connection. */
   run<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
   /** Resolves when the first attempt to connect has ended well or badly; soon in any case. */
-  readonly tried: Promise<void>;
+  readonly firstAttempt: Promise<void>;
   close(): void;
 }
 
 /** Why Redis did not do what it was asked: its own word for it, such as `READONLY`, or the system's. */
-export class RedisFault extends Error {
+export class RedisError extends Error {
   readonly code: string;
   constructor(code: string) {
     super(`Redis failed: ${code}`);
@@ -34,11 +34,11 @@ const MAX_WAITING = 2000;
  * Connects to `url`, with a client of its own for each connection. Calls `whenWell` when it has connected and every few
  * seconds while Redis answers.
  */
-export function redisConnection(url: string, whenWell: (client: RedisClient) => void): RedisConnection {
+export function createRedisConnection(url: string, whenWell: (client: RedisClient) => void): RedisConnection {
   let lastFault = "connecting";
   let losses = 0;
   let backOff: NodeJS.Timeout | undefined;
-  const { promise: tried, resolve: stopTrying } = Promise.withResolvers<void>();
+  const { promise: firstAttempt, resolve: stopTrying } = Promise.withResolvers<void>();
   const patience = setTimeout(stopTrying, FIRST_ATTEMPT_MS);
 
   let waiting = 0;
@@ -60,7 +60,7 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
       },
     });
     made.on("error", (fault: unknown) => {
-      lastFault = wordOf(fault);
+      lastFault = errorWord(fault);
       stopTrying();
     });
     // What was still being connected when it was let go of would stay.
@@ -69,13 +69,13 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
       whenWell(made);
       stopTrying();
     });
-    made.on("terminated", comeBack);
-    // What goes wrong is told above, and tried again.
+    made.on("terminated", reconnect);
+    // What goes wrong is told above, and firstAttempt again.
     void made.connect().catch(() => {});
     return made;
   }
 
-  function comeBack(): void {
+  function reconnect(): void {
     backOff ??= setTimeout(() => {
       backOff = undefined;
       client.destroy();
@@ -83,7 +83,7 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
     }, backOffMs(losses++));
   }
 
-  const watch = setInterval(() => {
+  const heartbeat = setInterval(() => {
     // What is being connected has limits of its own.
     if (!client.isReady) return;
     if (!isAnswered) {
@@ -110,22 +110,22 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
   }
 
   return {
-    tried,
+    firstAttempt,
     async run(work) {
-      if (!client.isReady) throw new RedisFault(lastFault);
-      if (waiting >= MAX_WAITING) throw new RedisFault("busy");
+      if (!client.isReady) throw new RedisError(lastFault);
+      if (waiting >= MAX_WAITING) throw new RedisError("busy");
       waiting++;
       try {
         return await work(client);
       } catch (fault) {
-        throw new RedisFault(wordOf(fault));
+        throw new RedisError(errorWord(fault));
       } finally {
         waiting--;
       }
     },
     close() {
       isClosed = true;
-      clearInterval(watch);
+      clearInterval(heartbeat);
       clearTimeout(patience);
       clearTimeout(backOff);
       client.destroy();
@@ -134,10 +134,10 @@ export function redisConnection(url: string, whenWell: (client: RedisClient) => 
 }
 
 /** Redis begins what it says with a word in capitals; nothing else of it is told: it may quote what was sent. */
-function wordOf(fault: unknown): string {
+function errorWord(fault: unknown): string {
   if (!(fault instanceof Error)) return "unknown";
   // Of a transaction the first thing that went wrong.
-  if (fault instanceof MultiErrorReply) return wordOf(fault.errors().next().value);
+  if (fault instanceof MultiErrorReply) return errorWord(fault.errors().next().value);
   if ("code" in fault && typeof fault.code === "string") return fault.code;
   const reply = /^[A-Z]{2,}(?= )/.exec(fault.message)?.[0];
   return fault instanceof ErrorReply && reply !== undefined ? reply : fault.constructor.name;

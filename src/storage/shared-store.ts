@@ -1,38 +1,38 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { Fingerprint } from "../http/credential.ts";
-import { age, CLOCK_SKEW_MS, lifetimesOf, longestLifeMs, type ListLifetimes } from "../http/freshness.ts";
+import { age, CLOCK_SKEW_MS, lifetimesOf, retentionMs, type ListLifetimes } from "../http/freshness.ts";
 import type { Log } from "../observability/log.ts";
-import { patience } from "./circuit-breaker.ts";
-import { seal } from "./encryption.ts";
-import type { CacheKey, StoredList, Vault, Codecs } from "./store.ts";
-import type { SharedFigures } from "../observability/metrics.ts";
+import { createCircuitBreaker } from "./circuit-breaker.ts";
+import { createSeal } from "./encryption.ts";
+import type { CacheKey, StoredList, RemoteStore, Codecs } from "./store.ts";
+import type { SharedStoreMetrics } from "../observability/metrics.ts";
 
 /** What neighbours know: the lists that several processes share through a vault. It is never an error and never a wait. */
-export interface Shared {
+export interface SharedCache {
   /** The shared list behind one cache key, for the caller whose credential this is. */
-  of(key: CacheKey, credential: string): SharedList;
+  entry(key: CacheKey, credential: string): SharedEntry;
   /** Forgets everything shared for a fingerprint; what a neighbour still puts there from before is not believed. */
   purge(fingerprint: Fingerprint): Promise<void>;
-  figures(): SharedFigures;
+  metrics(): SharedStoreMetrics;
 }
 
-export interface SharedList {
-  look(): Promise<StoredList | undefined>;
+export interface SharedEntry {
+  get(): Promise<StoredList | undefined>;
   /**
    * Shares a list that upstream was asked for at that instant: a purge since then wins, and a neighbour's may not have
    * been heard of here yet. An empty one may be upstream's slip: it is not shared, and neither is what it replaces.
    */
-  keep(list: StoredList, askedAt?: number): Promise<void>;
-  forget(): Promise<void>;
+  set(list: StoredList, askedAt?: number): Promise<void>;
+  delete(): Promise<void>;
   /** Forgets all lists of this caller; what a neighbour still puts there from before is not believed. */
   purge(): Promise<void>;
   /** Gives false where a neighbour is asking upstream for this list, as far as is known, and has been for less than `ms`. */
-  claim(ms: number): Promise<boolean>;
-  release(): Promise<void>;
+  tryLock(ms: number): Promise<boolean>;
+  unlock(): Promise<void>;
 }
 
-export interface SharedSettings extends ListLifetimes {
+export interface SharedCacheSettings extends ListLifetimes {
   readonly secret: string;
 }
 
@@ -45,26 +45,26 @@ interface Purge {
 }
 
 /** Shares lists through a vault, sealed so that the vault learns nothing. `now` gives milliseconds since the epoch. */
-export function shared(
-  vault: Vault,
-  settings: SharedSettings,
+export function createSharedCache(
+  vault: RemoteStore,
+  settings: SharedCacheSettings,
   codecs: Codecs,
   now: () => number,
   log: Log,
-): Shared {
+): SharedCache {
   // Purges of late: what was stored before is void, and while the vault has not been told yet, so is all it has.
   const purged = new LRUCache<Fingerprint, Purge>({ max: MAX_PURGED });
-  const vaultCalls = patience(now, log, vault.writeMs);
+  const vaultCalls = createCircuitBreaker(now, log, vault.writeMs);
   // Keyed, so that who sees the names cannot try out what stands under them.
   const place = hash("sha256", `names ${settings.secret}`);
   let hits = 0;
   let misses = 0;
-  let unopened = 0;
+  let undecryptable = 0;
 
   async function purge(fingerprint: Fingerprint): Promise<void> {
     const purge = { at: now(), isOwed: true };
     purged.set(fingerprint, purge);
-    await vaultCalls.call("purge", () => settle(fingerprint, purge), "urgent");
+    await vaultCalls.execute("purge", () => settle(fingerprint, purge), "urgent");
   }
 
   async function settle(fingerprint: Fingerprint, purge: Purge): Promise<void> {
@@ -76,7 +76,7 @@ export function shared(
   /** Says whether the vault may be believed about a fingerprint; tries again what is owed. */
   async function isOpen(fingerprint: Fingerprint): Promise<boolean> {
     const last = purged.get(fingerprint);
-    if (last?.isOwed === true) await vaultCalls.call("purge", () => settle(fingerprint, last));
+    if (last?.isOwed === true) await vaultCalls.execute("purge", () => settle(fingerprint, last));
     return last?.isOwed !== true;
   }
 
@@ -91,40 +91,40 @@ export function shared(
     const { storedAt, original } = list;
     const isVoid = storedAt <= purgedAt(fingerprint) || storedAt > now() + CLOCK_SKEW_MS;
     if (isVoid || !(original.coding === "identity" || codecs.has(original.coding))) return 0;
-    return longestLifeMs(lifetimesOf(list, settings)) - age(storedAt, now());
+    return retentionMs(lifetimesOf(list, settings)) - age(storedAt, now());
   }
 
   return {
-    of(key, credential) {
+    entry(key, credential) {
       const { fingerprint } = key;
       const name = hash("sha256", `${place}\n${fingerprint}\n${key.variant}`, "base64url").slice(0, 22);
       // A key is derived only where the vault is asked at all.
-      let made: ReturnType<typeof seal> | undefined;
-      const own = () => (made ??= seal(settings.secret, credential));
+      let made: ReturnType<typeof createSeal> | undefined;
+      const own = () => (made ??= createSeal(settings.secret, credential));
       let isClaimed = false;
-      const drop = () => vaultCalls.call("delete", () => vault.delete(fingerprint, name).then(() => true));
+      const drop = () => vaultCalls.execute("delete", () => vault.delete(fingerprint, name).then(() => true));
       return {
-        async look() {
+        async get() {
           const list = await found();
           if (list === undefined) misses++;
           else hits++;
           return list;
         },
-        async keep(list, askedAt = list.storedAt) {
+        async set(list, askedAt = list.storedAt) {
           if (list.isEmpty) await forget();
           else if (askedAt > purgedAt(fingerprint) && (await isOpen(fingerprint))) await write(list, askedAt);
         },
-        forget,
+        delete: forget,
         async purge() {
           await purge(fingerprint);
         },
-        async claim(ms) {
-          const answer = await vaultCalls.call("claim", () => vault.claim(fingerprint, name, ms));
+        async tryLock(ms) {
+          const answer = await vaultCalls.execute("tryLock", () => vault.tryLock(fingerprint, name, ms));
           isClaimed = answer === true;
           return answer ?? true;
         },
-        async release() {
-          if (isClaimed) await vaultCalls.call("release", () => vault.release(fingerprint, name));
+        async unlock() {
+          if (isClaimed) await vaultCalls.execute("unlock", () => vault.unlock(fingerprint, name));
           isClaimed = false;
         },
       };
@@ -138,15 +138,15 @@ export function shared(
         const retentionMs = leftMs(list, fingerprint);
         if (retentionMs <= 0) return;
         const sealed = own().seal(key, list);
-        await vaultCalls.call("write", () => vault.write(fingerprint, name, sealed, retentionMs, askedAt));
+        await vaultCalls.execute("write", () => vault.write(fingerprint, name, sealed, retentionMs, askedAt));
       }
 
       async function found(): Promise<StoredList | undefined> {
         if (!(await isOpen(fingerprint))) return undefined;
-        const sealed = await vaultCalls.call("read", () => vault.read(fingerprint, name));
+        const sealed = await vaultCalls.execute("read", () => vault.read(fingerprint, name));
         if (sealed === undefined) return undefined;
         const list = own().open(key, sealed);
-        if (list === undefined) unopened++;
+        if (list === undefined) undecryptable++;
         if (list !== undefined && leftMs(list, fingerprint) > 0) return list;
         await drop();
         return undefined;
@@ -155,6 +155,6 @@ export function shared(
     async purge(fingerprint) {
       await purge(fingerprint);
     },
-    figures: () => ({ hits, misses, unopened, ...vaultCalls.figures() }),
+    metrics: () => ({ hits, misses, undecryptable, ...vaultCalls.metrics() }),
   };
 }

@@ -1,17 +1,17 @@
 import { LRUCache } from "lru-cache";
 import type { Fingerprint } from "../http/credential.ts";
 import { sealedAt } from "./encryption.ts";
-import { MAX_VARIANTS, type Vault } from "./store.ts";
-import { joined } from "../async/bytes.ts";
+import { MAX_VARIANTS, type RemoteStore } from "./store.ts";
+import { concat } from "../async/bytes.ts";
 
 /** A store outside the process that holds one value for each fingerprint. It may be slow, forgetful and late to know. */
-export interface SingleStore {
+export interface KeyValueStore {
   get(fingerprint: Fingerprint): Promise<Uint8Array | undefined>;
   put(fingerprint: Fingerprint, bytes: Uint8Array<ArrayBuffer>, retentionMs: number): Promise<void>;
   delete(fingerprint: Fingerprint): Promise<void>;
 }
 
-export interface BundleSettings {
+export interface SingleValueSettings {
   /** Most that one fingerprint's lists may take together: the oldest go. */
   readonly maxBytes: number;
   /** Milliseconds since the epoch. */
@@ -26,7 +26,10 @@ export interface BundleSettings {
  * stays removed; a write elsewhere that had begun before may bring back what it read, for as long as that lives.
  * Nobody can claim anything here, and nobody is told of a purge.
  */
-export function bundled(single: SingleStore, { maxBytes, now, waitUntil }: BundleSettings): Vault {
+export function createSingleValueStore(
+  single: KeyValueStore,
+  { maxBytes, now, waitUntil }: SingleValueSettings,
+): RemoteStore {
   const removals = new LRUCache<Fingerprint, object>({ max: MAX_REMOVALS });
 
   async function held(fingerprint: Fingerprint): Promise<readonly Bundled[]> {
@@ -64,9 +67,7 @@ export function bundled(single: SingleStore, { maxBytes, now, waitUntil }: Bundl
     write(fingerprint, name, bytes, retentionMs) {
       const list = { name, bytes, expiresAt: Math.ceil(now() + retentionMs) };
       return outliving(
-        change(fingerprint, (lists) =>
-          youngest([list, ...lists.filter((one) => one.name !== name)], maxBytes),
-        ),
+        change(fingerprint, (lists) => newest([list, ...lists.filter((one) => one.name !== name)], maxBytes)),
       );
     },
     delete(fingerprint, name) {
@@ -79,9 +80,9 @@ export function bundled(single: SingleStore, { maxBytes, now, waitUntil }: Bundl
       removals.set(fingerprint, {});
       return outliving(single.delete(fingerprint));
     },
-    claim: () => Promise.resolve(true),
-    release: () => Promise.resolve(),
-    onPurge: () => {},
+    tryLock: () => Promise.resolve(true),
+    unlock: () => Promise.resolve(),
+    subscribe: () => {},
   };
 }
 
@@ -99,7 +100,7 @@ const WRITE_MS = 5000;
 const HEAD_BYTES = 11;
 
 // The newest come first, so that of two that say the same time the one written later stays.
-function youngest(lists: readonly Bundled[], maxBytes: number): readonly Bundled[] {
+function newest(lists: readonly Bundled[], maxBytes: number): readonly Bundled[] {
   const byAge = lists.toSorted((a, b) => (sealedAt(b.bytes) ?? 0) - (sealedAt(a.bytes) ?? 0));
   let bytes = 0;
   return byAge.slice(0, MAX_VARIANTS).filter((list) => (bytes += list.bytes.length) <= maxBytes);
@@ -107,7 +108,7 @@ function youngest(lists: readonly Bundled[], maxBytes: number): readonly Bundled
 
 /** For each list: length of its name 1 · expiresAt 6 · length of its bytes 4 · name · bytes. */
 function bundle(lists: readonly Bundled[]): Uint8Array<ArrayBuffer> {
-  return joined(
+  return concat(
     lists.flatMap(({ name, expiresAt, bytes }) => {
       const encodedName = new TextEncoder().encode(name);
       const head = new DataView(new ArrayBuffer(HEAD_BYTES));

@@ -18,7 +18,7 @@ export interface Representation {
 }
 
 /** A representation, or the work that makes it; undefined where the list has no such model. */
-export type Held = Representation | Promise<Representation | undefined>;
+export type RepresentationSlot = Representation | Promise<Representation | undefined>;
 
 /** A list as upstream answered it, coded once, with every representation that was made of it since. */
 export interface StoredList {
@@ -31,7 +31,7 @@ export interface StoredList {
   /** The whole list, rows as they came. */
   readonly original: Representation;
   /** Made on demand, by view and coding. */
-  readonly views: Map<string, Held>;
+  readonly views: Map<string, RepresentationSlot>;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface Store {
   get(key: CacheKey): StoredList | undefined;
   put(key: CacheKey, list: StoredList): void;
   /** Counts a list again that has grown by a view; does nothing when it is no longer the one kept. */
-  recount(key: CacheKey, list: StoredList): void;
+  updateSize(key: CacheKey, list: StoredList): void;
   delete(key: CacheKey): void;
   /** Forgets every variant of a fingerprint. */
   purge(fingerprint: Fingerprint): void;
@@ -57,7 +57,7 @@ export const MAX_VARIANTS = 8;
  * Keeps sealed bytes outside the process, by fingerprint and name. It may forget anything at any time, fail and be slow:
  * whoever uses it must be right without it.
  */
-export interface Vault {
+export interface RemoteStore {
   /** How long a write may take, for which nobody waits; as long as any other call where this is left out. */
   readonly writeMs?: number;
   read(fingerprint: Fingerprint, name: string): Promise<Uint8Array | undefined>;
@@ -76,15 +76,15 @@ export interface Vault {
    */
   purge(fingerprint: Fingerprint, at: number): Promise<void>;
   /** Gives true to one of several who claim the same: it is his for `ms`, or until it is released. */
-  claim(fingerprint: Fingerprint, name: string, ms: number): Promise<boolean>;
-  release(fingerprint: Fingerprint, name: string): Promise<void>;
+  tryLock(fingerprint: Fingerprint, name: string, ms: number): Promise<boolean>;
+  unlock(fingerprint: Fingerprint, name: string): Promise<void>;
   /** Has `near` forget what a neighbour purges, where the vault can tell. */
-  onPurge(near: Near): void;
+  subscribe(near: InvalidationTarget): void;
 }
 
 /** The lists in this process, as a vault that hears of a neighbour's purge sees them. */
-export interface Near {
-  held(): Iterable<Fingerprint>;
+export interface InvalidationTarget {
+  fingerprints(): Iterable<Fingerprint>;
   forget(fingerprint: Fingerprint): void;
 }
 
@@ -98,7 +98,7 @@ export interface Codec {
 export type Codecs = ReadonlyMap<Coding, Codec>;
 
 /** Counts the bytes of all representations of a list. */
-export function heldBytes(list: StoredList): number {
+export function sizeInBytes(list: StoredList): number {
   let bytes = list.original.bytes.length;
   for (const [name, held] of list.views) {
     bytes += 2 * name.length + (held instanceof Promise ? 0 : held.bytes.length + REPRESENTATION_BYTES);

@@ -1,26 +1,26 @@
-import { codeOf, isTransient, problem, type Problem } from "../http/errors.ts";
+import { errorCode, isTransient, errorBody, type ErrorBody } from "../http/errors.ts";
 import type { Log, LogFields } from "../observability/log.ts";
 import type { FetchOutcome } from "../observability/metrics.ts";
-import { trouble } from "../observability/throttled-log.ts";
+import { throttledLog } from "../observability/throttled-log.ts";
 
 const MAX_TEXT_LENGTH = 1000;
 
 /** What a caller is told when the time for a list is over. */
-export const TIMED_OUT: Problem = problem(
+export const TIMED_OUT: ErrorBody = errorBody(
   504,
   "upstream_timeout",
   "NanoGPT did not answer in time: try again.",
 );
 
 /** What a caller is told for whom upstream was not even asked, or too late to say. */
-export const NO_TURN: Problem = problem(
+export const QUEUE_TIMEOUT: ErrorBody = errorBody(
   504,
   "upstream_timeout",
   "Too many lists were asked for at once, and this one's turn did not come in time: try again.",
 );
 
 /** Something came that is no list. `reason` is for the log and in our own words. */
-export const invalid = (reason: string): UpstreamFailure =>
+export const invalidResponse = (reason: string): UpstreamFailure =>
   failed(
     502,
     "upstream_invalid_response",
@@ -32,11 +32,11 @@ export const invalid = (reason: string): UpstreamFailure =>
 export const unreachable = (fault: unknown): UpstreamFailure => {
   const advice = "check this host's network and UPSTREAM_URL";
   const message = `NanoGPT could not be reached: ${advice}, then try again.`;
-  return failed(502, "upstream_unreachable", message, `unreachable (${codeOf(fault)}): ${advice}`);
+  return failed(502, "upstream_unreachable", message, `unreachable (${errorCode(fault)}): ${advice}`);
 };
 
 /** A 5xx: 503 tells a caller to wait; every other one is a bad gateway to him. */
-export const faulty = (status: number, retryAfter: number | undefined): UpstreamFailure =>
+export const serverError = (status: number, retryAfter: number | undefined): UpstreamFailure =>
   status === 503
     ? failed(
         503,
@@ -54,9 +54,14 @@ export const faulty = (status: number, retryAfter: number | undefined): Upstream
       );
 
 /** Makes a failure of whatever was thrown while a list was made; what is no UpstreamFailure is a defect of ours. */
-export function asFailure(fault: unknown): UpstreamFailure {
+export function toUpstreamFailure(fault: unknown): UpstreamFailure {
   if (fault instanceof UpstreamFailure) return fault;
-  return failed(502, "upstream_error", "The list could not be made: try again.", `fault (${codeOf(fault)})`);
+  return failed(
+    502,
+    "upstream_error",
+    "The list could not be made: try again.",
+    `fault (${errorCode(fault)})`,
+  );
 }
 
 function failed(
@@ -66,14 +71,14 @@ function failed(
   reason: string,
   retryAfter?: number,
 ): UpstreamFailure {
-  return new UpstreamFailure("failed", problem(status, code, message), reason, retryAfter);
+  return new UpstreamFailure("failed", errorBody(status, code, message), reason, retryAfter);
 }
 
 /**
  * Reads an upstream 4xx on a list route in any of NanoGPT's envelopes: `{"error":{message,type,code,param}}`,
  * `{"error":"…"}` or flat `{"code","message"}`. Its status stays; the credential is masked wherever it is quoted.
  */
-export function rejection(
+export function fromErrorResponse(
   status: number,
   body: Uint8Array,
   credential: string,
@@ -83,7 +88,7 @@ export function rejection(
   const { error = json } = json;
   const inner = isObject(error) ? error : { ...json, message: json["message"] ?? error };
   const said = (name: string): string | undefined => text(inner[name], credential);
-  const told = problem(
+  const told = errorBody(
     status,
     said("code") ?? null,
     said("message") ?? MESSAGES.get(status) ?? OTHER_MESSAGE,
@@ -142,49 +147,49 @@ export type FailureKind = "unauthorized" | "rejected" | "failed" | "unasked";
 export class UpstreamFailure extends Error {
   override readonly name = "UpstreamFailure";
   readonly kind: FailureKind;
-  readonly problem: Problem;
+  readonly body: ErrorBody;
   /** What upstream asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
   /** For the log; made of our own words and the runtime's error codes. */
   readonly reason: string;
 
-  constructor(kind: FailureKind, problem: Problem, reason: string, retryAfterMs?: number) {
+  constructor(kind: FailureKind, problem: ErrorBody, reason: string, retryAfterMs?: number) {
     super(problem.message);
     this.kind = kind;
-    this.problem = problem;
+    this.body = problem;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** Tells of list fetches that fail. */
-export interface FetchTroubles {
+export interface FetchFailureLog {
   failed(failure: UpstreamFailure, caller: string): void;
   well(): void;
 }
 
 /** What upstream says to one key (401, 429, …) is over for nobody else: only its own faults end with a good answer. */
-export function fetchTroubles(now: () => number, log: Log): FetchTroubles {
+export function fetchFailureLog(now: () => number, log: Log): FetchFailureLog {
   const tell = (fields: LogFields) => log.warn(fields, "list not fetched");
-  const ofUpstream = trouble(now, tell, (fields) => log.info(fields, "lists are fetched again"));
-  const ofKeys = trouble(now, tell);
+  const ofUpstream = throttledLog(now, tell, (fields) => log.info(fields, "lists are fetched again"));
+  const ofKeys = throttledLog(now, tell);
   return {
-    failed({ problem, reason }, caller) {
-      const one = problem.status >= 500 ? ofUpstream : ofKeys;
-      one.failed(reason, { caller, reason });
+    failed({ body, reason }, caller) {
+      const one = body.status >= 500 ? ofUpstream : ofKeys;
+      one.failure(reason, { caller, reason });
     },
-    well: () => ofUpstream.well(),
+    well: () => ofUpstream.recovered(),
   };
 }
 
 /** Names what became of a fetch; a 4xx has its code from upstream, and is known by its status alone. */
-export function fetchOutcome({ kind, problem }: Pick<UpstreamFailure, "kind" | "problem">): FetchOutcome {
+export function fetchOutcome({ kind, body }: Pick<UpstreamFailure, "kind" | "body">): FetchOutcome {
   if (kind !== "failed") return kind;
-  if (problem.status < 500) return "limited";
-  return BY_CODE.get(problem.code) ?? "error";
+  if (body.status < 500) return "limited";
+  return OUTCOME_BY_CODE.get(body.code) ?? "error";
 }
 
-const BY_CODE: ReadonlyMap<string | null, FetchOutcome> = new Map([
+const OUTCOME_BY_CODE: ReadonlyMap<string | null, FetchOutcome> = new Map([
   ["upstream_timeout", "timeout"],
   ["upstream_unreachable", "unreachable"],
   ["upstream_invalid_response", "invalid"],

@@ -1,22 +1,22 @@
-import { bulkhead, type Guest } from "./concurrency-limit.ts";
-import { checkCatalog, scanned, InvalidCatalog, type Catalog } from "../models/model-list.ts";
-import { codeOf } from "../http/errors.ts";
-import type { Observe } from "../observability/metrics.ts";
+import { createConcurrencyLimiter, type Waiter } from "./concurrency-limit.ts";
+import { parseModelList, scanRows, InvalidModelList, type ModelList } from "../models/model-list.ts";
+import { errorCode } from "../http/errors.ts";
+import type { MetricsRecorder } from "../observability/metrics.ts";
 import {
-  faulty,
-  invalid,
-  NO_TURN,
-  rejection,
+  serverError,
+  invalidResponse,
+  QUEUE_TIMEOUT,
+  fromErrorResponse,
   TIMED_OUT,
   unreachable,
   UpstreamFailure,
   fetchOutcome,
 } from "./failures.ts";
 import type { ListName } from "../http/canonical-path.ts";
-import { inTurns } from "../async/cooperative.ts";
+import { runCooperatively } from "../async/cooperative.ts";
 import { VERSION } from "../version.ts";
-import { retryAfterMs } from "../http/cache-control.ts";
-import { joined } from "../async/bytes.ts";
+import { parseRetryAfter } from "../http/cache-control.ts";
+import { concat } from "../async/bytes.ts";
 
 export interface ListRequest {
   readonly list: ListName;
@@ -26,15 +26,15 @@ export interface ListRequest {
   readonly origin: string | undefined;
 }
 
-export interface Answer {
-  readonly catalog: Catalog;
+export interface ListResponse {
+  readonly models: ModelList;
   /** Milliseconds since the epoch, when the answer began. */
   readonly answeredAt: number;
 }
 
-export interface Upstream {
+export interface ListClient {
   /** Asks for a list once, when it is the guest's turn. Throws an UpstreamFailure, and nothing else. */
-  ask(request: ListRequest, guest: Guest, signal: AbortSignal): Promise<Answer>;
+  fetchList(request: ListRequest, guest: Waiter, signal: AbortSignal): Promise<ListResponse>;
 }
 
 /** The part of fetch that is used: it decodes the body, follows nothing and keeps nothing. */
@@ -53,7 +53,7 @@ const ERROR_MAX_BYTES = 64 * 1024;
 // Its words are worth a wait, but a shorter one than a caller with a stored list has patience for.
 const ERROR_PART_OF_TIMEOUT = 4;
 
-export interface UpstreamSettings {
+export interface ListClientSettings {
   /** Without a slash at the end. */
   readonly upstreamUrl: string;
   /** Bounds the decoded body. */
@@ -66,17 +66,17 @@ const MAX_FETCHES = 16;
 const FAIR_PART_OF_TIMEOUT = 0.7;
 
 /** The only room that asks for a list. */
-export function upstream(
-  settings: UpstreamSettings,
+export function createListClient(
+  settings: ListClientSettings,
   fetch: Fetch,
   now: () => number,
-  observe: Observe,
+  observe: MetricsRecorder,
   nextTurn: () => Promise<void>,
-): Upstream {
+): ListClient {
   const { upstreamUrl: base, listMaxBytes: maxBytes, listTimeoutMs } = settings;
-  const places = bulkhead(MAX_FETCHES, now);
+  const places = createConcurrencyLimiter(MAX_FETCHES, now);
 
-  async function ask(request: ListRequest, signal: AbortSignal): Promise<Answer> {
+  async function ask(request: ListRequest, signal: AbortSignal): Promise<ListResponse> {
     const response = await fetch(urlOf(base, request), {
       headers: headersOf(request),
       redirect: "manual",
@@ -92,34 +92,34 @@ export function upstream(
       const body = await read(response.body, maxBytes);
       // Each step takes milliseconds where a list is long: others go between.
       await nextTurn();
-      const parsable = await inTurns(scanned(body), nextTurn, now);
+      const parsable = await runCooperatively(scanRows(body), nextTurn, now);
       await nextTurn();
-      return { catalog: checkCatalog(parsable), answeredAt };
+      return { models: parseModelList(parsable), answeredAt };
     }
-    const retryAfter = retryAfterMs(response.headers.get("retry-after"), answeredAt);
+    const retryAfter = parseRetryAfter(response.headers.get("retry-after"), answeredAt);
     if (status < 400 || status >= 500) {
       // Nobody reads the body of a redirect or a fault; left alone it would keep the connection.
       await response.body?.cancel().catch(() => {});
-      throw status < 500 ? invalid(`status ${status}`) : faulty(status, retryAfter);
+      throw status < 500 ? invalidResponse(`status ${status}`) : serverError(status, retryAfter);
     }
     const body = await readError(response.body, listTimeoutMs / ERROR_PART_OF_TIMEOUT);
-    throw rejection(status, body, request.credential, retryAfter);
+    throw fromErrorResponse(status, body, request.credential, retryAfter);
   }
 
   return {
-    async ask(request, guest, signal) {
-      const leave = await places.enter(guest, signal, listTimeoutMs).catch(() => {
-        observe.fetched("unasked", 0);
+    async fetchList(request, guest, signal) {
+      const leave = await places.acquire(guest, signal, listTimeoutMs).catch(() => {
+        observe.recordFetch("unasked", 0);
         throw unasked("no free place");
       });
       const startedAt = now();
       try {
         const answer = await ask(request, signal);
-        observe.fetched("good", now() - startedAt);
+        observe.recordFetch("good", now() - startedAt);
         return answer;
       } catch (fault) {
         const failure = failureOf(fault, signal, now() - startedAt);
-        observe.fetched(fetchOutcome(failure), now() - startedAt);
+        observe.recordFetch(fetchOutcome(failure), now() - startedAt);
         throw failure;
       } finally {
         leave();
@@ -133,12 +133,14 @@ export function upstream(
     // Where the turn came late, silence says little about upstream: nobody is refused for it.
     const isFair = tookMs >= listTimeoutMs * FAIR_PART_OF_TIMEOUT;
     if (signal.aborted) return isFair ? timedOut() : unasked("late turn");
-    return invalid(fault instanceof InvalidCatalog ? fault.message : `broken body (${codeOf(fault)})`);
+    return invalidResponse(
+      fault instanceof InvalidModelList ? fault.message : `broken body (${errorCode(fault)})`,
+    );
   }
 }
 
 function unasked(reason: string): UpstreamFailure {
-  return new UpstreamFailure("unasked", NO_TURN, reason);
+  return new UpstreamFailure("unasked", QUEUE_TIMEOUT, reason);
 }
 
 function timedOut(): UpstreamFailure {
@@ -169,10 +171,10 @@ async function read(
   let length = 0;
   for await (const chunk of body ?? []) {
     length += chunk.length;
-    if (length > maxBytes) throw new InvalidCatalog(`larger than ${maxBytes} bytes`);
+    if (length > maxBytes) throw new InvalidModelList(`larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  return joined(chunks);
+  return concat(chunks);
 }
 
 // An error whose body breaks or does not end is still that error: what came of it has to do.
@@ -193,5 +195,5 @@ async function readError(body: ReadableStream<Uint8Array> | null, maxMs: number)
     clearTimeout(timer);
     leave();
   }
-  return joined(chunks);
+  return concat(chunks);
 }

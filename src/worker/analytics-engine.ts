@@ -1,12 +1,12 @@
-import type { Observe } from "../observability/metrics.ts";
+import type { MetricsRecorder } from "../observability/metrics.ts";
 
 /** What a Worker can do with a dataset of Analytics Engine. */
 export interface Dataset {
-  writeDataPoint(point: Point): void;
+  writeDataPoint(point: DataPoint): void;
 }
 
 /** A row of that dataset. The README says what stands where. */
-export interface Point {
+export interface DataPoint {
   readonly indexes: readonly [string];
   readonly blobs: readonly string[];
   readonly doubles: readonly number[];
@@ -25,7 +25,7 @@ export function isDataset(binding: unknown): binding is Dataset {
  * Writes a point for each request, each list that upstream was asked for and each refresh. No point holds anything that
  * names a caller: a dataset is kept for months.
  */
-export function points(dataset: Dataset): Observe {
+export function createAnalyticsEngine(dataset: Dataset): MetricsRecorder {
   function write(what: string, blobs: readonly string[], doubles: readonly number[]): void {
     try {
       dataset.writeDataPoint({ indexes: [what], blobs, doubles });
@@ -34,10 +34,10 @@ export function points(dataset: Dataset): Observe {
     }
   }
   return {
-    answered: (room, status, cache, ms) => write("request", [room, cache ?? "none"], [ms, status]),
-    fetched: (outcome, ms) => write("fetch", [outcome], [ms]),
-    refreshed: (outcome) => write("refresh", [outcome], []),
+    recordRequest: (room, status, cache, ms) => write("request", [room, cache ?? "none"], [ms, status]),
+    recordFetch: (outcome, ms) => write("fetch", [outcome], [ms]),
+    recordRefresh: (outcome) => write("refresh", [outcome], []),
     // A Worker does not learn when an answer is over.
-    passing() {},
+    recordStream() {},
   };
 }

@@ -1,57 +1,61 @@
 import { waitUntil } from "cloudflare:workers";
 import type { ExecutionContext } from "hono";
-import { keylane, type App } from "../app.ts";
-import { settings, SettingsError, type Settings, type Source } from "../config/settings.ts";
-import { envelope, problem } from "../http/errors.ts";
-import { lineLog, type Log, type RequestLog } from "../observability/log.ts";
-import type { Vault } from "../storage/store.ts";
-import { cacheVault, isKvNamespace, kvVault } from "../storage/cloudflare.ts";
-import { unobserved, type Observe } from "../observability/metrics.ts";
-import { memoryStore } from "../storage/memory.ts";
+import { createApp, type App } from "../app.ts";
+import { parseSettings, SettingsError, type Settings, type Environment } from "../config/settings.ts";
+import { serializeError, errorBody } from "../http/errors.ts";
+import { jsonLogger, type Log, type RequestLog } from "../observability/log.ts";
+import type { RemoteStore } from "../storage/store.ts";
+import { createCacheApiStore, isKvNamespace, createKvStore } from "../storage/cloudflare.ts";
+import { noopMetrics, type MetricsRecorder } from "../observability/metrics.ts";
+import { createMemoryStore } from "../storage/memory.ts";
 import { consoleFiles } from "./console-files.ts";
-import { isDataset, points } from "./analytics-engine.ts";
-import { arrival } from "./proxy.ts";
+import { isDataset, createAnalyticsEngine } from "./analytics-engine.ts";
+import { createRawRequest } from "./proxy.ts";
 
 /** What a test may put in the place of the real thing. */
-export interface Substitutes {
+export interface Overrides {
   readonly now?: () => number;
   readonly log?: RequestLog;
 }
 
 export interface Worker {
-  fetch(request: Request, bindings: Source, context: ExecutionContext): Promise<Response>;
+  fetch(request: Request, bindings: Environment, context: ExecutionContext): Promise<Response>;
 }
 
 /** Makes the Worker: one app per isolate, built by the first request, since there are no bindings before it. */
-export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
-  let built: { app: App; arrive: ReturnType<typeof arrival> } | undefined;
+export function createWorker({ now = Date.now, log }: Overrides = {}): Worker {
+  let built: { app: App; arrive: ReturnType<typeof createRawRequest> } | undefined;
 
-  function build(bindings: Source) {
+  function build(bindings: Environment) {
     // A Worker cannot keep a connection to Redis from one request to the next.
-    const found = settings({ ...bindings, REDIS_URL: undefined });
-    const saying = log ?? lineLog(found.logLevel, now, write);
-    if ((bindings["REDIS_URL"] ?? "") !== "") saying.warn({}, "REDIS_URL is not used on Workers");
+    const found = parseSettings({ ...bindings, REDIS_URL: undefined });
+    const logger = log ?? jsonLogger(found.logLevel, now, write);
+    if ((bindings["REDIS_URL"] ?? "") !== "") logger.warn({}, "REDIS_URL is not used on Workers");
     // Nor is there time to compress: the free plan has 10 ms of CPU for a request.
-    if (found.compressUploads) saying.warn({}, "COMPRESS_UPLOADS is not used on Workers");
-    const app = keylane(found, {
-      store: memoryStore(found.memoryMaxBytes),
-      vault: vault(found, bindings["LISTS"], saying),
+    if (found.compressUploads) logger.warn({}, "COMPRESS_UPLOADS is not used on Workers");
+    const app = createApp(found, {
+      store: createMemoryStore(found.memoryMaxBytes),
+      remoteStore: remoteStore_(found, bindings["LISTS"], logger),
       fetch,
       // Nothing is coded here: the edge compresses on the way to the caller, and CPU time is what a Worker is short of.
       codecs: new Map(),
       console: found.hasConsole ? consoleFiles : new Map(),
       now,
-      log: saying,
-      observe: observer(bindings["FIGURES"]),
+      log: logger,
+      metrics_: metricsRecorder(bindings["FIGURES"]),
       // An isolate has few others to let in, and a timer would cost a request more than they gain.
-      nextTurn: async () => {},
+      yieldToEventLoop: async () => {},
       isDraining: () => false,
     });
-    return { app, arrive: arrival(found) };
+    return { app, arrive: createRawRequest(found) };
   }
 
   // Where lists are kept outside the isolate: sealed, or not at all.
-  function vault({ cacheSecret, listMaxBytes }: Settings, lists: unknown, log: Log): Vault | undefined {
+  function remoteStore_(
+    { cacheSecret, listMaxBytes }: Settings,
+    lists: unknown,
+    log: Log,
+  ): RemoteStore | undefined {
     if (lists !== undefined && !isKvNamespace(lists)) {
       throw new SettingsError(["LISTS must be a KV namespace: bind one under [[kv_namespaces]]"]);
     }
@@ -61,7 +65,7 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
       return undefined;
     }
     const settings = { maxBytes: listMaxBytes, now, waitUntil };
-    return lists === undefined ? cacheVault(settings) : kvVault(lists, settings);
+    return lists === undefined ? createCacheApiStore(settings) : createKvStore(lists, settings);
   }
 
   return {
@@ -71,7 +75,7 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
       } catch (error) {
         write(error instanceof Error ? error.message : "Cannot start");
         const message = "Keylane's settings are wrong: its operator finds in the log which ones.";
-        const body = envelope(problem(500, "bad_settings", message));
+        const body = serializeError(errorBody(500, "bad_settings", message));
         return new Response(body, { status: 500, headers: { "Content-Type": "application/json" } });
       }
       return built.app.fetch(request, built.arrive(request), context);
@@ -79,9 +83,9 @@ export function worker({ now = Date.now, log }: Substitutes = {}): Worker {
   };
 }
 
-function observer(dataset: unknown): Observe {
-  if (dataset === undefined) return unobserved;
-  if (isDataset(dataset)) return points(dataset);
+function metricsRecorder(dataset: unknown): MetricsRecorder {
+  if (dataset === undefined) return noopMetrics;
+  if (isDataset(dataset)) return createAnalyticsEngine(dataset);
   throw new SettingsError([
     "FIGURES must be an Analytics Engine dataset: bind one under [[analytics_engine_datasets]]",
   ]);

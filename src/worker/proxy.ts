@@ -1,51 +1,51 @@
 import type { Settings } from "../config/settings.ts";
-import { badRequest, bodyTooLarge, KeylaneError, problem } from "../http/errors.ts";
-import type { FieldLines } from "../http/headers.ts";
-import type { Arrival, Call } from "../http/request-context.ts";
+import { badRequest, bodyTooLarge, ApiError, errorBody } from "../http/errors.ts";
+import type { RawHeaders } from "../http/headers.ts";
+import type { RawRequest, ProxyRequest } from "../http/request-context.ts";
 
-type TransportSettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes">;
+type ProxySettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes">;
 
 /** Makes, for each request, what the core cannot know of it. The streams are handed on whole: the runtime pumps them. */
-export function arrival(settings: TransportSettings): (request: Request) => Arrival {
+export function createRawRequest(settings: ProxySettings): (request: Request) => RawRequest {
   return (request) => ({
     target: targetOf(request.url),
-    lines: () => linesOf(request.headers, isOfTheEdge),
-    field: (name) => request.headers.get(name),
-    carry: (call) => carry(request, call, settings),
+    rawHeaders: () => toRawHeaders(request.headers, isEdgeHeader),
+    header: (name) => request.headers.get(name),
+    forward: (call) => forward(request, call, settings),
   });
 }
 
-async function carry(request: Request, call: Call, settings: TransportSettings): Promise<Response> {
-  const cut = new AbortController();
-  const body = bodyOf(request, settings.maxBodyBytes, (reason) => cut.abort(reason));
-  const timer = setTimeout(() => cut.abort(TIMED_OUT), settings.passthroughTimeoutMs);
+async function forward(request: Request, call: ProxyRequest, settings: ProxySettings): Promise<Response> {
+  const abort = new AbortController();
+  const body = requestBody(request, settings.maxBodyBytes, (reason) => abort.abort(reason));
+  const timer = setTimeout(() => abort.abort(TIMED_OUT), settings.passthroughTimeoutMs);
   try {
     const response = await fetch(settings.passthroughUrl + call.path, {
       method: call.method,
-      headers: headersOf(call.lines),
+      headers: toHeaders(call.rawHeaders),
       body,
       redirect: "manual",
       // A Worker's GET reads through the zone's cache unless told not to, which costs two header fields; POST does not.
       ...(isBodiless(call.method) ? { cache: "no-store" } : {}),
-      signal: AbortSignal.any([request.signal, cut.signal]),
+      signal: AbortSignal.any([request.signal, abort.signal]),
       duplex: "half",
     });
     const { status, statusText } = response;
-    const headers = headersOf(call.downward(status, linesOf(response.headers)));
+    const headers = toHeaders(call.toClientHeaders(status, toRawHeaders(response.headers)));
     return new Response(response.body, { status, statusText, headers });
   } catch {
-    throw cut.signal.aborted ? cut.signal.reason : UNREACHABLE;
+    throw abort.signal.aborted ? abort.signal.reason : UNREACHABLE;
   } finally {
     clearTimeout(timer);
   }
 }
 
-const TIMED_OUT = new KeylaneError(
-  problem(504, "upstream_timeout", "NanoGPT did not answer in time: try again."),
+const TIMED_OUT = new ApiError(
+  errorBody(504, "upstream_timeout", "NanoGPT did not answer in time: try again."),
   { "Retry-After": "1" },
 );
-const UNREACHABLE = new KeylaneError(
-  problem(
+const UNREACHABLE = new ApiError(
+  errorBody(
     502,
     "upstream_unreachable",
     "NanoGPT could not be reached: check PASSTHROUGH_URL, then try again.",
@@ -54,11 +54,11 @@ const UNREACHABLE = new KeylaneError(
 );
 
 // A length that was announced has been checked already and is kept by the runtime; others are counted on the way.
-function bodyOf(request: Request, maxBytes: number, cut: (reason: KeylaneError) => void): Request["body"] {
+function requestBody(request: Request, maxBytes: number, cut: (reason: ApiError) => void): Request["body"] {
   const { headers, method, body } = request;
   if (isBodiless(method)) {
     if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0)
-      throw bodyRefused();
+      throw bodyNotSupported();
     return null;
   }
   if (body === null || headers.has("content-length")) return body;
@@ -87,7 +87,7 @@ function isBodiless(method: string): boolean {
 }
 
 // fetch has no way to send it (Fetch standard, `new Request`, step 35).
-function bodyRefused(): KeylaneError {
+function bodyNotSupported(): ApiError {
   return badRequest("Send a GET or HEAD without a body: on Workers it cannot be passed on.");
 }
 
@@ -98,17 +98,17 @@ function targetOf(url: string): string {
 }
 
 // Cloudflare adds these on the way in; the caller did not send them, and they tell upstream who that is.
-function isOfTheEdge(name: string): boolean {
+function isEdgeHeader(name: string): boolean {
   return (
     name.startsWith("cf-") || name === "x-real-ip" || name === "x-forwarded-proto" || name === "cdn-loop"
   );
 }
 
-function linesOf(headers: Headers, isLeftOut: (name: string) => boolean = () => false): FieldLines {
+function toRawHeaders(headers: Headers, isLeftOut: (name: string) => boolean = () => false): RawHeaders {
   return [...headers].flatMap(([name, value]) => (isLeftOut(name) ? [] : [name, value]));
 }
 
-function headersOf(lines: FieldLines): Headers {
+function toHeaders(lines: RawHeaders): Headers {
   const headers = new Headers();
   for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i] ?? "", lines[i + 1] ?? "");
   return headers;

@@ -1,6 +1,6 @@
 import { codecs } from "../../src/node/codecs.ts";
-import { originalOf } from "../../src/cache/representation.ts";
-import { memoryStore } from "../../src/storage/memory.ts";
+import { encodeOriginal } from "../../src/cache/representation.ts";
+import { createMemoryStore } from "../../src/storage/memory.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
 // What a stored list takes beside its compressed bytes, and how well the store's own account fits:
@@ -8,12 +8,12 @@ import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
 const LISTS = 2000;
 const text = new TextEncoder().encode(JSON.stringify({ object: "list", data: bundledCatalogue() }));
-const store = memoryStore(2 ** 30);
+const store = createMemoryStore(2 ** 30);
 
 const before = await used();
 let compressed = 0;
 for (let i = 0; i < LISTS; i++) {
-  const original = await originalOf(text, "gzip", codecs);
+  const original = await encodeOriginal(text, "gzip", codecs);
   compressed += original.bytes.length;
   const key = { fingerprint: i.toString(16).padStart(64, "0"), variant: "1 personalized detailed=true" };
   store.put(key, { storedAt: Date.now(), isEmpty: false, isBasic: false, original, views: new Map() });

@@ -1,5 +1,5 @@
-import { unobserved, type Observe } from "../../src/observability/metrics.ts";
-import { metrics } from "../../src/node/prometheus.ts";
+import { noopMetrics, type MetricsRecorder } from "../../src/observability/metrics.ts";
+import { createPrometheusMetrics } from "../../src/node/prometheus.ts";
 
 // What counting adds to a hit: time per request told of, in interleaved rounds of one run, beside the same told to nobody
 // and to a counter of prom-client's own with its labels resolved beforehand.
@@ -17,9 +17,9 @@ const plain = new Counter({
 });
 const child = plain.labels("models", "200", "hit");
 
-const told: Record<string, Observe["answered"]> = {
-  nobody: unobserved.answered,
-  "keylane's figures": metrics(1).observe.answered,
+const told: Record<string, MetricsRecorder["recordRequest"]> = {
+  nobody: noopMetrics.recordRequest,
+  "keylane's figures": createPrometheusMetrics(1).recorder.recordRequest,
   "prom-client's child": () => child.inc(),
 };
 const rounds = Object.entries(told).map(([name, answered]) => ({ name, answered, nanos: [] as number[] }));

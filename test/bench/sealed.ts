@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { codecs } from "../../src/node/codecs.ts";
-import { originalOf } from "../../src/cache/representation.ts";
-import { seal } from "../../src/storage/encryption.ts";
+import { encodeOriginal } from "../../src/cache/representation.ts";
+import { createSeal } from "../../src/storage/encryption.ts";
 import type { Coding, StoredList } from "../../src/storage/store.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
@@ -13,7 +13,7 @@ import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 const ROUNDS = 400;
 const WARM_UP = 100;
 const key = { fingerprint: "f".repeat(64), variant: "1 personalized detailed=true" };
-const own = seal("a secret for the bench", "key-for-the-bench");
+const own = createSeal("a secret for the bench", "key-for-the-bench");
 const bareKey = randomBytes(32);
 const text = JSON.stringify({ object: "list", data: bundledCatalogue() });
 const catalogue = new Uint8Array(new TextEncoder().encode(text));
@@ -23,13 +23,13 @@ for (const coding of ["gzip", "br", "identity"] as const) await measure(coding);
 
 const derivations = Array.from({ length: ROUNDS + WARM_UP }, (_, turn) => {
   const begun = performance.now();
-  seal("a secret for the bench", `key-for-the-bench-${turn}`);
+  createSeal("a secret for the bench", `key-for-the-bench-${turn}`);
   return performance.now() - begun;
 });
 console.log(`a caller's key (HKDF): ${micros(derivations)} µs`);
 
 async function measure(coding: Coding): Promise<void> {
-  const original = await originalOf(catalogue, coding, codecs);
+  const original = await encodeOriginal(catalogue, coding, codecs);
   const list: StoredList = {
     storedAt: Date.now(),
     isEmpty: false,

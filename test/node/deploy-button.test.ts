@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { settings } from "../../src/config/settings.ts";
+import { parseSettings } from "../../src/config/settings.ts";
 import { root } from "../support/compose.ts";
 
 // What the button reads (developers.cloudflare.com/workers/platform/deploy-buttons): the Worker's name and variables from its
@@ -33,7 +33,7 @@ test("everything that a deployment asks for is a setting, and has a description"
 });
 
 test("the variables are the defaults, and no secret is given that somebody could take over", () => {
-  expect(settings(Object.fromEntries(variables))).toEqual(settings({}));
+  expect(parseSettings(Object.fromEntries(variables))).toEqual(parseSettings({}));
   expect(secrets).toEqual([["CACHE_SECRET", ""]]);
 });
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { settings } from "../../src/config/settings.ts";
+import { parseSettings } from "../../src/config/settings.ts";
 import { composeFiles, root } from "../support/compose.ts";
 import { context, stages } from "../support/image.ts";
 
@@ -96,7 +96,7 @@ describe("the README's section on containers", () => {
 
   test("gives a stop longer than the drain", () => {
     const [, seconds] = /docker stop --time (\d+)/.exec(section) ?? [];
-    expect(Number(seconds)).toBeGreaterThan(settings({}).drainTimeoutMs / 1000);
+    expect(Number(seconds)).toBeGreaterThan(parseSettings({}).drainTimeoutMs / 1000);
   });
 
   test("names every example, and no file that is not there", () => {

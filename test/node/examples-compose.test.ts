@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
-import { settings } from "../../src/config/settings.ts";
+import { parseSettings } from "../../src/config/settings.ts";
 import { composeBytes, composeFaults, composeFiles, root } from "../support/compose.ts";
 
 // `docker compose config` needs the plugin, and no engine.
@@ -104,7 +104,7 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
       const { environment = {} } = service;
       expect(environment, "the image says where it listens").not.toHaveProperty("HOST");
       const given = { ...environment, ...("CACHE_SECRET" in environment && SECRETS) };
-      const found = settings(given);
+      const found = parseSettings(given);
       // With room beside the lists for what it does.
       expect(composeBytes(service.mem_limit)).toBeGreaterThan(4 * found.memoryMaxBytes);
       expect(Number.parseInt(service.stop_grace_period ?? "", 10)).toBeGreaterThan(

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { settings } from "../../src/config/settings.ts";
+import { parseSettings } from "../../src/config/settings.ts";
 import { composeFiles, root } from "../support/compose.ts";
 
 const services = composeFiles.find(({ file }) => file === "examples/redis/compose.yaml")?.services ?? {};
@@ -14,7 +14,7 @@ describe("examples/redis/compose.yaml", () => {
     for (const [, { environment = {} }] of keylanes) {
       const secret = /^\$\{CACHE_SECRET:\?.+\}$/;
       expect(environment["CACHE_SECRET"]).toMatch(secret);
-      const found = settings({ ...environment, CACHE_SECRET: "one that nobody can guess" });
+      const found = parseSettings({ ...environment, CACHE_SECRET: "one that nobody can guess" });
       expect(found).toMatchObject({ redisUrl: "redis://redis:6379" });
     }
   });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { settings } from "../../src/config/settings.ts";
+import { parseSettings } from "../../src/config/settings.ts";
 import { VERSION } from "../../src/version.ts";
 import { freePort } from "../support/free-port.ts";
 import { GROUPS } from "../support/faults/table.ts";
@@ -53,7 +53,7 @@ describe("the README", () => {
       }
     }
     expect(Object.keys(written).length).toBeGreaterThan(17);
-    expect(settings(written)).toEqual(settings({}));
+    expect(parseSettings(written)).toEqual(parseSettings({}));
   });
 
   test("names as run no tool that is not among those installed for tests", async () => {

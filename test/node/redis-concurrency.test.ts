@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { redisVault } from "../../src/storage/redis.ts";
+import { createRedisStore } from "../../src/storage/redis.ts";
 import { describeWithRedis, startRedis } from "../support/redis.ts";
 
 const CALLERS = 1000;
@@ -7,9 +7,9 @@ const CALLERS = 1000;
 describeWithRedis("a Redis that is well", () => {
   test("is asked for each of a thousand callers who come at once", async () => {
     const { url } = await startRedis();
-    const vault = redisVault(url, { maxBytes: 1_000_000, markMs: 600_000, now: Date.now });
+    const vault = createRedisStore(url, { maxBytes: 1_000_000, tombstoneTtlMs: 600_000, now: Date.now });
     onTestFinished(() => vault.close());
-    await vault.tried;
+    await vault.firstAttempt;
     const sealed = new Uint8Array(100).fill(1);
     await vault.write("one", "list", sealed, 60_000);
     const all = Array.from({ length: CALLERS }, () => vault.read("one", "list"));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { codecs } from "../../src/node/codecs.ts";
-import { redisVault } from "../../src/storage/redis.ts";
+import { createRedisStore } from "../../src/storage/redis.ts";
 import { describeWithRedis, startRedis, type Redis } from "../support/redis.ts";
 import { SOON } from "../support/stale-setup.ts";
 import { sharedContract } from "../support/shared-store-contract.ts";
@@ -50,9 +50,9 @@ async function inRedis(): Promise<Place> {
 function over({ url }: Redis): Place {
   return {
     async open() {
-      const vault = redisVault(url, { maxBytes: 1_000_000, markMs: 600_000, now: Date.now });
+      const vault = createRedisStore(url, { maxBytes: 1_000_000, tombstoneTtlMs: 600_000, now: Date.now });
       onTestFinished(() => vault.close());
-      await vault.tried;
+      await vault.firstAttempt;
       return vault;
     },
   };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Vault } from "../../src/storage/store.ts";
+import type { RemoteStore } from "../../src/storage/store.ts";
 
 /** A whim of a vault: what it does to one call. */
 export type Whim =
@@ -26,7 +26,7 @@ export const WHIMS: readonly Whim[] = [
 ];
 
 /** A vault that follows its whims, one call after another; then it is right. */
-export function chaosVault(whims: readonly Whim[]): Vault {
+export function chaosVault(whims: readonly Whim[]): RemoteStore {
   const kept = new Map<string, Uint8Array>();
   const coming = whims[Symbol.iterator]();
 
@@ -69,12 +69,12 @@ export function chaosVault(whims: readonly Whim[]): Vault {
       done(() =>
         [...kept.keys()].filter((place) => place.startsWith(fingerprint)).map((place) => kept.delete(place)),
       ),
-    claim: () =>
+    tryLock: () =>
       whimsical(
         () => true,
         () => false,
       ),
-    release: () => done(() => {}),
-    onPurge: () => {},
+    unlock: () => done(() => {}),
+    subscribe: () => {},
   };
 }

@@ -1,8 +1,8 @@
-import { settings, type Settings } from "../../src/config/settings.ts";
-import { lineLog } from "../../src/observability/log.ts";
-import { startMessage } from "../../src/cli/start-error.ts";
+import { parseSettings, type Settings } from "../../src/config/settings.ts";
+import { jsonLogger } from "../../src/observability/log.ts";
+import { startErrorMessage } from "../../src/cli/start-error.ts";
 import { start } from "../../src/node/start.ts";
-import type { Running } from "../../src/node/server.ts";
+import type { RunningServer } from "../../src/node/server.ts";
 import { startNanoGpt } from "./nanogpt/nanogpt.ts";
 
 // `npm run demo`: a NanoGPT stand-in and Keylane before it, for anyone without an account or a network.
@@ -50,16 +50,16 @@ Ctrl-C stops both.
 process.once("SIGINT", () => void stop());
 process.once("SIGTERM", () => void stop());
 
-async function started(): Promise<Running> {
+async function started(): Promise<RunningServer> {
   let found: Settings | undefined;
   try {
     // Quiet, so that the lines above stay in sight; LOG_LEVEL=info shows every request.
     const source = { LOG_LEVEL: "warn", ...process.env, UPSTREAM_URL: nano.url, PASSTHROUGH_URL: nano.url };
-    found = settings(source);
-    return await start(found, { log: lineLog(found.logLevel, Date.now, (line) => console.error(line)) });
+    found = parseSettings(source);
+    return await start(found, { log: jsonLogger(found.logLevel, Date.now, (line) => console.error(line)) });
   } catch (error) {
     await nano.stop();
-    console.error(startMessage(error, found) ?? error);
+    console.error(startErrorMessage(error, found) ?? error);
     return process.exit(1);
   }
 }

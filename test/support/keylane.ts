@@ -1,6 +1,6 @@
 import { inject } from "vitest";
-import { settings } from "../../src/config/settings.ts";
-import { lineLog } from "../../src/observability/log.ts";
+import { parseSettings } from "../../src/config/settings.ts";
+import { jsonLogger } from "../../src/observability/log.ts";
 import { start } from "../../src/node/start.ts";
 import { startWorkerd, type Workerd } from "./worker/workerd.ts";
 
@@ -39,9 +39,9 @@ export function startKeylane(source: Record<string, string>): Promise<Keylane> {
 
 async function onNode(source: Record<string, string>): Promise<Keylane> {
   const lines: string[] = [];
-  const log = lineLog("trace", Date.now, (line) => lines.push(line));
+  const log = jsonLogger("trace", Date.now, (line) => lines.push(line));
   let offsetMs = 0;
-  const running = await start(settings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
+  const running = await start(parseSettings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
     now: () => Date.now() + offsetMs,
     log,
   });

@@ -36,7 +36,7 @@ export function vaultContract(name: string, start: () => Promise<Place>, promise
       const vault = await open();
       await vault.delete(ALICE, "list");
       await vault.purge(ALICE, 1);
-      await vault.release(ALICE, "list");
+      await vault.unlock(ALICE, "list");
       expect(await vault.read(ALICE, "list")).toBeUndefined();
     });
 
@@ -129,10 +129,10 @@ export function vaultContract(name: string, start: () => Promise<Place>, promise
 
     test("gives a claim back when it is released, and when its time is over", async () => {
       const vault = await open();
-      expect(await vault.claim(ALICE, "list", LONG)).toBe(true);
-      await vault.release(ALICE, "list");
-      expect(await vault.claim(ALICE, "list", 100.5)).toBe(true);
-      await expect.poll(() => vault.claim(ALICE, "list", LONG), SOON).toBe(true);
+      expect(await vault.tryLock(ALICE, "list", LONG)).toBe(true);
+      await vault.unlock(ALICE, "list");
+      expect(await vault.tryLock(ALICE, "list", 100.5)).toBe(true);
+      await expect.poll(() => vault.tryLock(ALICE, "list", LONG), SOON).toBe(true);
     });
 
     vaultPromises(start, promises);

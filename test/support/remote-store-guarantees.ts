@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import type { Vault } from "../../src/storage/store.ts";
+import type { RemoteStore } from "../../src/storage/store.ts";
 import { SOON } from "./stale-setup.ts";
 
 /** A place for sealed lists, made for one test. */
 export interface Place {
   /** Gives the vault as one more process sees it, when it works. */
-  open(): Promise<Vault>;
+  open(): Promise<RemoteStore>;
 }
 
 /** What not every vault can promise. */
@@ -32,12 +32,12 @@ export function vaultPromises(start: () => Promise<Place>, promises: Promises): 
       const [own, neighbour] = [await place.open(), await place.open()];
       const claims = await Promise.all(
         Array.from({ length: 10 }, (_, index) =>
-          (index % 2 === 0 ? own : neighbour).claim(ALICE, "list", LONG),
+          (index % 2 === 0 ? own : neighbour).tryLock(ALICE, "list", LONG),
         ),
       );
       expect(claims.filter((isGiven) => isGiven)).toHaveLength(1);
-      expect(await own.claim(ALICE, "other", LONG)).toBe(true);
-      expect(await own.claim(BOB, "list", LONG)).toBe(true);
+      expect(await own.tryLock(ALICE, "other", LONG)).toBe(true);
+      expect(await own.tryLock(BOB, "list", LONG)).toBe(true);
     });
 
   if (promises.purgesAreHeard)
@@ -45,8 +45,8 @@ export function vaultPromises(start: () => Promise<Place>, promises: Promises): 
       const place = await start();
       const [own, neighbour] = [await place.open(), await place.open()];
       const heard: string[] = [];
-      own.onPurge({ held: nobody, forget: (who) => void heard.push(`own ${who}`) });
-      neighbour.onPurge({ held: nobody, forget: (who) => void heard.push(`neighbour ${who}`) });
+      own.subscribe({ fingerprints: nobody, forget: (who) => void heard.push(`own ${who}`) });
+      neighbour.subscribe({ fingerprints: nobody, forget: (who) => void heard.push(`neighbour ${who}`) });
       await expect.poll(() => own.purge(ALICE, 1).then(() => heard.length), SOON).toBeGreaterThan(0);
       await own.purge(BOB, 1);
       await expect.poll(() => heard, SOON).toContain(`neighbour ${BOB}`);

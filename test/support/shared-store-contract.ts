@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Log, LogFields } from "../../src/observability/log.ts";
-import { shared, type Shared } from "../../src/storage/shared-store.ts";
-import type { CacheKey, Coding, StoredList, Vault, Codecs } from "../../src/storage/store.ts";
+import { createSharedCache, type SharedCache } from "../../src/storage/shared-store.ts";
+import type { CacheKey, Coding, StoredList, RemoteStore, Codecs } from "../../src/storage/store.ts";
 import type { Place, Promises } from "./remote-store-guarantees.ts";
 
 const KEY: CacheKey = { fingerprint: "a1".repeat(32), variant: "personalized" };
@@ -35,149 +35,149 @@ export function sharedContract(
     test("come back as they were kept, to a neighbour too", async () => {
       const { a, b } = await neighbours();
       const list = { ...listOf(START), isBasic: true };
-      await a.alice().keep(list);
-      for (const one of [a, b]) expect(await one.alice().look()).toEqual(list);
-      expect(await b.alice(OTHER).look()).toBeUndefined();
-      expect(b.figures()).toMatchObject({ hits: 1, misses: 1, unopened: 0, failures: 0 });
+      await a.alice().set(list);
+      for (const one of [a, b]) expect(await one.alice().get()).toEqual(list);
+      expect(await b.alice(OTHER).get()).toBeUndefined();
+      expect(b.figures()).toMatchObject({ hits: 1, misses: 1, undecryptable: 0, failures: 0 });
     });
 
     test("are forgotten one by one", async () => {
       const { a, b } = await neighbours();
-      await a.alice().keep(listOf(START));
-      await a.alice(OTHER).keep(listOf(START));
-      await b.alice().forget();
-      expect(await a.alice().look()).toBeUndefined();
-      expect(await a.alice(OTHER).look()).toEqual(listOf(START));
+      await a.alice().set(listOf(START));
+      await a.alice(OTHER).set(listOf(START));
+      await b.alice().delete();
+      expect(await a.alice().get()).toBeUndefined();
+      expect(await a.alice(OTHER).get()).toEqual(listOf(START));
     });
 
     test("do not open with another's credential, and are then gone", async () => {
       const { a, b } = await neighbours();
-      await a.alice().keep(listOf(START));
+      await a.alice().set(listOf(START));
       // The same cache key: what a mistake in the fingerprint would be.
-      expect(await b.as(STRANGER).look()).toBeUndefined();
-      expect(b.figures()).toMatchObject({ unopened: 1, hits: 0 });
-      expect(await a.alice().look()).toBeUndefined();
-      expect(a.figures()).toMatchObject({ unopened: 0, misses: 1 });
+      expect(await b.as(STRANGER).get()).toBeUndefined();
+      expect(b.figures()).toMatchObject({ undecryptable: 1, hits: 0 });
+      expect(await a.alice().get()).toBeUndefined();
+      expect(a.figures()).toMatchObject({ undecryptable: 0, misses: 1 });
     });
 
     test("are void once purged, also what is kept late", async () => {
       const { a, b } = await neighbours();
-      await a.alice().keep(listOf(START));
-      await a.alice(OTHER).keep(listOf(START));
+      await a.alice().set(listOf(START));
+      await a.alice(OTHER).set(listOf(START));
       b.advance(10);
       await b.alice().purge();
-      await b.alice().keep(listOf(START + 10));
+      await b.alice().set(listOf(START + 10));
       for (const key of [KEY, OTHER]) {
-        for (const one of [a, b]) expect(await one.alice(key).look()).toBeUndefined();
+        for (const one of [a, b]) expect(await one.alice(key).get()).toBeUndefined();
       }
-      await b.alice().keep(listOf(START + 11));
-      expect(await b.alice().look()).toEqual(listOf(START + 11));
+      await b.alice().set(listOf(START + 11));
+      expect(await b.alice().get()).toEqual(listOf(START + 11));
     });
 
     test("are void once purged by their fingerprint", async () => {
       const { a, b } = await neighbours();
-      await a.alice().keep(listOf(START));
+      await a.alice().set(listOf(START));
       await b.shared.purge(KEY.fingerprint);
-      for (const one of [a, b]) expect(await one.alice().look()).toBeUndefined();
+      for (const one of [a, b]) expect(await one.alice().get()).toBeUndefined();
     });
 
     test("are not believed while the vault could not be told of a purge", async () => {
       const place = await start();
       const vault = await place.open();
       let isRefusing = true;
-      const purge: Vault["purge"] = (...words) =>
+      const purge: RemoteStore["purge"] = (...words) =>
         isRefusing ? Promise.reject(new Error("refused")) : vault.purge(...words);
       const reluctant = { ...vault, purge };
       const [a, b] = [side(reluctant, codecs), side(vault, codecs)];
       // A neighbour whose clock is ahead: by its time alone this list would be newer than the purge.
       b.advance(30_000);
-      await b.alice().keep(listOf(START + 30_000));
+      await b.alice().set(listOf(START + 30_000));
       await a.alice().purge();
-      expect(await a.alice().look()).toBeUndefined();
-      expect(await b.alice().look()).toBeDefined();
+      expect(await a.alice().get()).toBeUndefined();
+      expect(await b.alice().get()).toBeDefined();
       isRefusing = false;
-      expect(await a.alice().look()).toBeUndefined();
-      expect(await b.alice().look()).toBeUndefined();
+      expect(await a.alice().get()).toBeUndefined();
+      expect(await b.alice().get()).toBeUndefined();
       expect(a.figures()).toMatchObject({ failures: 2, misses: 2 });
       expect(a.lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(["warn", "info"]);
     });
 
     test("older than any use are a miss, and deleted", async () => {
       const { a, b } = await neighbours();
-      await a.alice().keep(listOf(START));
+      await a.alice().set(listOf(START));
       b.advance(61 * MINUTE - 1);
-      expect(await b.alice().look()).toEqual(listOf(START));
+      expect(await b.alice().get()).toEqual(listOf(START));
       b.advance(1);
-      expect(await b.alice().look()).toBeUndefined();
-      expect(await a.alice().look()).toBeUndefined();
+      expect(await b.alice().get()).toBeUndefined();
+      expect(await a.alice().get()).toBeUndefined();
       // The same from the other side: what is old already is not shared at all.
-      await b.alice().keep(listOf(START));
-      expect(await a.alice().look()).toBeUndefined();
+      await b.alice().set(listOf(START));
+      expect(await a.alice().get()).toBeUndefined();
     });
 
     test("from more than a minute ahead are ignored", async () => {
       const { a, b } = await neighbours();
       a.advance(2 * MINUTE);
-      await a.alice().keep(listOf(START + MINUTE));
-      expect(await b.alice().look()).toEqual(listOf(START + MINUTE));
-      await a.alice().keep(listOf(START + MINUTE + 1));
-      expect(await b.alice().look()).toBeUndefined();
+      await a.alice().set(listOf(START + MINUTE));
+      expect(await b.alice().get()).toEqual(listOf(START + MINUTE));
+      await a.alice().set(listOf(START + MINUTE + 1));
+      expect(await b.alice().get()).toBeUndefined();
     });
 
     test("in a coding that this runtime does not read are a miss", async () => {
       const { a, b } = await neighbours(new Map());
-      await a.alice().keep(listOf(START, "gzip"));
-      expect(await b.alice().look()).toBeUndefined();
-      await a.alice().keep(listOf(START, "identity"));
-      expect(await b.alice().look()).toEqual(listOf(START, "identity"));
+      await a.alice().set(listOf(START, "gzip"));
+      expect(await b.alice().get()).toBeUndefined();
+      await a.alice().set(listOf(START, "identity"));
+      expect(await b.alice().get()).toEqual(listOf(START, "identity"));
     });
 
     test("that are empty are not shared, and neither is what they replace", async () => {
       const { a, b } = await neighbours();
-      await a.alice().keep(listOf(START));
-      await a.alice().keep({ ...listOf(START + 1), isEmpty: true });
-      expect(await b.alice().look()).toBeUndefined();
+      await a.alice().set(listOf(START));
+      await a.alice().set({ ...listOf(START + 1), isEmpty: true });
+      expect(await b.alice().get()).toBeUndefined();
     });
 
     if (claimsAreExclusive)
       test("are claimed, and released by him alone who claimed", async () => {
         const { a, b } = await neighbours();
         const [first, second] = [a.alice(), b.alice()];
-        expect(await first.claim(MINUTE)).toBe(true);
-        expect(await second.claim(MINUTE)).toBe(false);
-        await second.release();
-        expect(await second.claim(MINUTE)).toBe(false);
-        await first.release();
-        expect(await second.claim(MINUTE)).toBe(true);
+        expect(await first.tryLock(MINUTE)).toBe(true);
+        expect(await second.tryLock(MINUTE)).toBe(false);
+        await second.unlock();
+        expect(await second.tryLock(MINUTE)).toBe(false);
+        await first.unlock();
+        expect(await second.tryLock(MINUTE)).toBe(true);
       });
   });
 }
 
 /** One process over the vault. */
 export interface Side {
-  readonly shared: Shared;
+  readonly shared: SharedCache;
   readonly lines: string[];
-  alice(key?: CacheKey): ReturnType<Shared["of"]>;
-  as(credential: string): ReturnType<Shared["of"]>;
+  alice(key?: CacheKey): ReturnType<SharedCache["entry"]>;
+  as(credential: string): ReturnType<SharedCache["entry"]>;
   advance(ms: number): void;
-  figures(): ReturnType<Shared["figures"]>;
+  figures(): ReturnType<SharedCache["metrics"]>;
 }
 
-export function side(vault: Vault, codecs: Codecs): Side {
+export function side(vault: RemoteStore, codecs: Codecs): Side {
   let now = START;
   const lines: string[] = [];
   const write = (level: string) => (fields: LogFields, msg: string) => {
     lines.push(JSON.stringify({ level, ...fields, msg }));
   };
   const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-  const sharing = shared(vault, SETTINGS, codecs, () => now, log);
+  const sharing = createSharedCache(vault, SETTINGS, codecs, () => now, log);
   return {
     shared: sharing,
     lines,
-    alice: (key = KEY) => sharing.of(key, CREDENTIAL),
-    as: (credential) => sharing.of(KEY, credential),
+    alice: (key = KEY) => sharing.entry(key, CREDENTIAL),
+    as: (credential) => sharing.entry(KEY, credential),
     advance: (ms) => void (now += ms),
-    figures: () => sharing.figures(),
+    figures: () => sharing.metrics(),
   };
 }
 

@@ -1,9 +1,9 @@
-import { bundled, type SingleStore } from "../../src/storage/single-value.ts";
-import type { Vault } from "../../src/storage/store.ts";
+import { createSingleValueStore, type KeyValueStore } from "../../src/storage/single-value.ts";
+import type { RemoteStore } from "../../src/storage/store.ts";
 
 /** A bundling vault over a store that lies open. */
 export interface Stage {
-  readonly vault: Vault;
+  readonly vault: RemoteStore;
   readonly values: Map<string, Uint8Array>;
   readonly retentions: number[];
   /** What was done to the store under the vault. */
@@ -30,7 +30,7 @@ export function stage(maxBytes = 1000): Stage {
     acts.delete(kind);
     await act?.();
   }
-  const single: SingleStore = {
+  const single: KeyValueStore = {
     async get(fingerprint) {
       const found = values.get(fingerprint);
       await beforehand("get");
@@ -48,7 +48,11 @@ export function stage(maxBytes = 1000): Stage {
       values.delete(fingerprint);
     },
   };
-  const vault = bundled(single, { maxBytes, now: () => now, waitUntil: (work) => void outliving.push(work) });
+  const vault = createSingleValueStore(single, {
+    maxBytes,
+    now: () => now,
+    waitUntil: (work) => void outliving.push(work),
+  });
   const purging: { purge(fingerprint: string, at: number): Promise<void> } = vault;
   return {
     vault,

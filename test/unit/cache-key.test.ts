@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ModelsRoute } from "../../src/http/canonical-path.ts";
-import { cacheKey, listQuestion, type Plain } from "../../src/cache/cache-key.ts";
+import { cacheKey, parseListQuery, type ListDefaults } from "../../src/cache/cache-key.ts";
 
 const PRINT = "f".repeat(64);
-const plain: Plain = { modelsList: "personalized", modelsShape: "requested" };
-const ask = (query: string, more: Partial<ModelsRoute> = {}, behind: Plain = plain) =>
-  listQuestion(
+const plain: ListDefaults = { modelsList: "personalized", modelsShape: "requested" };
+const ask = (query: string, more: Partial<ModelsRoute> = {}, behind: ListDefaults = plain) =>
+  parseListQuery(
     { room: "models", list: undefined, shape: undefined, id: "", path: "/", query, ...more },
     behind,
   );

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { KeylaneError } from "../../src/http/errors.ts";
+import { ApiError } from "../../src/http/errors.ts";
 import { route, type Route } from "../../src/http/canonical-path.ts";
 
 const slashes = fc.integer({ min: 1, max: 4 }).map((count) => "/".repeat(count));
@@ -34,7 +34,7 @@ function routed(method: string, target: string): Route | undefined {
   try {
     return route(method, target);
   } catch (error) {
-    if (error instanceof KeylaneError && error.problem.status === 400) return undefined;
+    if (error instanceof ApiError && error.body.status === 400) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { patience } from "../../src/storage/circuit-breaker.ts";
+import { createCircuitBreaker } from "../../src/storage/circuit-breaker.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 // Longer than anybody waits for a vault.
@@ -9,8 +9,8 @@ const BUSY_MS = 60;
 describe("a call to a vault", () => {
   // As where hundreds of callers come at once: what a vault has answered is read between them.
   test("is not late because this process was too busy to read its answers", async () => {
-    const calls = patience(Date.now, silent);
-    const answer = await calls.call("read", async () => {
+    const calls = createCircuitBreaker(Date.now, silent);
+    const answer = await calls.execute("read", async () => {
       for (let way = 0; way < 3; way++) {
         await turn();
         busy(BUSY_MS);
@@ -18,14 +18,14 @@ describe("a call to a vault", () => {
       return "here";
     });
     expect(answer).toBe("here");
-    expect(calls.figures()).toEqual({ failures: 0, skipped: 0 });
+    expect(calls.metrics()).toEqual({ failures: 0, shortCircuited: 0 });
   });
 
   test("that never ends is late, and the next ones are not made for a while", async () => {
-    const calls = patience(Date.now, silent);
-    expect(await calls.call("read", () => new Promise(() => {}))).toBeUndefined();
-    expect(await calls.call("read", async () => "here")).toBeUndefined();
-    expect(calls.figures()).toEqual({ failures: 1, skipped: 1 });
+    const calls = createCircuitBreaker(Date.now, silent);
+    expect(await calls.execute("read", () => new Promise(() => {}))).toBeUndefined();
+    expect(await calls.execute("read", async () => "here")).toBeUndefined();
+    expect(calls.metrics()).toEqual({ failures: 1, shortCircuited: 1 });
   });
 });
 

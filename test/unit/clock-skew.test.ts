@@ -13,12 +13,12 @@ test("a purge by a clock that ran an hour ahead and was set back voids no list t
   await hasty.alice().purge();
   hasty.advance(-HOUR);
   const list = listOf(START);
-  await other.alice().keep(list);
-  expect(await hasty.alice().look()).toEqual(list);
+  await other.alice().set(list);
+  expect(await hasty.alice().get()).toEqual(list);
   // Nor does it take it from the others.
-  expect(await other.alice().look()).toEqual(list);
-  await hasty.alice().keep(listOf(START + 1));
-  expect(await other.alice().look()).toEqual(listOf(START + 1));
+  expect(await other.alice().get()).toEqual(list);
+  await hasty.alice().set(listOf(START + 1));
+  expect(await other.alice().get()).toEqual(listOf(START + 1));
 });
 
 function listOf(storedAt: number) {

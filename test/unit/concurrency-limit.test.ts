@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bulkhead, type Guest } from "../../src/upstream/concurrency-limit.ts";
+import { createConcurrencyLimiter, type Waiter } from "../../src/upstream/concurrency-limit.ts";
 
 const LEASE_MS = 1000;
 const never = new AbortController().signal;
@@ -10,13 +10,13 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 /** A bulkhead with a movable clock, and a list of who got in. */
 function room(places: number) {
   let now = 0;
-  const doors = bulkhead(places, () => now);
+  const doors = createConcurrencyLimiter(places, () => now);
   const inside: string[] = [];
   const leave = new Map<string, () => void>();
   return {
     inside,
-    come: async (name: string, signal = never, guest: Partial<Guest> = {}): Promise<void> => {
-      const go = await doors.enter({ name, isKnown: false, ...guest }, signal, LEASE_MS);
+    come: async (name: string, signal = never, guest: Partial<Waiter> = {}): Promise<void> => {
+      const go = await doors.acquire({ key: name, hasPriority: false, ...guest }, signal, LEASE_MS);
       inside.push(name);
       leave.set(name, go);
     },
@@ -101,7 +101,7 @@ describe("a bulkhead", () => {
     const { come, go, inside } = room(1);
     await come("a");
     for (const name of ["b", "c"]) void come(name);
-    for (const name of ["d", "e"]) void come(name, never, { isKnown: true });
+    for (const name of ["d", "e"]) void come(name, never, { hasPriority: true });
     for (const name of ["a", "d", "e", "b"]) {
       go(name);
       await settled();
@@ -111,7 +111,7 @@ describe("a bulkhead", () => {
 
   test("gives guests of one name a quarter of the places, however many come", async () => {
     const { come, go, inside } = room(8);
-    const crowd = { name: "crowd", isKnown: true };
+    const crowd = { key: "crowd", hasPriority: true };
     for (const name of ["a", "b", "c"]) void come(name, never, crowd);
     for (const name of ["d", "e", "f", "g", "h", "i", "j"]) void come(name);
     await settled();
@@ -126,11 +126,11 @@ describe("a bulkhead", () => {
 
   test("does not look at everyone who waits for each who comes", async () => {
     let looks = 0;
-    const doors = bulkhead(8, () => {
+    const doors = createConcurrencyLimiter(8, () => {
       looks++;
       return 0;
     });
-    for (let i = 0; i < 1000; i++) void doors.enter({ name: "crowd", isKnown: false }, never, LEASE_MS);
+    for (let i = 0; i < 1000; i++) void doors.acquire({ key: "crowd", hasPriority: false }, never, LEASE_MS);
     expect(looks).toBeLessThan(10_000);
   });
 

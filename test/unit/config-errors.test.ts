@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { settings, SettingsError, type Source } from "../../src/config/settings.ts";
+import { parseSettings, SettingsError, type Environment } from "../../src/config/settings.ts";
 
 /** Gives what a start with these settings says. */
-function complaint(source: Source): string {
+function complaint(source: Environment): string {
   try {
-    settings(source);
+    parseSettings(source);
   } catch (error) {
     if (error instanceof SettingsError) return error.message;
     throw error;
@@ -45,10 +45,10 @@ describe("a start with bad settings", () => {
   });
 
   test("a neighbour on another port or host is none of that", () => {
-    expect(settings({ UPSTREAM_URL: "http://127.0.0.1:8788/api" }).upstreamUrl).toBe(
+    expect(parseSettings({ UPSTREAM_URL: "http://127.0.0.1:8788/api" }).upstreamUrl).toBe(
       "http://127.0.0.1:8788/api",
     );
-    expect(settings({ UPSTREAM_URL: "http://10.0.0.1:8787" }).upstreamUrl).toBe("http://10.0.0.1:8787");
+    expect(parseSettings({ UPSTREAM_URL: "http://10.0.0.1:8787" }).upstreamUrl).toBe("http://10.0.0.1:8787");
   });
 
   test("REDIS_URL needs CACHE_SECRET", () => {
@@ -56,7 +56,7 @@ describe("a start with bad settings", () => {
     for (const source of [{ REDIS_URL }, { REDIS_URL, CACHE_SECRET: "" }]) {
       expect(complaint(source)).toMatch(/^Cannot start: CACHE_SECRET must be set where REDIS_URL is/);
     }
-    expect(settings({ REDIS_URL, ...SECRET }).redisUrl).toBe(REDIS_URL);
+    expect(parseSettings({ REDIS_URL, ...SECRET }).redisUrl).toBe(REDIS_URL);
   });
 
   test.for([

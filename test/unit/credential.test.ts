@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fingerprinter, identify } from "../../src/http/credential.ts";
-import { KeylaneError } from "../../src/http/errors.ts";
+import { createFingerprinter, parseCredential } from "../../src/http/credential.ts";
+import { ApiError } from "../../src/http/errors.ts";
 
 const KEY = "sk-nano-test-alice";
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
@@ -9,9 +9,9 @@ const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
 /** Gives the caller, or the code of the refusal; anything else that is thrown fails the test. */
 function outcome(authorization: string | null, apiKey: string | null) {
   try {
-    return identify(authorization, apiKey);
+    return parseCredential(authorization, apiKey);
   } catch (error) {
-    if (error instanceof KeylaneError) return `${error.problem.status} ${error.problem.code}`;
+    if (error instanceof ApiError) return `${error.body.status} ${error.body.code}`;
     throw error;
   }
 }
@@ -105,8 +105,8 @@ describe("a caller", () => {
       [`Bearer ${KEY}`, sent],
       [`Basic ${sent}`, null],
     ] as const) {
-      expect(() => identify(authorization, apiKey)).toThrow(KeylaneError);
-      expect(() => identify(authorization, apiKey)).not.toThrow(/sk-nano/);
+      expect(() => parseCredential(authorization, apiKey)).toThrow(ApiError);
+      expect(() => parseCredential(authorization, apiKey)).not.toThrow(/sk-nano/);
     }
   });
 });
@@ -118,9 +118,9 @@ describe("a fingerprint", () => {
     const long = fc.stringMatching(/^[\w-]{4,60}$/);
     fc.assert(
       fc.property(long, long, long, (secret, upstream, credential) => {
-        const print = fingerprinter(secret, upstream)(credential);
+        const print = createFingerprinter(secret, upstream)(credential);
         expect(print).toMatch(/^[0-9a-f]{64}$/);
-        expect(fingerprinter(secret, upstream)(credential)).toBe(print);
+        expect(createFingerprinter(secret, upstream)(credential)).toBe(print);
         if (credential.length > 8) expect(print).not.toContain(credential);
         if (secret.length > 8) expect(print).not.toContain(secret);
       }),
@@ -134,11 +134,11 @@ describe("a fingerprint", () => {
         fc.pre([secret, upstream, credential].some((part, i) => part !== other[i]));
         // No upstream holds a line feed: it is a checked URL.
         fc.pre(![upstream, other[1]].some((url) => url.includes("\n")));
-        const print = fingerprinter(secret, upstream)(credential);
-        expect(fingerprinter(other[0], other[1])(other[2])).not.toBe(print);
-        expect(fingerprinter(secret, upstream)(`${credential}x`)).not.toBe(print);
-        expect(fingerprinter(`${secret}x`, upstream)(credential)).not.toBe(print);
-        expect(fingerprinter(secret, `${upstream}x`)(credential)).not.toBe(print);
+        const print = createFingerprinter(secret, upstream)(credential);
+        expect(createFingerprinter(other[0], other[1])(other[2])).not.toBe(print);
+        expect(createFingerprinter(secret, upstream)(`${credential}x`)).not.toBe(print);
+        expect(createFingerprinter(`${secret}x`, upstream)(credential)).not.toBe(print);
+        expect(createFingerprinter(secret, `${upstream}x`)(credential)).not.toBe(print);
       }),
     );
   });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { seal, sealedAt } from "../../src/storage/encryption.ts";
+import { createSeal, sealedAt } from "../../src/storage/encryption.ts";
 import { construct, opened } from "../support/encryption-reference.ts";
 import { CODINGS, storedList, whole } from "../support/sealed-lists.ts";
 import vectors from "./encryption-vectors.json" with { type: "json" };
@@ -12,7 +12,7 @@ const OPEN_BYTES = 7;
 describe("a seal", () => {
   test.for(vectors)("is made of what its description says: $name", async ({ sealed, bytes, ...of }) => {
     expect(await construct({ ...of, bytes })).toBe(sealed);
-    const list = seal(of.secret, of.credential).open(of.key, Buffer.from(sealed, "hex"));
+    const list = createSeal(of.secret, of.credential).open(of.key, Buffer.from(sealed, "hex"));
     expect(list).toEqual({
       storedAt: of.storedAt,
       isEmpty: (of.flags & 4) !== 0,
@@ -25,21 +25,21 @@ describe("a seal", () => {
       views: new Map(),
     });
     if (list === undefined) return;
-    const again = seal(of.secret, of.credential).seal(of.key, list);
+    const again = createSeal(of.secret, of.credential).seal(of.key, list);
     const inner = Buffer.concat([Buffer.of(of.flags), Buffer.from(of.validator), Buffer.from(bytes, "hex")]);
     expect((await opened(of, again)).equals(inner)).toBe(true);
   });
 
   test.for(vectors)("of another format does not open, sealed under the same key: $name", async (one) => {
     const other = Buffer.from(await construct(one, 2), "hex");
-    expect(seal(one.secret, one.credential).open(one.key, other)).toBeUndefined();
+    expect(createSeal(one.secret, one.credential).open(one.key, other)).toBeUndefined();
   });
 
   test("opens to the list it was made of, for the same caller and cache key", () => {
     fc.assert(
       fc.property(whole, ({ secret, credential, key, list }) => {
-        const sealed = seal(secret, credential).seal(key, list);
-        expect(seal(secret, credential).open(key, sealed)).toEqual(list);
+        const sealed = createSeal(secret, credential).seal(key, list);
+        expect(createSeal(secret, credential).open(key, sealed)).toEqual(list);
         expect(sealedAt(sealed)).toBe(list.storedAt);
         expect(sealed.length - list.original.bytes.length).toBe(OVERHEAD);
       }),
@@ -49,7 +49,7 @@ describe("a seal", () => {
   test("opens where it lies inside of other bytes, and gives bytes of its own", () => {
     fc.assert(
       fc.property(whole, fc.nat(9), ({ secret, credential, key, list }, before) => {
-        const own = seal(secret, credential);
+        const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
         const around = new Uint8Array(sealed.length + 20);
         around.set(sealed, before);
@@ -64,13 +64,13 @@ describe("a seal", () => {
   test("is never the same twice", () => {
     fc.assert(
       fc.property(whole, ({ secret, credential, key, list }) => {
-        const own = seal(secret, credential);
+        const own = createSeal(secret, credential);
         const [one, another] = [own.seal(key, list), own.seal(key, list)];
         expect(Buffer.from(one).equals(another)).toBe(false);
         expect(nonceOf(one)).not.toBe(nonceOf(another));
       }),
     );
-    const own = seal("secret", "credential");
+    const own = createSeal("secret", "credential");
     const key = { fingerprint: "f", variant: "v" };
     const [list] = fc.sample(storedList, 1);
     if (list === undefined) throw new Error("No list");
@@ -87,7 +87,7 @@ test("nothing of the list, the credential, the secret or the cache key can be re
       const original = { ...one.list.original, bytes };
       const list = { ...one.list, original };
       const key = { fingerprint, variant: row };
-      const sealed = Buffer.from(seal(secret, credential).seal(key, list));
+      const sealed = Buffer.from(createSeal(secret, credential).seal(key, list));
       const opaque = original.etag.slice(3, -1);
       for (const hidden of [row, secret, credential, fingerprint, opaque]) {
         for (let at = 0; at + 6 <= hidden.length; at++)

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { age, freshness, type Freshness } from "../../src/http/freshness.ts";
-import { directives, retryAfterMs } from "../../src/http/cache-control.ts";
+import { parseDirectives, parseRetryAfter } from "../../src/http/cache-control.ts";
 
 const ms = fc.integer({ min: 0, max: 366 * 86_400_000 });
 const lifetimes = fc.record({ maxAgeMs: ms, staleWhileRevalidateMs: ms, staleIfErrorMs: ms });
@@ -82,7 +82,7 @@ describe("directives", () => {
     ["no-cachet, xno-store, s-maxage=5, min-fresh=1, max-stale", {}],
     [";,=,,max-age==5,\t", {}],
   ] as const)("of '%s' are read as %o", ([value, found]) => {
-    expect(directives(value)).toEqual({ ...none, ...found });
+    expect(parseDirectives(value)).toEqual({ ...none, ...found });
   });
 
   test("of any text at all are read without a throw, and a maximal age is never negative or no number", () => {
@@ -104,7 +104,7 @@ describe("directives", () => {
     );
     fc.assert(
       fc.property(text, (value) => {
-        const { maxAgeMs = 0 } = directives(value);
+        const { maxAgeMs = 0 } = parseDirectives(value);
         expect(maxAgeMs).toBeGreaterThanOrEqual(0);
         expect(maxAgeMs).toBeLessThanOrEqual(2 ** 31 * 1000);
       }),
@@ -115,7 +115,7 @@ describe("directives", () => {
     const listed = fc.shuffledSubarray(["no-cache", "no-store", "only-if-cached", "max-age=7", "x=1"]);
     fc.assert(
       fc.property(listed, (list) => {
-        expect(directives(list.join(","))).toEqual(directives(list.toReversed().join(" , ")));
+        expect(parseDirectives(list.join(","))).toEqual(parseDirectives(list.toReversed().join(" , ")));
       }),
     );
   });
@@ -134,13 +134,13 @@ describe("Retry-After", () => {
     ["Fri, 02 Jan 2026 03:04:04 GMT", 0],
     ["99999999999999", 2 ** 31 * 1000],
   ] as const)("'%s' is %s ms from now", ([value, wanted]) => {
-    expect(retryAfterMs(value, NOW)).toBe(wanted);
+    expect(parseRetryAfter(value, NOW)).toBe(wanted);
   });
 
   test("of any text is undefined or a time that is not negative", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.date().map(String), fc.double().map(String)), (value) => {
-        expect(retryAfterMs(value, NOW) ?? 0).toBeGreaterThanOrEqual(0);
+        expect(parseRetryAfter(value, NOW) ?? 0).toBeGreaterThanOrEqual(0);
       }),
     );
   });

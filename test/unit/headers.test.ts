@@ -1,6 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { combined, downward, endToEnd, field, upward } from "../../src/http/headers.ts";
+import {
+  joinedHeader,
+  toClientHeaders,
+  endToEnd,
+  firstHeader,
+  toUpstreamHeaders,
+} from "../../src/http/headers.ts";
 import { cacheStatus, type CacheOutcome } from "../../src/http/cache-status.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -21,13 +27,13 @@ describe("fields on their way", () => {
   test.for(HOP_BY_HOP.split(" "))("lose %s both ways: it belongs to one connection", (name) => {
     for (const written of [name, name.toLowerCase(), name.toUpperCase()]) {
       const sent = ["A", "1", written, "x", "B", "2", "Date", "d"];
-      expect(upward(sent)).toEqual(["A", "1", "B", "2", "Date", "d", "Via", "1.1 keylane"]);
-      expect(downward(sent, {}, NOW)).toEqual(["A", "1", "B", "2", "Date", "d"]);
+      expect(toUpstreamHeaders(sent)).toEqual(["A", "1", "B", "2", "Date", "d", "Via", "1.1 keylane"]);
+      expect(toClientHeaders(sent, {}, NOW)).toEqual(["A", "1", "B", "2", "Date", "d"]);
     }
   });
 
   test.for(["Host", "expect", "Cookie", "COOKIE", "Set-Cookie"])("upward lose %s", (name) => {
-    expect(upward([name, "x"])).toEqual(["Via", "1.1 keylane"]);
+    expect(toUpstreamHeaders([name, "x"])).toEqual(["Via", "1.1 keylane"]);
   });
 
   test.for([
@@ -37,13 +43,13 @@ describe("fields on their way", () => {
     "ACCESS-CONTROL-MAX-AGE",
   ])("downward lose %s", (name) => {
     const cors = { "Access-Control-Allow-Origin": "*" };
-    const down = downward([name, "x", "Date", "d"], cors, NOW);
+    const down = toClientHeaders([name, "x", "Date", "d"], cors, NOW);
     expect(down).toEqual(["Date", "d", "Access-Control-Allow-Origin", "*"]);
   });
 
   test("downward get a Date where there is none", () => {
-    expect(downward(["A", "1"], {}, NOW)).toEqual(["A", "1", "Date", "Fri, 02 Jan 2026 03:04:05 GMT"]);
-    expect(downward(["dAtE", "theirs"], {}, NOW)).toEqual(["dAtE", "theirs"]);
+    expect(toClientHeaders(["A", "1"], {}, NOW)).toEqual(["A", "1", "Date", "Fri, 02 Jan 2026 03:04:05 GMT"]);
+    expect(toClientHeaders(["dAtE", "theirs"], {}, NOW)).toEqual(["dAtE", "theirs"]);
   });
 
   test.for(["x-a", " X-A ,keep-alive", "close, ,x-a,", "X-a,X-A"])(
@@ -64,7 +70,12 @@ describe("fields on their way", () => {
     "keep %s even where Connection names it",
     (name) => {
       for (const named of [name, name.toLowerCase(), `close, ${name}`]) {
-        expect(upward(["Connection", named, name, "k"])).toEqual([name, "k", "Via", "1.1 keylane"]);
+        expect(toUpstreamHeaders(["Connection", named, name, "k"])).toEqual([
+          name,
+          "k",
+          "Via",
+          "1.1 keylane",
+        ]);
       }
     },
   );
@@ -77,7 +88,7 @@ describe("fields on their way", () => {
           ([name, value]) => [name, name.toLowerCase() === "connection" ? "close" : value] as const,
         );
         const kept = sent.filter(([name]) => !gone.has(name.toLowerCase()));
-        expect(upward(sent.flat())).toEqual([...kept.flat(), "Via", "1.1 keylane"]);
+        expect(toUpstreamHeaders(sent.flat())).toEqual([...kept.flat(), "Via", "1.1 keylane"]);
       }),
     );
   });
@@ -86,8 +97,8 @@ describe("fields on their way", () => {
     fc.assert(
       fc.property(lines, fc.array(name), (pairs, named) => {
         const sent = ["Connection", named.join(", "), ...pairs.flat()];
-        expect(credentials(upward(sent))).toEqual(credentials(sent));
-        for (const name of lower(upward(sent))) {
+        expect(credentials(toUpstreamHeaders(sent))).toEqual(credentials(sent));
+        for (const name of lower(toUpstreamHeaders(sent))) {
           expect(`${HOP_BY_HOP} set-cookie host`.toLowerCase().split(" ")).not.toContain(name);
         }
       }),
@@ -95,8 +106,8 @@ describe("fields on their way", () => {
   });
 
   test("are found by name in any case, the first of several", () => {
-    expect(field(["a", "1", "CONTENT-Length", "2", "content-length", "3"], "content-length")).toBe("2");
-    expect(field(["a", "content-length"], "content-length")).toBeUndefined();
+    expect(firstHeader(["a", "1", "CONTENT-Length", "2", "content-length", "3"], "content-length")).toBe("2");
+    expect(firstHeader(["a", "content-length"], "content-length")).toBeUndefined();
   });
 });
 
@@ -126,14 +137,14 @@ describe("the value of a field", () => {
         const name = wanted.toLowerCase();
         // Headers itself joins cookies by a semicolon, and gives each of them where they are set.
         fc.pre(name !== "cookie" && name !== "set-cookie");
-        expect(combined(pairs.flat(), name)).toBe(new Headers(pairs).get(name));
+        expect(joinedHeader(pairs.flat(), name)).toBe(new Headers(pairs).get(name));
       }),
     );
   });
 
   test("may be empty, which is not none", () => {
-    expect(combined(["X-Api-Key", ""], "x-api-key")).toBe("");
-    expect(combined(["X-Api-Key", "", "x-api-key", "a"], "x-api-key")).toBe(", a");
-    expect(combined(["X-Api-Keys", "a"], "x-api-key")).toBe(null);
+    expect(joinedHeader(["X-Api-Key", ""], "x-api-key")).toBe("");
+    expect(joinedHeader(["X-Api-Key", "", "x-api-key", "a"], "x-api-key")).toBe(", a");
+    expect(joinedHeader(["X-Api-Keys", "a"], "x-api-key")).toBe(null);
   });
 });

@@ -1,10 +1,10 @@
 import { METHODS } from "node:http";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { lineLog, LOG_LEVELS, requestLine, type RequestFields } from "../../src/observability/log.ts";
-import { requestIds } from "../../src/http/request-id.ts";
+import { jsonLogger, LOG_LEVELS, accessLogLine, type AccessLogFields } from "../../src/observability/log.ts";
+import { requestIdGenerator } from "../../src/http/request-id.ts";
 
-const FIELDS: RequestFields = {
+const FIELDS: AccessLogFields = {
   time: 1,
   id: "a",
   method: "GET",
@@ -17,7 +17,7 @@ const FIELDS: RequestFields = {
 
 describe("the line of a request", () => {
   test("is the JSON of what it tells, whatever that is", () => {
-    const newId = requestIds();
+    const newId = requestIdGenerator();
     const fields = fc.record({
       time: fc.nat(),
       id: fc.oneof(fc.stringMatching(/^[\w.:-]{1,128}$/), fc.constant(0).map(newId)),
@@ -27,12 +27,12 @@ describe("the line of a request", () => {
       ms: fc.oneof(fc.integer(), fc.double({ noDefaultInfinity: true, noNaN: true })),
       cache: fc.constantFrom(undefined, "hit", "stale", "miss"),
       caller: fc.option(fc.stringMatching(/^[0-9a-f]{8}$/), { nil: undefined }),
-    }) as fc.Arbitrary<RequestFields>;
+    }) as fc.Arbitrary<AccessLogFields>;
     fc.assert(
       fc.property(fields, (fields) => {
         const told = JSON.parse(JSON.stringify({ level: "info", ...fields, msg: "request" })) as object;
-        expect(JSON.parse(requestLine(fields))).toEqual(told);
-        expect(requestLine(fields)).not.toContain("\n");
+        expect(JSON.parse(accessLogLine(fields))).toEqual(told);
+        expect(accessLogLine(fields)).not.toContain("\n");
       }),
     );
   });
@@ -40,7 +40,7 @@ describe("the line of a request", () => {
   test("is written where lines of its level are", () => {
     for (const level of LOG_LEVELS) {
       const lines: string[] = [];
-      const log = lineLog(level, Date.now, (line) => lines.push(line));
+      const log = jsonLogger(level, Date.now, (line) => lines.push(line));
       log.request(FIELDS);
       log.info({}, "told");
       expect(lines).toHaveLength(["trace", "debug", "info"].includes(level) ? 2 : 0);
@@ -50,9 +50,9 @@ describe("the line of a request", () => {
 
 describe("request ids", () => {
   test("are 32 hex digits, and new each time, for longer than they are drawn together", () => {
-    const newId = requestIds();
+    const newId = requestIdGenerator();
     const ids = Array.from({ length: 1000 }, newId);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
-    expect(new Set([...ids, requestIds()()]).size).toBe(1001);
+    expect(new Set([...ids, requestIdGenerator()()]).size).toBe(1001);
   });
 });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_VARIANTS, type CacheKey, type StoredList, heldBytes } from "../../src/storage/store.ts";
-import { memoryStore } from "../../src/storage/memory.ts";
+import { MAX_VARIANTS, type CacheKey, type StoredList, sizeInBytes } from "../../src/storage/store.ts";
+import { createMemoryStore } from "../../src/storage/memory.ts";
 
 const OVERHEAD = 1024;
 const listOf = (bytes: number, name = ""): StoredList => ({
@@ -17,7 +17,7 @@ const key = (fingerprint: string, variant: string): CacheKey => ({ fingerprint, 
 
 describe("the memory store", () => {
   test("gives back what was put under exactly that key, and nothing else", () => {
-    const store = memoryStore(1_000_000);
+    const store = createMemoryStore(1_000_000);
     const list = listOf(10);
     store.put(key("a", "1"), list);
     expect(store.get(key("a", "1"))).toBe(list);
@@ -27,7 +27,7 @@ describe("the memory store", () => {
   });
 
   test("keeps 8 variants of a caller: a further one puts out that caller's own oldest", () => {
-    const store = memoryStore(1_000_000);
+    const store = createMemoryStore(1_000_000);
     store.put(key("b", "1"), listOf(10));
     for (let i = 0; i < MAX_VARIANTS; i++) store.put(key("a", `${i}`), listOf(10));
     // A variant put again is the youngest; one that is only read does not grow younger.
@@ -41,7 +41,7 @@ describe("the memory store", () => {
   });
 
   test("puts out the callers who asked longest ago when it is full", () => {
-    const store = memoryStore(10 * (OVERHEAD + 100));
+    const store = createMemoryStore(10 * (OVERHEAD + 100));
     for (let i = 0; i < 10; i++) store.put(key(`${i}`, ""), listOf(100));
     store.get(key("0", ""));
     for (const name of ["x", "y"]) store.put(key(name, ""), listOf(100));
@@ -51,7 +51,7 @@ describe("the memory store", () => {
   });
 
   test("lets no caller take more than a quarter from the others", () => {
-    const store = memoryStore(100_000);
+    const store = createMemoryStore(100_000);
     store.put(key("b", ""), listOf(1000));
     for (let i = 0; i < 8; i++) store.put(key("a", `${i}`), listOf(9000));
     expect(store.size().bytes).toBeLessThanOrEqual(25_000 + OVERHEAD + 1000);
@@ -62,22 +62,22 @@ describe("the memory store", () => {
   });
 
   test("counts a list that has grown when it is told, unless it is no longer the one kept", () => {
-    const store = memoryStore(100_000);
+    const store = createMemoryStore(100_000);
     const [old, list] = [listOf(100), listOf(100)];
     store.put(key("a", ""), old);
     store.put(key("a", ""), list);
     const before = store.size().bytes;
     grow(old, 5000);
-    store.recount(key("a", ""), old);
-    store.recount(key("b", ""), old);
+    store.updateSize(key("a", ""), old);
+    store.updateSize(key("b", ""), old);
     expect(store.size()).toMatchObject({ lists: 1, bytes: before });
     expect(store.get(key("a", ""))).toBe(list);
     grow(list, 5000);
-    store.recount(key("a", ""), list);
-    expect(store.size().bytes).toBe(OVERHEAD + heldBytes(list));
+    store.updateSize(key("a", ""), list);
+    expect(store.size().bytes).toBe(OVERHEAD + sizeInBytes(list));
     expect(store.size().bytes).toBeGreaterThan(before + 5000);
     grow(list, 50_000);
-    store.recount(key("a", ""), list);
+    store.updateSize(key("a", ""), list);
     expect(store.size()).toMatchObject({ lists: 0, bytes: 0 });
   });
 
@@ -98,7 +98,7 @@ describe("the memory store", () => {
         fc.integer({ min: 1, max: 100_000 }),
         fc.array(step, { maxLength: 60 }),
         (maxBytes, steps) => {
-          const store = memoryStore(maxBytes);
+          const store = createMemoryStore(maxBytes);
           const latest = new Map<string, { key: CacheKey; list: StoredList }>();
           for (const { kind, key, bytes } of steps) {
             const name = `${key.fingerprint} ${key.variant}`;
@@ -109,7 +109,7 @@ describe("the memory store", () => {
             } else if (kind === "grow") {
               const list = store.get(key);
               if (list !== undefined) grow(list, bytes);
-              if (list !== undefined) store.recount(key, list);
+              if (list !== undefined) store.updateSize(key, list);
             } else if (kind === "delete") {
               latest.delete(name);
               store.delete(key);
@@ -127,7 +127,7 @@ describe("the memory store", () => {
 });
 
 function check(
-  store: ReturnType<typeof memoryStore>,
+  store: ReturnType<typeof createMemoryStore>,
   latest: ReadonlyMap<string, { key: CacheKey; list: StoredList }>,
   maxBytes: number,
 ): void {
@@ -141,7 +141,7 @@ function check(
       expect(found).toBe(latest.get(`${fingerprint} ${variant}`)?.list);
       variants.set(fingerprint, (variants.get(fingerprint) ?? 0) + 1);
       lists++;
-      held += OVERHEAD + heldBytes(found);
+      held += OVERHEAD + sizeInBytes(found);
     }
   }
   expect(store.size()).toMatchObject({ lists, bytes: held });

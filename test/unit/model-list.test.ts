@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkCatalog, InvalidCatalog, modelsOf, scanned } from "../../src/models/model-list.ts";
+import { parseModelList, InvalidModelList, modelsOf, scanRows } from "../../src/models/model-list.ts";
 import { basicModel, isBasicModel } from "../../src/models/shape.ts";
-import { atOnce, inTurns } from "../../src/async/cooperative.ts";
+import { runSync, runCooperatively } from "../../src/async/cooperative.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const checkBytes = (bytes: Uint8Array<ArrayBuffer>) => checkCatalog(atOnce(scanned(bytes)));
+const checkBytes = (bytes: Uint8Array<ArrayBuffer>) => parseModelList(runSync(scanRows(bytes)));
 const check = (text: string) => checkBytes(bytesOf(text));
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
@@ -101,7 +101,7 @@ describe("a list is refused", () => {
     [nested(100_000), "nested too deep"],
     ['{"a":'.repeat(100_000), "nested too deep"],
   ])("where it is %.40s: %s", ([text = "", why]) => {
-    expect(() => check(text)).toThrow(new InvalidCatalog(why));
+    expect(() => check(text)).toThrow(new InvalidModelList(why));
   });
 
   test("where it is no UTF-8", () => {
@@ -125,8 +125,8 @@ describe("any bytes", () => {
         try {
           for (const { id } of checkBytes(bytes).models) expect(typeof id).toBe("string");
         } catch (error) {
-          expect(error).toBeInstanceOf(InvalidCatalog);
-          if (error instanceof InvalidCatalog)
+          expect(error).toBeInstanceOf(InvalidModelList);
+          if (error instanceof InvalidModelList)
             expect(error.message).toMatch(/^(?:not|no|an|nested) [\w `]+$/);
         }
       }),
@@ -157,19 +157,19 @@ describe("a long list", () => {
   const looked = async (msPerStretch: number) => {
     let [turns, time] = [0, 0];
     const now = () => (time += msPerStretch);
-    const { rows } = await inTurns(scanned(bytes), async () => void turns++, now);
+    const { rows } = await runCooperatively(scanRows(bytes), async () => void turns++, now);
     expect(rows.map(({ start, end }) => JSON.parse(textOf(bytes.subarray(start, end))))).toEqual(data);
     return turns;
   };
 
   test("rests at least each 40 KB, and no more than each 32", () => {
-    const rests = [...scanned(bytes)].length;
+    const rests = [...scanRows(bytes)].length;
     expect(rests).toBeGreaterThanOrEqual(Math.floor(bytes.length / 40_000));
     expect(rests).toBeLessThanOrEqual(bytes.length / 32_768);
   });
 
   test("is looked through with others between when it takes its time, and at once when not", async () => {
-    const rests = [...scanned(bytes)].length;
+    const rests = [...scanRows(bytes)].length;
     expect(await looked(2)).toBe(rests);
     expect(await looked(1)).toBe(Math.floor(rests / 2));
     expect(await looked(0)).toBe(0);
@@ -177,7 +177,9 @@ describe("a long list", () => {
 
   test("is refused when what is wrong with it stands far behind", async () => {
     const deep = bytesOf(`${textOf(bytes).slice(0, -2)},{"id":"a","x":${nested(80)}}]}`);
-    await expect(inTurns(scanned(deep), async () => {}, Date.now)).rejects.toThrow("nested too deep");
+    await expect(runCooperatively(scanRows(deep), async () => {}, Date.now)).rejects.toThrow(
+      "nested too deep",
+    );
     expect(() => checkBytes(deep)).toThrow("nested too deep");
   });
 });

@@ -1,22 +1,22 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { problem } from "../../src/http/errors.ts";
-import { refusals, refused } from "../../src/cache/negative-cache.ts";
+import { errorBody } from "../../src/http/errors.ts";
+import { createNegativeCache, toApiError } from "../../src/cache/negative-cache.ts";
 import type { CacheKey } from "../../src/storage/store.ts";
 import { UpstreamFailure, type FailureKind } from "../../src/upstream/failures.ts";
 
 const MAX_AGE_MS = 5000;
 const key = (fingerprint: string, variant = "1"): CacheKey => ({ fingerprint, variant });
 const failure = (status: number, retryAfterMs?: number, kind: FailureKind = "failed") =>
-  new UpstreamFailure(kind, problem(status, "code", "Message."), "reason", retryAfterMs);
+  new UpstreamFailure(kind, errorBody(status, "code", "Message."), "reason", retryAfterMs);
 
 function book() {
   let now = 1_000_000;
-  const kept = refusals(MAX_AGE_MS, () => now);
+  const kept = createNegativeCache(MAX_AGE_MS, () => now);
   return {
-    remember: (key: CacheKey, failure: UpstreamFailure) => kept.remember(key, failure),
-    active: (key: CacheKey) => kept.active(key),
-    forget: (fingerprint: string) => kept.forget(fingerprint),
+    remember: (key: CacheKey, failure: UpstreamFailure) => kept.set(key, failure),
+    active: (key: CacheKey) => kept.get(key),
+    forget: (fingerprint: string) => kept.delete(fingerprint),
     advance: (ms: number) => void (now += ms),
     now: () => now,
   };
@@ -103,8 +103,8 @@ describe("the error a caller gets", () => {
   ] as const)("for %i %s has %o", ([status, kind, headers]) => {
     const { remember, now } = book();
     const refusal = remember(key("a"), failure(status, undefined, kind));
-    const error = refused(refusal, now());
-    expect(error.problem).toBe(refusal.failure.problem);
+    const error = toApiError(refusal, now());
+    expect(error.body).toBe(refusal.failure.body);
     expect(error.headers).toEqual(headers);
   });
 
@@ -113,7 +113,7 @@ describe("the error a caller gets", () => {
     fc.assert(
       fc.property(fc.option(ms, { nil: undefined }), ms, (retryAfterMs, waitedMs) => {
         const { remember, now } = book();
-        const { headers } = refused(remember(key("a"), failure(503, retryAfterMs)), now() + waitedMs);
+        const { headers } = toApiError(remember(key("a"), failure(503, retryAfterMs)), now() + waitedMs);
         const leftMs = Math.max(MAX_AGE_MS, retryAfterMs ?? 0) - waitedMs;
         expect(headers["Retry-After"]).toMatch(/^[1-9]\d*$/);
         const told = Number(headers["Retry-After"]) * 1000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { askNeighbours } from "../../src/cache/peer-fetch.ts";
-import type { SharedList } from "../../src/storage/shared-store.ts";
+import { loadFromPeers } from "../../src/cache/peer-fetch.ts";
+import type { SharedEntry } from "../../src/storage/shared-store.ts";
 import type { StoredList } from "../../src/storage/store.ts";
 
 const listOf = (storedAt: number): StoredList => ({
@@ -18,18 +18,18 @@ const isEnough = (list: StoredList) => list === NEW;
 function neighbours(looks: readonly (StoredList | undefined)[], claims: readonly boolean[]) {
   const did: string[] = [];
   let [looked, claimed] = [0, 0];
-  const own: SharedList = {
-    look: async () => {
+  const own: SharedEntry = {
+    get: async () => {
       did.push("look");
       return looks[Math.min(looked++, looks.length - 1)];
     },
-    claim: async () => {
+    tryLock: async () => {
       did.push("claim");
       return claims[Math.min(claimed++, claims.length - 1)] ?? false;
     },
-    release: async () => void did.push("release"),
-    keep: async () => void did.push("keep"),
-    forget: async () => void did.push("forget"),
+    unlock: async () => void did.push("release"),
+    set: async () => void did.push("keep"),
+    delete: async () => void did.push("forget"),
     purge: async () => void did.push("purge"),
   };
   return { own, did };
@@ -41,38 +41,38 @@ const inTime = () => Date.now() + HOUR_MS;
 describe("who asks the neighbours", () => {
   test("is content with a list that is enough, and claims nothing", async () => {
     const { own, did } = neighbours([NEW], []);
-    expect(await askNeighbours(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
+    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
     expect(did).toEqual(["look"]);
   });
 
   test.for([undefined, OLD])("has to ask upstream where the claim is his: %o", async (list) => {
     const { own, did } = neighbours([list], [true]);
-    expect(await askNeighbours(own, isEnough, inTime(), Date.now)).toEqual({ list, isEnough: false });
+    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list, isEnough: false });
     expect(did.toSorted()).toEqual(["claim", "look", "look"]);
   });
 
   // Else upstream would be asked twice whenever a neighbour is done just between the look and the claim.
   test("has not to ask what was answered between his look and his claim, which he lets go", async () => {
     const { own, did } = neighbours([undefined, NEW], [true]);
-    expect(await askNeighbours(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
+    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
     expect(did).toEqual(["look", "claim", "look", "release"]);
   });
 
   test("waits for a neighbour who asks, and lets go of no claim that is not his", async () => {
     const { own, did } = neighbours([undefined, undefined, undefined, NEW], [false]);
-    expect(await askNeighbours(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
+    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
     expect(did).not.toContain("release");
   });
 
   test("takes over where the neighbour has given up", async () => {
     const { own } = neighbours([OLD], [false, false, true]);
-    expect(await askNeighbours(own, isEnough, inTime(), Date.now)).toEqual({ list: OLD, isEnough: false });
+    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: OLD, isEnough: false });
   });
 
   test("waits no longer than he has time, and has what may be fallen back on", async () => {
     const { own } = neighbours([OLD], [false]);
     const deadline = Date.now() + 250;
-    expect(await askNeighbours(own, isEnough, deadline, Date.now)).toEqual({ list: OLD, isEnough: false });
+    expect(await loadFromPeers(own, isEnough, deadline, Date.now)).toEqual({ list: OLD, isEnough: false });
     expect(Date.now()).toBeGreaterThanOrEqual(deadline);
   });
 });

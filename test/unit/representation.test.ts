@@ -3,8 +3,13 @@ import * as zlib from "node:zlib";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codecs } from "../../src/node/codecs.ts";
-import { originalOf, preferredCoding, represent, type View } from "../../src/cache/representation.ts";
-import { type Coding, type StoredList, heldBytes } from "../../src/storage/store.ts";
+import {
+  encodeOriginal,
+  negotiateCoding,
+  getRepresentation,
+  type View,
+} from "../../src/cache/representation.ts";
+import { type Coding, type StoredList, sizeInBytes } from "../../src/storage/store.ts";
 
 const CODINGS = ["br", "zstd", "gzip", "identity"] as const;
 const decode: Record<Coding, (bytes: Uint8Array) => Promise<Uint8Array>> = {
@@ -18,7 +23,7 @@ const row = (id: string) => ({ id, object: "model", created: 1, owned_by: "x" })
 
 async function stored(rows: readonly object[], coding: Coding, isBasic = false): Promise<StoredList> {
   const bytes = bytesOf(JSON.stringify({ object: "list", data: rows }));
-  const original = await originalOf(bytes, coding, codecs);
+  const original = await encodeOriginal(bytes, coding, codecs);
   return { storedAt: 0, isEmpty: rows.length === 0, isBasic, original, views: new Map() };
 }
 
@@ -33,7 +38,7 @@ describe("the coding", () => {
         fc.pre(weights.some((weight) => weight > 0));
         const field = order.map((i) => `${CODINGS[i]};q=${weights[i]}`).join(", ");
         const best = CODINGS[weights.indexOf(Math.max(...weights))];
-        expect(preferredCoding(field, codecs)).toBe(best);
+        expect(negotiateCoding(field, codecs)).toBe(best);
       }),
     );
   });
@@ -45,8 +50,8 @@ describe("the coding", () => {
         const all = [...wanted, ...excluded.map((coding) => `${coding};q=0`)];
         const open = wanted.filter((coding) => !excluded.includes(coding));
         fc.pre(wanted.every((coding) => !excluded.includes(coding)));
-        expect([...open, "identity"]).toContain(preferredCoding(all.join(","), codecs));
-        if (open.length > 0) expect(preferredCoding(all.join(","), codecs)).not.toBe("identity");
+        expect([...open, "identity"]).toContain(negotiateCoding(all.join(","), codecs));
+        if (open.length > 0) expect(negotiateCoding(all.join(","), codecs)).not.toBe("identity");
       }),
     );
   });
@@ -73,8 +78,8 @@ describe("the coding", () => {
     );
     fc.assert(
       fc.property(text, (field) => {
-        expect(CODINGS).toContain(preferredCoding(field, codecs));
-        expect(preferredCoding(field, new Map())).toBe("identity");
+        expect(CODINGS).toContain(negotiateCoding(field, codecs));
+        expect(negotiateCoding(field, new Map())).toBe("identity");
       }),
     );
   });
@@ -101,7 +106,7 @@ describe("a representation", () => {
       for (const kept of CODINGS) {
         const list = await stored(rows, kept);
         for (const coding of CODINGS) {
-          const made = await represent(list, view, coding, codecs);
+          const made = await getRepresentation(list, view, coding, codecs);
           expect(made?.coding).toBe(coding);
           texts.add(String(Buffer.from(await decode[coding](made?.bytes ?? new Uint8Array()))));
           etags.add(made?.etag ?? "");
@@ -117,19 +122,19 @@ describe("a representation", () => {
     const list = await stored([{ ...row("a"), x: 1 }], "gzip");
     for (const view of [...views.slice(0, 2), { shape: "basic", id: "a" } as const]) {
       const [first, second] = await Promise.all([
-        represent(list, view, "br", codecs),
-        represent(list, view, "br", codecs),
+        getRepresentation(list, view, "br", codecs),
+        getRepresentation(list, view, "br", codecs),
       ]);
       expect(second).toBe(first);
-      expect(represent(list, view, "br", codecs)).toBe(first);
+      expect(getRepresentation(list, view, "br", codecs)).toBe(first);
     }
-    expect(represent(list, { shape: "original", id: undefined }, "gzip", codecs)).toBe(list.original);
+    expect(getRepresentation(list, { shape: "original", id: undefined }, "gzip", codecs)).toBe(list.original);
   });
 
   test("of a list of basic rows is the list itself, basic or not, but openrouter is made", async () => {
     const list = await stored([row("a"), row("b")], "br", true);
-    expect(represent(list, { shape: "basic", id: undefined }, "br", codecs)).toBe(list.original);
-    const made = await represent(list, { shape: "openrouter", id: undefined }, "identity", codecs);
+    expect(getRepresentation(list, { shape: "basic", id: undefined }, "br", codecs)).toBe(list.original);
+    const made = await getRepresentation(list, { shape: "openrouter", id: undefined }, "identity", codecs);
     const rows = ["a", "b"].map((id) => ({ id, created: 1 }));
     expect(String(Buffer.from(made?.bytes ?? []))).toBe(JSON.stringify({ object: "list", data: rows }));
   });
@@ -137,30 +142,30 @@ describe("a representation", () => {
   test("of a model that is not on the list is nothing, and is not kept", async () => {
     const list = await stored([row("a")], "gzip");
     for (const id of ["A", "a ", "", "__proto__", "constructor"]) {
-      expect(await represent(list, { shape: "original", id }, "identity", codecs)).toBeUndefined();
+      expect(await getRepresentation(list, { shape: "original", id }, "identity", codecs)).toBeUndefined();
     }
     expect(list.views.size).toBe(0);
   });
 
   test("has its bytes counted", async () => {
     const list = await stored([{ ...row("a"), x: "y".repeat(500) }], "identity");
-    const before = heldBytes(list);
+    const before = sizeInBytes(list);
     expect(before).toBe(list.original.bytes.length);
-    const made = await represent(list, { shape: "basic", id: undefined }, "identity", codecs);
-    expect(heldBytes(list)).toBeGreaterThanOrEqual(before + (made?.bytes.length ?? 0));
+    const made = await getRepresentation(list, { shape: "basic", id: undefined }, "identity", codecs);
+    expect(sizeInBytes(list)).toBeGreaterThanOrEqual(before + (made?.bytes.length ?? 0));
   });
 
   test("that cannot be decoded fails, and is tried anew the next time", async () => {
     const list = await stored([row("a")], "gzip");
     const broken = { ...list, original: { ...list.original, bytes: bytesOf("not gzip") } };
     const view = { shape: "basic", id: undefined } as const;
-    await expect(represent(broken, view, "br", codecs)).rejects.toThrow();
+    await expect(getRepresentation(broken, view, "br", codecs)).rejects.toThrow();
     expect(broken.views.size).toBe(0);
   });
 
   test("holds no part of a larger buffer, so that nothing larger stays in memory with it", async () => {
     const large = new Uint8Array(10_000).fill(32);
-    const { bytes } = await originalOf(large.subarray(10, 20), "identity", codecs);
+    const { bytes } = await encodeOriginal(large.subarray(10, 20), "identity", codecs);
     expect(bytes.buffer.byteLength).toBe(10);
   });
 });

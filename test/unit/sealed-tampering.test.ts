@@ -1,13 +1,13 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { seal, sealedAt } from "../../src/storage/encryption.ts";
+import { createSeal, sealedAt } from "../../src/storage/encryption.ts";
 import { cacheKey, credential, LATEST, secret, whole } from "../support/sealed-lists.ts";
 
 describe("what is no seal of this caller's", () => {
   test("does not open after any one bit has changed", () => {
     fc.assert(
       fc.property(whole, ({ secret, credential, key, list }) => {
-        const own = seal(secret, credential);
+        const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
         for (let bit = 0; bit < sealed.length * 8; bit++) {
           const changed = sealed.slice();
@@ -22,7 +22,7 @@ describe("what is no seal of this caller's", () => {
   test("does not open cut anywhere, at either end, and not with anything added", () => {
     fc.assert(
       fc.property(whole, fc.uint8Array({ minLength: 1, maxLength: 40 }), (one, extra) => {
-        const own = seal(one.secret, one.credential);
+        const own = createSeal(one.secret, one.credential);
         const sealed = own.seal(one.key, one.list);
         for (let at = 0; at < sealed.length; at++) {
           const pieces = [sealed.subarray(0, at), sealed.subarray(at + 1)];
@@ -47,7 +47,7 @@ describe("what is no seal of this caller's", () => {
         credential,
         ({ secret, credential, key, list }, otherSecret, otherCredential) => {
           fc.pre(secret !== otherSecret && credential !== otherCredential);
-          const sealed = seal(secret, credential).seal(key, list);
+          const sealed = createSeal(secret, credential).seal(key, list);
           const pairs = [
             [secret, otherCredential],
             [otherSecret, credential],
@@ -62,7 +62,7 @@ describe("what is no seal of this caller's", () => {
           ] as const;
           for (const [theirSecret, theirs] of pairs) {
             if (theirSecret === secret && theirs === credential) continue;
-            expect(seal(theirSecret, theirs).open(key, sealed)).toBeUndefined();
+            expect(createSeal(theirSecret, theirs).open(key, sealed)).toBeUndefined();
           }
         },
       ),
@@ -73,7 +73,7 @@ describe("what is no seal of this caller's", () => {
     fc.assert(
       fc.property(whole, cacheKey, ({ secret, credential, key, list }, other) => {
         fc.pre(other.fingerprint !== key.fingerprint && other.variant !== key.variant);
-        const own = seal(secret, credential);
+        const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
         const { fingerprint, variant } = key;
         for (const wrong of [
@@ -96,7 +96,7 @@ describe("what is no seal of this caller's", () => {
     fc.assert(
       fc.property(whole, fc.integer({ min: 0, max: LATEST }), ({ secret, credential, key, list }, time) => {
         fc.pre(time !== list.storedAt);
-        const own = seal(secret, credential);
+        const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
         for (let format = 0; format < 256; format++) {
           const other = sealed.slice();
@@ -116,7 +116,7 @@ describe("what is no seal of this caller's", () => {
   test("does not open with the head or the tag of another seal of the same list", () => {
     fc.assert(
       fc.property(whole, ({ secret, credential, key, list }) => {
-        const own = seal(secret, credential);
+        const own = createSeal(secret, credential);
         const [one, another] = [own.seal(key, list), own.seal(key, list)];
         for (const [from, to] of [
           [0, 19],
@@ -132,7 +132,7 @@ describe("what is no seal of this caller's", () => {
   });
 
   test("is no more than a miss, whatever it is", () => {
-    const own = seal("secret", "credential");
+    const own = createSeal("secret", "credential");
     const key = { fingerprint: "f", variant: "v" };
     const anything = fc.uint8Array({ maxLength: 200 });
     fc.assert(

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { keylane } from "../../src/app.ts";
-import { settings } from "../../src/config/settings.ts";
-import { unobserved } from "../../src/observability/metrics.ts";
-import { lineLog } from "../../src/observability/log.ts";
+import { createApp } from "../../src/app.ts";
+import { parseSettings } from "../../src/config/settings.ts";
+import { noopMetrics } from "../../src/observability/metrics.ts";
+import { jsonLogger } from "../../src/observability/log.ts";
 import { codecs } from "../../src/node/codecs.ts";
-import { after } from "../../src/async/maybe-promise.ts";
-import { memoryStore } from "../../src/storage/memory.ts";
-import type { Arrival } from "../../src/http/request-context.ts";
+import { mapMaybePromise } from "../../src/async/maybe-promise.ts";
+import { createMemoryStore } from "../../src/storage/memory.ts";
+import type { RawRequest } from "../../src/http/request-context.ts";
 
 const LIST = { object: "list", data: [{ id: "m", object: "model", created: 1, owned_by: "x" }] };
 
@@ -15,9 +15,9 @@ function asking(fields: Record<string, string> = {}) {
   const request = new Request("http://localhost/v1/models", { headers });
   const arrival = {
     target: "/v1/models",
-    lines: () => [],
-    field: (name: string) => request.headers.get(name),
-    carry: () => Promise.reject(new Error("none")),
+    rawHeaders: () => [],
+    header: (name: string) => request.headers.get(name),
+    forward: () => Promise.reject(new Error("none")),
   };
   return { request, arrival };
 }
@@ -28,26 +28,26 @@ describe("a stored list", () => {
   function program() {
     let now = 0;
     const lines: string[] = [];
-    const app = keylane(settings({ MAX_AGE: "1m" }), {
-      store: memoryStore(2 ** 20),
+    const app = createApp(parseSettings({ MAX_AGE: "1m" }), {
+      store: createMemoryStore(2 ** 20),
       fetch: async () => Response.json(LIST),
       codecs,
       console: new Map(),
       now: () => now,
-      log: lineLog(
+      log: jsonLogger(
         "info",
         () => now,
         (line) => lines.push(line),
       ),
-      observe: unobserved,
-      nextTurn: async () => {},
+      metrics_: noopMetrics,
+      yieldToEventLoop: async () => {},
       isDraining: () => false,
     });
     const ask = (fields?: Record<string, string>) => {
       const { request, arrival } = asking(fields);
       return app.fetch(request, arrival, context);
     };
-    const fresh = (fields?: Record<string, string>, more?: Partial<Arrival>) =>
+    const fresh = (fields?: Record<string, string>, more?: Partial<RawRequest>) =>
       app.fresh({ ...asking(fields).arrival, ...more });
     return { ask, fresh, lines, wait: (ms: number) => (now += ms) };
   }
@@ -77,9 +77,9 @@ describe("a stored list", () => {
     const hit = await ask();
     const answer = fresh({ "X-Request-Id": hit.headers.get("X-Request-Id") ?? "" });
     expect(answer?.status).toBe(200);
-    expect([...new Headers(answer?.fields)]).toEqual([...hit.headers]);
-    expect(answer?.bytes).toEqual(Buffer.from(await hit.arrayBuffer()));
-    expect(fresh({ "If-None-Match": answer?.fields["ETag"] ?? "" })).toMatchObject({
+    expect([...new Headers(answer?.headers)]).toEqual([...hit.headers]);
+    expect(answer?.body).toEqual(Buffer.from(await hit.arrayBuffer()));
+    expect(fresh({ "If-None-Match": answer?.headers["ETag"] ?? "" })).toMatchObject({
       status: 304,
       bytes: null,
     });
@@ -90,7 +90,7 @@ describe("a stored list", () => {
     expect(fresh({ "Accept-Encoding": "br" })).toBeUndefined();
     expect(fresh({}, { target: "/v1/models/m" })).toBeUndefined();
     wait(59_999);
-    expect(fresh()?.fields).toMatchObject({ Age: "59" });
+    expect(fresh()?.headers).toMatchObject({ Age: "59" });
     wait(1);
     expect(fresh()).toBeUndefined();
   });
@@ -106,7 +106,7 @@ describe("a stored list", () => {
       if (name === "if-none-match") throw new RangeError("secret");
       return sent.get(name) ?? null;
     };
-    expect(fresh({}, { field: broken })).toBeUndefined();
+    expect(fresh({}, { header: broken })).toBeUndefined();
     expect(lines.at(-1)).toContain('"msg":"unforeseen error"');
     expect(lines.join()).not.toContain("secret");
     const { length } = lines;
@@ -125,18 +125,20 @@ describe("a stored list", () => {
 
 describe("what is here already, or comes", () => {
   test("is gone on with at once where it is here", () => {
-    expect(after(1, (value) => value + 1)).toBe(2);
+    expect(mapMaybePromise(1, (value) => value + 1)).toBe(2);
     expect(() =>
-      after(1, () => {
+      mapMaybePromise(1, () => {
         throw new RangeError("now");
       }),
     ).toThrow(RangeError);
   });
 
   test("is gone on with when it comes", async () => {
-    const coming = after(Promise.resolve(1), (value) => value + 1);
+    const coming = mapMaybePromise(Promise.resolve(1), (value) => value + 1);
     expect(coming).toBeInstanceOf(Promise);
     await expect(coming).resolves.toBe(2);
-    await expect(after(Promise.reject(new RangeError("late")), () => 0)).rejects.toThrow(RangeError);
+    await expect(mapMaybePromise(Promise.reject(new RangeError("late")), () => 0)).rejects.toThrow(
+      RangeError,
+    );
   });
 });

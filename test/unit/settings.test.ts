@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { settings, SettingsError, type Settings } from "../../src/config/settings.ts";
+import { parseSettings, SettingsError, type Settings } from "../../src/config/settings.ts";
 
 const GB = 2 ** 30;
 const DAY = 86_400_000;
@@ -169,15 +169,15 @@ const SECRET = { CACHE_SECRET: "a secret nobody can guess" };
 
 describe("the setting", () => {
   test.for(ROWS)("%s", ([name, field, byDefault, good, bad]) => {
-    expect(settings({})[field]).toEqual(byDefault);
-    if (name !== "CORS_ORIGIN") expect(settings({ [name]: "" })[field]).toEqual(byDefault);
+    expect(parseSettings({})[field]).toEqual(byDefault);
+    if (name !== "CORS_ORIGIN") expect(parseSettings({ [name]: "" })[field]).toEqual(byDefault);
     const rest = name === "REDIS_URL" ? SECRET : {};
     for (const [written, meant] of good) {
-      expect([written, settings({ ...rest, [name]: written })[field]]).toEqual([written, meant]);
+      expect([written, parseSettings({ ...rest, [name]: written })[field]]).toEqual([written, meant]);
     }
     const accepted = bad.filter((value) => {
       try {
-        return settings({ ...rest, [name]: value }) !== undefined;
+        return parseSettings({ ...rest, [name]: value }) !== undefined;
       } catch (error) {
         return !(
           error instanceof SettingsError && error.message.startsWith(`Cannot start: ${name} must be `)
@@ -188,11 +188,11 @@ describe("the setting", () => {
   });
 
   test("PASSTHROUGH_URL is UPSTREAM_URL where it is not set", () => {
-    const found = settings({ UPSTREAM_URL: "https://x.example/api/", PASSTHROUGH_URL: "" });
+    const found = parseSettings({ UPSTREAM_URL: "https://x.example/api/", PASSTHROUGH_URL: "" });
     expect(found.passthroughUrl).toBe("https://x.example/api");
   });
 
   test("that is unknown is none of Keylane's business", () => {
-    expect(settings({ PATH: "/bin", MAXAGE: "x" })).toEqual(settings({}));
+    expect(parseSettings({ PATH: "/bin", MAXAGE: "x" })).toEqual(parseSettings({}));
   });
 });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codecs } from "../../src/node/codecs.ts";
-import { shared } from "../../src/storage/shared-store.ts";
+import { createSharedCache } from "../../src/storage/shared-store.ts";
 import type { StoredList } from "../../src/storage/store.ts";
 import { chaosVault, WHIMS } from "../support/chaos-store.ts";
 
@@ -17,7 +17,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const step = fc.record({
   who: fc.nat({ max: 1 }),
-  act: fc.constantFrom("look", "look", "keep", "forget", "purge", "claim", "release"),
+  act: fc.constantFrom("get", "get", "set", "delete", "purge", "tryLock", "unlock"),
 });
 
 function listOf(who: number, storedAt: number): StoredList {
@@ -38,19 +38,19 @@ describe("whatever a vault does", () => {
     await fc.assert(
       fc.asyncProperty(whims, steps, async (moods, acts) => {
         let now = 1_800_000_000_000;
-        const lists = shared(chaosVault(moods), SETTINGS, codecs, () => now, silent);
+        const lists = createSharedCache(chaosVault(moods), SETTINGS, codecs, () => now, silent);
         let purgedAt = [-1, -1];
         for (const { who, act } of acts) {
           // Longer than a vault that was slow is left in peace.
           now += 600;
           const fingerprint = `fingerprint-${who}`;
-          const own = lists.of({ fingerprint, variant: "v" }, CALLERS[who] ?? "");
-          if (act === "keep") await own.keep(listOf(who, now));
-          else if (act === "claim") expect(typeof (await own.claim(1000))).toBe("boolean");
-          else if (act !== "look") await own[act]();
+          const own = lists.entry({ fingerprint, variant: "v" }, CALLERS[who] ?? "");
+          if (act === "set") await own.set(listOf(who, now));
+          else if (act === "tryLock") expect(typeof (await own.tryLock(1000))).toBe("boolean");
+          else if (act !== "get") await own[act]();
           if (act === "purge") purgedAt = purgedAt.map((at, index) => (index === who ? now : at));
-          if (act !== "look") continue;
-          const list = await own.look();
+          if (act !== "get") continue;
+          const list = await own.get();
           looked[list === undefined ? "none" : "own"]++;
           if (list === undefined) continue;
           expect(list).toEqual(listOf(who, list.storedAt));

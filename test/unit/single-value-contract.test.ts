@@ -1,5 +1,5 @@
 import { codecs } from "../../src/node/codecs.ts";
-import { bundled } from "../../src/storage/single-value.ts";
+import { createSingleValueStore } from "../../src/storage/single-value.ts";
 import { sharedContract } from "../support/shared-store-contract.ts";
 import { vaultContract } from "../support/remote-store-contract.ts";
 import type { Place } from "../support/remote-store-guarantees.ts";
@@ -23,5 +23,5 @@ async function inBundles(): Promise<Place> {
     delete: async (fingerprint: string) => void values.delete(fingerprint),
   };
   const settings = { maxBytes: 2 ** 24, now: Date.now, waitUntil: () => {} };
-  return { open: async () => bundled(single, settings) };
+  return { open: async () => createSingleValueStore(single, settings) };
 }

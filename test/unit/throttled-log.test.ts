@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { array, assert, constantFrom, integer, property, record } from "fast-check";
-import { problem } from "../../src/http/errors.ts";
+import { errorBody } from "../../src/http/errors.ts";
 import type { Log, LogFields } from "../../src/observability/log.ts";
-import { trouble } from "../../src/observability/throttled-log.ts";
-import { UpstreamFailure, fetchTroubles } from "../../src/upstream/failures.ts";
+import { throttledLog } from "../../src/observability/throttled-log.ts";
+import { UpstreamFailure, fetchFailureLog } from "../../src/upstream/failures.ts";
 
 const MINUTE = 60_000;
 let now = 1_000_000;
 let told: [string, LogFields][] = [];
 const one = () =>
-  trouble(
+  throttledLog(
     () => now,
     (fields) => told.push(["fails", fields]),
     (fields) => told.push(["well", fields]),
@@ -23,11 +23,11 @@ beforeEach(() => {
 describe("a failure that repeats", () => {
   test("is told when it begins, once a minute with its number while it lasts, and when it is over", () => {
     const it = one();
-    it.well();
+    it.recovered();
     for (let second = 0; second < 600; second++, now += 1000)
-      for (let caller = 0; caller < 500; caller++) it.failed("timeout", { caller });
-    it.well();
-    it.well();
+      for (let caller = 0; caller < 500; caller++) it.failure("timeout", { caller });
+    it.recovered();
+    it.recovered();
     expect(told).toEqual([
       ["fails", { caller: 0, times: 1 }],
       ...Array.from({ length: 9 }, () => ["fails", { caller: 0, times: 30_000 }]),
@@ -37,15 +37,15 @@ describe("a failure that repeats", () => {
 
   test("is told by each of its names", () => {
     const it = one();
-    for (const name of ["timeout", "status 503", "timeout", "status 503"]) it.failed(name, { name });
+    for (const name of ["timeout", "status 503", "timeout", "status 503"]) it.failure(name, { name });
     expect(told.map(([, { name }]) => name)).toEqual(["timeout", "status 503"]);
   });
 
   test("takes no more lines when it comes and goes, and none of them is lost count of", () => {
     const it = one();
     for (let second = 0; second < 180; second++, now += 1000) {
-      it.failed("timeout");
-      it.well();
+      it.failure("timeout");
+      it.recovered();
     }
     expect(told.map(([what]) => what)).toEqual(["fails", "well", "fails", "well", "fails", "well"]);
     expect(told.filter(([what]) => what === "fails").map(([, { times }]) => times)).toEqual([1, 60, 60]);
@@ -53,9 +53,9 @@ describe("a failure that repeats", () => {
 
   test("is told at once after a clock has stepped back", () => {
     const it = one();
-    it.failed("timeout");
+    it.failure("timeout");
     now -= 10 * MINUTE;
-    it.failed("timeout");
+    it.failure("timeout");
     expect(told).toHaveLength(2);
   });
 
@@ -71,8 +71,8 @@ describe("a failure that repeats", () => {
         const it = one();
         for (const { ms, name } of steps) {
           now += ms;
-          if (name === "well") it.well();
-          else it.failed(name, { name });
+          if (name === "well") it.recovered();
+          else it.failure(name, { name });
         }
         const minutes = Math.floor((now - begin) / MINUTE) + 1;
         for (const name of ["a", "b"])
@@ -92,7 +92,7 @@ describe("list fetches that fail", () => {
   const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 
   test("end for upstream with a good answer, and not for a key that is refused", () => {
-    const it = fetchTroubles(() => now, log);
+    const it = fetchFailureLog(() => now, log);
     for (let i = 0; i < 3; i++) {
       it.failed(fault(401), "caller-1");
       it.well();
@@ -109,4 +109,4 @@ describe("list fetches that fail", () => {
 });
 
 const fault = (status: number) =>
-  new UpstreamFailure("failed", problem(status, null, "m"), `status ${status}`);
+  new UpstreamFailure("failed", errorBody(status, null, "m"), `status ${status}`);

@@ -1,8 +1,13 @@
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { describe, onTestFinished } from "vitest";
 import { codecs } from "../../src/node/codecs.ts";
-import type { Vault } from "../../src/storage/store.ts";
-import { cacheVault, kvVault, type CacheStorage, type KvNamespace } from "../../src/storage/cloudflare.ts";
+import type { RemoteStore } from "../../src/storage/store.ts";
+import {
+  createCacheApiStore,
+  createKvStore,
+  type CacheStorage,
+  type KvNamespace,
+} from "../../src/storage/cloudflare.ts";
 import { sharedContract } from "../support/shared-store-contract.ts";
 import { vaultContract } from "../support/remote-store-contract.ts";
 import type { Place } from "../support/remote-store-guarantees.ts";
@@ -27,16 +32,16 @@ const settings = { maxBytes: 2 ** 24, now: Date.now, waitUntil: () => {} };
 async function inCache(): Promise<Place> {
   const miniflare = simulator();
   globalThis.caches = (await miniflare.getCaches()) as unknown as CacheStorage;
-  return opened(() => cacheVault(settings));
+  return opened(() => createCacheApiStore(settings));
 }
 
 async function inKv(): Promise<Place> {
   const namespace = (await simulator().getKVNamespace("LISTS")) as unknown as KvNamespace;
-  return opened(() => kvVault(namespace, settings));
+  return opened(() => createKvStore(namespace, settings));
 }
 
 // The first call starts the simulator, which takes longer than anybody waits for a store.
-async function opened(vault: () => Vault): Promise<Place> {
+async function opened(vault: () => RemoteStore): Promise<Place> {
   await vault().write("nobody", "nothing", new Uint8Array(44), 60_000);
   await vault().read("nobody", "nothing");
   return { open: async () => vault() };

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { addressOf } from "../../src/cli/address.ts";
+import { parseBaseUrl } from "../../src/cli/address.ts";
 import { Unusable } from "./cannot-check.ts";
 
 /** What an operator wants checked. */
@@ -56,13 +56,13 @@ export function invocation(
   }
   const { urls, timeout, keyInUrl } = parsed(words);
   if (urls.length > 1) throw new Unusable(`give one URL, such as ${DEFAULT_URL}, got ${urls.length} words.`);
-  const address = addressOf(urls[0] ?? DEFAULT_URL);
+  const address = parseBaseUrl(urls[0] ?? DEFAULT_URL);
   if (address === undefined) {
     throw new Unusable(
       `the address must be an http or https URL without user, query or fragment, such as ${DEFAULT_URL}.`,
     );
   }
-  const { origin, base, isHere } = address;
+  const { origin, base, isLoopback } = address;
   const keys = { A: keyOf("KEY_A", environment), B: keyOf("KEY_B", environment) };
   if (keys.A === keys.B) {
     throw new Unusable("KEY_A and KEY_B are the same key. Set them to the keys of two accounts.");
@@ -73,8 +73,8 @@ export function invocation(
     name: origin + base,
     keys,
     timeoutMs: secondsOf(timeout) * 1000,
-    sendsKeysInUrls: isHere || keyInUrl,
-    isReadableOnTheWay: !isHere && origin.startsWith("http:"),
+    sendsKeysInUrls: isLoopback || keyInUrl,
+    isReadableOnTheWay: !isLoopback && origin.startsWith("http:"),
   };
 }
 

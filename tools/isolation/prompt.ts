@@ -1,4 +1,4 @@
-import { typed } from "../../src/cli/secret-prompt.ts";
+import { promptSecret } from "../../src/cli/secret-prompt.ts";
 import { wantsHelp } from "./arguments.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -7,6 +7,6 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export async function withKeys(words: readonly string[], environment: Environment): Promise<Environment> {
   if (!process.stdin.isTTY || wantsHelp(words)) return environment;
   const keys = { ...environment };
-  for (const name of ["KEY_A", "KEY_B"]) keys[name] ||= await typed(name);
+  for (const name of ["KEY_A", "KEY_B"]) keys[name] ||= await promptSecret(name);
   return keys;
 }

@@ -15,7 +15,8 @@ const mutant = (breaks: string, file: string, from: string, to: string): Mutant 
   edits: [{ file, from, to }],
 });
 
-const flights = (breaks: string, from: string, to: string) => mutant(breaks, "cache/single-flight.ts", from, to);
+const flights = (breaks: string, from: string, to: string) =>
+  mutant(breaks, "cache/single-flight.ts", from, to);
 const cache = (breaks: string, from: string, to: string) => mutant(breaks, "cache/list-cache.ts", from, to);
 const question = (breaks: string, from: string, to: string) => mutant(breaks, "cache/cache-key.ts", from, to);
 
@@ -116,8 +117,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "all ask with the first one's key",
     edits: [
-      { file: "upstream/list-client.ts", from: "const MAX_FETCHES", to: "let first = '';\nconst MAX_FETCHES" },
-      { file: "upstream/list-client.ts", from: "Bearer ${credential}", to: "Bearer ${(first ||= credential)}" },
+      {
+        file: "upstream/list-client.ts",
+        from: "const MAX_FETCHES",
+        to: "let first = '';\nconst MAX_FETCHES",
+      },
+      {
+        file: "upstream/list-client.ts",
+        from: "Bearer ${credential}",
+        to: "Bearer ${(first ||= credential)}",
+      },
     ],
   },
   {
@@ -138,9 +147,19 @@ export const MUTANTS: readonly Mutant[] = [
     "error !== undefined && error !== null",
     "false",
   ),
-  mutant("a quoted key is not masked", "upstream/failures.ts", 'value.replaceAll(credential, "[key]")', "value"),
+  mutant(
+    "a quoted key is not masked",
+    "upstream/failures.ts",
+    'value.replaceAll(credential, "[key]")',
+    "value",
+  ),
 
-  mutant("a view is kept without its id", "cache/representation.ts", '${coding} ${view.id ?? ""}', "${coding}"),
+  mutant(
+    "a view is kept without its id",
+    "cache/representation.ts",
+    '${coding} ${view.id ?? ""}',
+    "${coding}",
+  ),
   mutant(
     "a view is kept without its shape",
     "cache/representation.ts",

@@ -25,15 +25,15 @@ export async function changedKeylane({ edits }: Pick<Mutant, "edits">): Promise<
   }
   const at = <T>(file: string): Promise<T> =>
     import(/* @vite-ignore */ join(folder, "src", file)) as Promise<T>;
-  const { settings } = await at<typeof import("../../../src/config/settings.ts")>("config/settings.ts");
-  const { lineLog } = await at<typeof import("../../../src/observability/log.ts")>("observability/log.ts");
+  const { parseSettings } = await at<typeof import("../../../src/config/settings.ts")>("config/settings.ts");
+  const { jsonLogger } = await at<typeof import("../../../src/observability/log.ts")>("observability/log.ts");
   const { start } = await at<typeof import("../../../src/node/start.ts")>("node/start.ts");
   return async (source) => {
     const lines: string[] = [];
     let offsetMs = 0;
-    const running = await start(settings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
+    const running = await start(parseSettings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
       now: () => Date.now() + offsetMs,
-      log: lineLog("trace", Date.now, (line) => lines.push(line)),
+      log: jsonLogger("trace", Date.now, (line) => lines.push(line)),
     });
     return {
       url: running.url,

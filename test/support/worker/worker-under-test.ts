@@ -1,5 +1,5 @@
-import { lineLog } from "../../../src/observability/log.ts";
-import { worker, type Worker } from "../../../src/worker/fetch-handler.ts";
+import { jsonLogger } from "../../../src/observability/log.ts";
+import { createWorker, type Worker } from "../../../src/worker/fetch-handler.ts";
 
 // The Worker with a clock that a test can move and settings that it can change, told through paths no tool asks for.
 interface Told {
@@ -33,8 +33,8 @@ const entry: Worker = {
 };
 
 function fresh(): Worker {
-  const log = lineLog("trace", Date.now, (line) => lines.push(line));
-  return worker({ now: () => Date.now() + offsetMs, log });
+  const log = jsonLogger("trace", Date.now, (line) => lines.push(line));
+  return createWorker({ now: () => Date.now() + offsetMs, log });
 }
 
 export default entry;
