@@ -1,202 +1,181 @@
 import { hash, randomBytes } from "node:crypto";
 import type { ExecutionContext } from "hono";
 import { Hono } from "hono/tiny";
+import { mapMaybePromise, type MaybePromise } from "./async/maybe-promise.ts";
 import { createListCache } from "./cache/list-cache.ts";
 import type { Settings } from "./config/settings.ts";
-import { createConsole, type ConsoleFiles } from "./routes/console.ts";
-import { corsFields, preflight } from "./http/cors.ts";
+import { cacheLabel } from "./http/cache-headers.ts";
+import { NOT_FOUND, type Route } from "./http/canonical-path.ts";
+import { corsFields } from "./http/cors.ts";
 import { createFingerprinter, type Fingerprint } from "./http/credential.ts";
-import { serializeError, ApiError, methodNotAllowed, notFound, errorBody } from "./http/errors.ts";
-import type { MetricsPage, MetricsRecorder, MetricsSnapshot } from "./observability/metrics.ts";
+import { ApiError, apiError, methodNotAllowed, notFound, serializeError } from "./http/errors.ts";
+import type { Clock } from "./http/freshness.ts";
+import {
+  createRequestContext,
+  type AppEnv,
+  type RawRequest,
+  type RequestContext,
+  type ResponseHeaders,
+  textResponse,
+  toResponse,
+  requestIdGenerator,
+} from "./http/request-context.ts";
 import { stackFrames, type RequestLog } from "./observability/log.ts";
+import type { MetricsPage, MetricsRecorder, MetricsSnapshot } from "./observability/metrics.ts";
+import { throttledLog } from "./observability/throttled-log.ts";
+import { createConsole, type ConsoleFiles } from "./routes/console.ts";
 import { createModelRoutes } from "./routes/models.ts";
 import { createOperations } from "./routes/operations.ts";
 import { createPassthrough } from "./routes/passthrough.ts";
-import { COMMON_LIST_ROUTES, type Route } from "./http/canonical-path.ts";
-import { requestIdGenerator } from "./http/request-id.ts";
 import { createSharedCache, type SharedCache } from "./storage/shared-store.ts";
-import type { Store, RemoteStore, Codecs } from "./storage/store.ts";
-import { mapMaybePromise, type MaybePromise } from "./async/maybe-promise.ts";
-import { throttledLog } from "./observability/throttled-log.ts";
+import type { Codecs, RemoteStore, Store } from "./storage/store.ts";
 import { createListClient, type Fetch } from "./upstream/list-client.ts";
-import {
-  createRequestContext,
-  type ResponseData,
-  type RawRequest,
-  type RequestContext,
-  type AppEnv,
-} from "./http/request-context.ts";
-import { cacheLabel } from "./http/cache-status.ts";
 
-/** All that differs between runtimes. */
+/** Everything that differs between runtimes. */
 export interface Platform {
   readonly store: Store;
-  /** Outside the process, where lists are shared with neighbours; used only with a CACHE_SECRET. */
+  /** A store outside the process, shared with peers; used only with a CACHE_SECRET. */
   readonly remoteStore?: RemoteStore | undefined;
   readonly fetch: Fetch;
   readonly codecs: Codecs;
   /** Empty where CONSOLE is off. */
   readonly console: ConsoleFiles;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock;
   readonly log: RequestLog;
-  readonly metrics_: MetricsRecorder;
-  /** Lets others have their turn between two long steps of a work. */
+  readonly metrics: MetricsRecorder;
+  /** Lets other work run between two long steps. */
   readonly yieldToEventLoop: () => Promise<void>;
-  /** Writes the page that `/metrics` gives, where there is one. */
-  readonly metricsPage?: ((standing: MetricsSnapshot) => Promise<MetricsPage>) | undefined;
+  /** Renders the page of `/metrics`, where there is one. */
+  readonly metricsPage?: ((snapshot: MetricsSnapshot) => Promise<MetricsPage>) | undefined;
   readonly isDraining: () => boolean;
 }
 
 export interface App {
-  /** Answers at once where nothing has to be waited for. */
-  fetch(request: Request, arrival: RawRequest, context: ExecutionContext): MaybePromise<Response>;
-  /** Answers a GET for a usual list that is held fresh; undefined for all else, faults among it: that is for `fetch`. */
-  fresh(arrival: RawRequest): ResponseData | undefined;
-  /** The answer to a request that never became one. */
+  /** Responds synchronously where nothing has to be waited for, as on a cache hit. */
+  fetch(request: Request, raw: RawRequest, context: ExecutionContext): MaybePromise<Response>;
+  /** The response to bytes that never became a Request. */
   errorResponse(error: unknown): Response;
 }
 
-/** Builds the program. */
+/** Builds the program: every route, and what its handlers need. */
 export function createApp(settings: Settings, platform: Platform): App {
-  const { now, log, metrics_, metricsPage } = platform;
-  const startSecret = randomBytes(32).toString("hex");
-  const fingerprint = createFingerprinter(settings.cacheSecret ?? startSecret, settings.upstreamUrl);
-  // For the log: eight digits that say nothing after the next start. A fingerprint is such a name already where its
-  // secret was drawn at this one.
-  const callerName = (print: Fingerprint) =>
-    (settings.cacheSecret === undefined ? print : hash("sha256", startSecret + print)).slice(0, 8);
-  const unforeseen = throttledLog(now, (fields) => log.error(fields, "unforeseen error"));
-  const lists = createListCache(platform.store, settings, now, log, metrics_);
-  const sharing = neighbours();
-  const list = createModelRoutes({
+  const { store, codecs, now, log, metrics, metricsPage } = platform;
+  const identity = createIdentity(settings);
+  const listCache = createListCache(store, settings, now, log, metrics);
+  const sharedCache = connectSharedCache();
+  const models = createModelRoutes({
     settings,
-    cache: lists,
-    shared: sharing,
-    upstream: createListClient(settings, platform.fetch, now, metrics_, platform.yieldToEventLoop),
-    codecs: platform.codecs,
-    fingerprint,
-    callerName,
+    cache: listCache,
+    sharedCache,
+    listClient: createListClient(settings, platform.fetch, now, metrics, platform.yieldToEventLoop),
+    codecs,
+    ...identity,
     now,
     log,
   });
-  const nameOf = (credential: string) => callerName(fingerprint(credential));
-  const pass = createPassthrough(settings.maxBodyBytes, now, nameOf, metrics_);
-  const own = createOperations(platform.isDraining, () => {
+  const clientName = (credential: string) => identity.clientName(identity.fingerprint(credential));
+  const passthrough = createPassthrough(settings.maxBodyBytes, now, clientName, metrics);
+  const operations = createOperations(platform.isDraining, () => {
     if (metricsPage === undefined) throw notFound();
-    return metricsPage({ store: platform.store.size(), shared: sharing?.metrics() });
+    return metricsPage({ store: store.size(), shared: sharedCache?.metrics() });
   });
-  const visitSettings = { ...settings, hasMetrics: metricsPage !== undefined, newId: requestIdGenerator() };
-  const page = createConsole(platform.console, own.about);
+  const page = createConsole(platform.console, operations.about);
 
-  // The paths that tools type are many; paths.ts makes them one name each. HEAD goes where GET goes.
-  const hono = new Hono<AppEnv>({
-    getPath: (_request, options) => `/${options?.env?.route.room ?? "nowhere"}`,
+  // Tools type many base URLs: canonical-path.ts makes one path of each. HEAD is dispatched as GET.
+  // Of Hono's middleware none is used: one that is composed makes every hit asynchronous, cors and request-id together
+  // doubled its cost, etag digests each response and body-limit buffers chunked bodies.
+  const app = new Hono<AppEnv>({
+    getPath: (_request, options) => options?.env?.route.canonicalPath ?? NOT_FOUND.canonicalPath,
   });
-  hono.get("/models", list.list);
-  hono.on(["DELETE", "PURGE"], "/models", list.purge);
-  hono.get("/model", list.list);
-  hono.delete("/model", pass);
-  hono.all("/passthrough", pass);
-  hono.get("/hello", own.hello);
-  hono.get("/about", page.front);
-  hono.get("/console", page.file);
-  hono.get("/healthz", own.healthz);
-  hono.get("/readyz", own.readyz);
-  hono.get("/metrics", own.metrics);
-  hono.all("/preflight", (c) => preflight(c.env.request.header, c.env.headers));
-  hono.notFound((c) => {
-    const { route, headers } = c.env;
-    const allowed = ALLOWED[route.room];
-    if (route.room === "refused") return errorAnswer(route.error, headers);
-    if (allowed === undefined) return errorAnswer(notFound(), headers);
-    if (c.req.raw.method !== "OPTIONS") return errorAnswer(methodNotAllowed(allowed), headers);
-    return new Response(null, { status: 204, headers: { ...headers, Allow: allowed } });
+  app.get("/v1/models", models.list);
+  app.on(["DELETE", "PURGE"], "/v1/models", models.purge);
+  app.get("/v1/models/:id{.+}", models.one);
+  app.delete("/v1/models/:id{.+}", passthrough);
+  app.all("/passthrough", passthrough);
+  app.get("/api/hello", operations.hello);
+  app.get("/", page.front);
+  app.get("/console/:file", page.file);
+  app.get("/healthz", operations.healthz);
+  app.get("/readyz", operations.readyz);
+  app.get("/metrics", operations.metrics);
+  app.options("/preflight", operations.preflight);
+  app.notFound(({ env: { route, responseHeaders }, req }) => {
+    const allowed = ALLOWED_METHODS[route.kind];
+    if (route.kind === "invalid") return toErrorResponse(route.error, responseHeaders);
+    if (allowed === undefined) return toErrorResponse(notFound(), responseHeaders);
+    if (req.method !== "OPTIONS") return toErrorResponse(methodNotAllowed(allowed), responseHeaders);
+    return toResponse(204, { ...responseHeaders, Allow: allowed });
   });
-  hono.onError((error, c) => errorAnswer(error, c.env.headers));
+  app.onError((error, c) => toErrorResponse(error, c.env.responseHeaders));
 
-  function errorAnswer(error: unknown, fields: Fields): Response {
-    if (error instanceof ApiError) return answerOf(error, fields);
-    note(error);
-    const message = "Keylane had an error of its own: try again, and look into its log.";
-    return answerOf(new ApiError(errorBody(500, "internal_error", message)), fields);
-  }
+  const unexpected = throttledLog(now, (fields) => log.error(fields, "unexpected error"));
 
-  function note(error: unknown): void {
+  function toErrorResponse(error: unknown, responseHeaders: ResponseHeaders): Response {
+    if (error instanceof ApiError) {
+      const headers = { ...responseHeaders, ...error.headers };
+      return textResponse(error.status, "application/json", serializeError(error.body), headers);
+    }
     const at = stackFrames(error);
-    unforeseen.failure(at, { at });
+    unexpected.failure(at, { at });
+    const message = "Keylane hit an unexpected error: try again, and look into its log.";
+    return toErrorResponse(apiError(500, "internal_error", message), responseHeaders);
   }
 
-  function told(
-    method: string,
-    { route, requestId, logFields }: RequestContext,
-    status: number,
-    startedAt: number,
-  ): void {
+  function logRequest(method: string, context: RequestContext, status: number): void {
+    const { route, requestId, startedAt, logFields } = context;
     const time = now();
     const ms = time - startedAt;
     const { outcome, caller } = logFields;
     const cache = outcome === undefined ? undefined : cacheLabel(outcome);
-    metrics_.recordRequest(route.room, status, cache, ms);
-    log.request({ time, id: requestId, method, route: route.room, status, ms, cache, caller });
+    metrics.recordRequest(route.kind, status, cache, ms);
+    log.request({ time, id: requestId, method, route: route.kind, status, ms, cache, caller });
   }
 
-  function neighbours(): SharedCache | undefined {
-    const { remoteStore, codecs } = platform;
+  function connectSharedCache(): SharedCache | undefined {
+    const { remoteStore } = platform;
     if (remoteStore === undefined || settings.cacheSecret === undefined) return undefined;
-    remoteStore.subscribe({
-      fingerprints: () => platform.store.fingerprints(),
-      forget: (fingerprint) => lists.invalidate(fingerprint),
-    });
-    return createSharedCache(remoteStore, { ...settings, secret: settings.cacheSecret }, codecs, now, log);
+    const local = {
+      fingerprints: () => store.fingerprints(),
+      invalidate: (fingerprint: Fingerprint) => listCache.invalidate(fingerprint),
+    };
+    return createSharedCache(remoteStore, { ...settings, secret: settings.cacheSecret }, { codecs, now, log, local });
   }
 
+  const contextSettings = {
+    ...settings,
+    hasMetrics: metricsPage !== undefined,
+    newId: requestIdGenerator(),
+    now,
+  };
   return {
-    fetch(request, arrival, context) {
-      const startedAt = now();
-      const visit = createRequestContext(request.method, arrival, visitSettings);
-      return mapMaybePromise(hono.fetch(request, visit, context), (response) => {
-        told(request.method, visit, response.status, startedAt);
+    fetch(request, raw, executionContext) {
+      const context = createRequestContext(request.method, raw, contextSettings);
+      return mapMaybePromise(app.fetch(request, context, executionContext), (response) => {
+        logRequest(request.method, context, response.status);
         return response;
       });
     },
-    fresh(arrival) {
-      if (!COMMON_LIST_ROUTES.has(arrival.target)) return undefined;
-      const startedAt = now();
-      const visit = createRequestContext("GET", arrival, visitSettings);
-      if (visit.route.room !== "models") return undefined;
-      try {
-        const answer = list.fresh(visit, startedAt);
-        if (answer !== undefined) told("GET", visit, answer.status, startedAt);
-        return answer;
-      } catch (error) {
-        // What is wrong with the request is found again where it can be answered.
-        if (!(error instanceof ApiError)) note(error);
-        return undefined;
-      }
-    },
-    errorResponse: (error) => errorAnswer(error, corsFields(settings.corsOrigins, null)),
+    errorResponse: (error) => toErrorResponse(error, corsFields(settings.corsOrigins, null)),
   };
 }
 
-type Fields = Readonly<Record<string, string>>;
-
-const ALLOWED: Partial<Record<Route["room"], string>> = {
+const ALLOWED_METHODS: Partial<Record<Route["kind"], string>> = {
   models: "GET, HEAD, DELETE, PURGE, OPTIONS",
   model: "GET, HEAD, DELETE, OPTIONS",
-  about: "GET, HEAD, OPTIONS",
+  root: "GET, HEAD, OPTIONS",
   console: "GET, HEAD, OPTIONS",
   healthz: "GET, HEAD, OPTIONS",
   readyz: "GET, HEAD, OPTIONS",
   metrics: "GET, HEAD, OPTIONS",
 };
 
-function answerOf({ body, headers }: ApiError, fields: Fields): Response {
-  const bytes = new TextEncoder().encode(serializeError(body));
-  const own = {
-    "Content-Type": "application/json",
-    "Content-Length": String(bytes.length),
-    "Cache-Control": "no-store",
+/** Names for a key: the fingerprint for stores, and eight digits for the log that mean nothing after the next start. */
+function createIdentity({ cacheSecret, upstreamUrl }: Settings) {
+  const startSecret = randomBytes(32).toString("hex");
+  return {
+    fingerprint: createFingerprinter(cacheSecret ?? startSecret, upstreamUrl),
+    // A fingerprint under a secret of this start needs no second digest.
+    clientName: (fingerprint: Fingerprint) =>
+      (cacheSecret === undefined ? fingerprint : hash("sha256", startSecret + fingerprint)).slice(0, 8),
   };
-  return new Response(bytes, { status: body.status, headers: { ...fields, ...own, ...headers } });
 }

@@ -1,24 +1,17 @@
-import { defineConfig, type ViteUserConfig } from "vitest/config";
-import { browser, once, program, root } from "./projects.ts";
+import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from "vitest/config";
+import { LONG_E2E, once, program, QUICK_NODE, root } from "./projects.ts";
 
-const EVERYWHERE = ["test/e2e/*.test.ts"];
-const extent = { operations: 5000 };
+const E2E = { include: ["test/e2e/*.test.ts"], exclude: LONG_E2E };
 
-const config: ViteUserConfig = defineConfig({
-  test: {
-    root,
-    // Most of the time is waiting: for timeouts, for upstreams that hang, for programs to start.
-    maxWorkers: 4,
-    projects: [
-      program("node", EVERYWHERE, extent),
-      program("workerd", EVERYWHERE, extent),
-      browser("node"),
-      once("unit", ["test/unit/**/*.test.ts"]),
-      once("node-only", ["test/node/*.test.ts"]),
-      once("worker-only", ["test/worker/*.test.ts"], "bundle"),
-      once("clients", ["test/clients/*.test.ts"], "bundle"),
-    ],
-  },
-});
+/** The projects of `npm test`, which takes about a minute and needs nothing beyond npm. */
+export const quickProjects: TestProjectInlineConfiguration[] = [
+  once("unit", { include: ["test/unit/**/*.test.ts"] }),
+  once("documents", { include: QUICK_NODE }),
+  program("node", E2E, 0),
+  program("workerd", E2E, 0),
+];
+
+// More workers than cores, since tests mostly wait: for timeouts, hanging upstreams and starting programs.
+const config: ViteUserConfig = defineConfig({ test: { root, maxWorkers: 4, projects: quickProjects } });
 
 export default config;

@@ -1,30 +1,30 @@
-/** A long work that rests between its stretches. */
+/** A generator that yields between chunks of CPU work. */
 export type CooperativeTask<Result> = Generator<void, Result>;
 
-// A turn for each rest would be too many where every turn is long: the work would last for seconds.
+// One turn of the event loop per yield would be too many where every turn is long: the task would last for seconds.
 const SLICE_MS = 2;
 
-/** Has it done, with a turn for others at a rest whenever it has gone on for 2 ms by `now`. Throws what it throws. */
+/** Runs a task, yielding to the event loop at most every 2 ms by `now`. Throws what the task throws. */
 export async function runCooperatively<Result>(
-  work: CooperativeTask<Result>,
-  nextTurn: () => Promise<void>,
+  task: CooperativeTask<Result>,
+  yieldToEventLoop: () => Promise<void>,
   now: () => number,
 ): Promise<Result> {
-  let since = now();
-  let done = work.next();
-  while (done.done !== true) {
-    if (now() - since >= SLICE_MS) {
-      await nextTurn();
-      since = now();
+  let sliceStartedAt = now();
+  let step = task.next();
+  while (step.done !== true) {
+    if (now() - sliceStartedAt >= SLICE_MS) {
+      await yieldToEventLoop();
+      sliceStartedAt = now();
     }
-    done = work.next();
+    step = task.next();
   }
-  return done.value;
+  return step.value;
 }
 
-/** Has it done without a rest. */
-export function runSync<Result>(work: CooperativeTask<Result>): Result {
-  let done = work.next();
-  while (done.done !== true) done = work.next();
-  return done.value;
+/** Runs a task without yielding. */
+export function runSync<Result>(task: CooperativeTask<Result>): Result {
+  let step = task.next();
+  while (step.done !== true) step = task.next();
+  return step.value;
 }

@@ -1,10 +1,10 @@
-/** What is here already, or comes. */
+/** A value or a promise of it. */
 export type MaybePromise<T> = T | Promise<T>;
 
-/** Goes on with a value: at once where it is here, so that a stored list is answered in the turn in which it was asked for. */
+/** Applies `fn` now if `value` is settled, else when it resolves; keeps cache hits synchronous. */
 export function mapMaybePromise<T, Result>(
   value: MaybePromise<T>,
-  use: (value: T) => MaybePromise<Result>,
+  fn: (value: T) => MaybePromise<Result>,
 ): MaybePromise<Result> {
-  return value instanceof Promise ? value.then(use) : use(value);
+  return value instanceof Promise ? value.then(fn) : fn(value);
 }

@@ -1,7 +1,7 @@
-// Anything longer would be over at once: the longest LIST_TIMEOUT is as long, and patience is a little longer.
-const TIMER_MAX_MS = 2 ** 31 - 1;
+/** The longest delay of setTimeout; a longer one would fire at once. */
+export const TIMER_MAX_MS: number = 2 ** 31 - 1;
 
-/** Waits for work so long; gives undefined when the time is over, and the work goes on. */
+/** Waits `ms` for a promise; gives undefined when the time is over, and the work goes on. */
 export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<undefined>((resolve) => {

@@ -1,83 +1,71 @@
 import { LRUCache } from "lru-cache";
-import { isTransient, ApiError } from "../http/errors.ts";
-import { MAX_VARIANTS, type CacheKey } from "../storage/store.ts";
 import type { Fingerprint } from "../http/credential.ts";
+import { ApiError, isTransient } from "../http/errors.ts";
+import type { Clock } from "../http/freshness.ts";
+import { MAX_VARIANTS, type CacheKey } from "../storage/store.ts";
 import type { UpstreamFailure } from "../upstream/failures.ts";
 
-/** A remembered failure: until then that key causes no upstream call. Instants in ms since the epoch. */
+/** A remembered failure: until `until` it is the answer to that key, without an upstream call. Instants in ms since the epoch. */
 export interface NegativeEntry {
   readonly failure: Pick<UpstreamFailure, "kind" | "body">;
   readonly since: number;
   readonly until: number;
-  /** The instant before which asking again is of no use, as far as is known. */
+  /** When a further request may succeed, as far as upstream said. */
   readonly retryAt: number;
 }
 
-/** Remembers failures for a short while; bounded, so that a flood of wrong keys costs no memory. */
+/** Remembers failed fetches for a short while. Bounded by fingerprints, so that a flood of wrong keys costs no memory. */
 export interface NegativeCache {
   set(key: CacheKey, failure: UpstreamFailure): NegativeEntry;
   get(key: CacheKey): NegativeEntry | undefined;
-  /** The key's last 401, where it was learned at that instant or later: even where it is over, or forgotten, since. */
-  revokedSince(key: CacheKey, instant: number): NegativeEntry | undefined;
   delete(fingerprint: Fingerprint): void;
 }
 
-const MAX_CALLERS = 5000;
-const LONGEST_RETRY_MS = 60_000;
-// A refused key is refused whatever it asks for, and so is one that has used up its requests.
+const MAX_FINGERPRINTS = 5000;
+const MAX_RETRY_AFTER_MS = 60_000;
+// A 401 is about the key and a 429 about all its requests, whatever list was asked for.
 const WHOLE_KEY_STATUSES = new Set([401, 429]);
 const ANY_VARIANT = "";
 
-export function createNegativeCache(maxAgeMs: number, now: () => number): NegativeCache {
-  const callers = new LRUCache<Fingerprint, Map<string, NegativeEntry>>({ max: MAX_CALLERS });
-  // Apart from the others: neither a purge nor a later 429 may take a 401 back from the flights that began before it.
-  const revocations = new LRUCache<Fingerprint, NegativeEntry>({ max: MAX_CALLERS });
+/** `maxAgeMs` is REFUSAL_MAX_AGE, which a Retry-After from upstream lengthens to one minute at most. */
+export function createNegativeCache(maxAgeMs: number, now: Clock): NegativeCache {
+  const entries = new LRUCache<Fingerprint, Map<string, NegativeEntry>>({ max: MAX_FINGERPRINTS });
   return {
-    set({ fingerprint, variant }, fault) {
-      // Not the error itself: its stack holds on to the functions it went through, and they to the credential.
-      const failure = { kind: fault.kind, body: fault.body };
-      const askedFor = Math.min(fault.retryAfterMs ?? 0, LONGEST_RETRY_MS);
+    set({ fingerprint, variant }, { kind, body, retryAfterMs = 0 }) {
       const since = now();
-      const until = since + Math.max(maxAgeMs, askedFor);
-      const refusal = {
-        failure,
+      const until = since + Math.max(maxAgeMs, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
+      // Not the error itself: its stack references the functions it went through, and they the credential.
+      const entry = {
+        failure: { kind, body },
         since,
         until,
-        retryAt: Math.max(until, since + (fault.retryAfterMs ?? 0)),
+        retryAt: Math.max(until, since + retryAfterMs),
       };
-      const known = callers.get(fingerprint) ?? new Map<string, NegativeEntry>();
-      const name = WHOLE_KEY_STATUSES.has(failure.body.status) ? ANY_VARIANT : variant;
-      known.delete(name);
-      known.set(name, refusal);
-      const [oldest] = known.keys();
-      if (known.size > MAX_VARIANTS && oldest !== undefined) known.delete(oldest);
-      callers.set(fingerprint, known);
-      if (failure.kind === "unauthorized") revocations.set(fingerprint, refusal);
-      return refusal;
+      const byVariant = entries.get(fingerprint) ?? new Map<string, NegativeEntry>();
+      const name = WHOLE_KEY_STATUSES.has(body.status) ? ANY_VARIANT : variant;
+      byVariant.delete(name);
+      byVariant.set(name, entry);
+      const [oldest] = byVariant.keys();
+      if (byVariant.size > MAX_VARIANTS && oldest !== undefined) byVariant.delete(oldest);
+      entries.set(fingerprint, byVariant);
+      return entry;
     },
     get({ fingerprint, variant }) {
-      const known = callers.get(fingerprint);
-      const found = [known?.get(ANY_VARIANT), known?.get(variant)];
-      return found.find((refusal) => refusal !== undefined && isActive(refusal, now()));
+      const byVariant = entries.get(fingerprint);
+      const found = [byVariant?.get(ANY_VARIANT), byVariant?.get(variant)];
+      return found.find((entry) => entry !== undefined && isActive(entry, now()));
     },
-    revokedSince({ fingerprint }, instant) {
-      const last = revocations.get(fingerprint);
-      return last !== undefined && last.since >= instant ? last : undefined;
-    },
-    delete: (fingerprint) => void callers.delete(fingerprint),
+    delete: (fingerprint) => void entries.delete(fingerprint),
   };
 }
 
-// A clock that steps back ends a refusal: it must not last for as long as the step was wide.
+// A clock that steps back ends an entry: it must not last for as long as the step was wide.
 function isActive({ since, until }: NegativeEntry, now: number): boolean {
   return since <= now && now < until;
 }
 
-/** Makes the error that a caller gets; Retry-After stands where waiting helps, in whole seconds. */
-export function toApiError(
-  { failure, retryAt }: Pick<NegativeEntry, "failure" | "retryAt">,
-  now: number,
-): ApiError {
+/** The error that a client gets; Retry-After, in whole seconds, where waiting helps. */
+export function toApiError({ failure, retryAt }: Pick<NegativeEntry, "failure" | "retryAt">, now: number): ApiError {
   const { status } = failure.body;
   const headers: Record<string, string> = {};
   if (status === 401) headers["WWW-Authenticate"] = "Bearer";

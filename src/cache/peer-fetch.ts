@@ -1,35 +1,36 @@
+import type { Clock } from "../http/freshness.ts";
 import type { SharedEntry } from "../storage/shared-store.ts";
 import type { StoredList } from "../storage/store.ts";
 
-/** What neighbours had to say: a list that will do, or one that may be fallen back on; whose turn it is to ask upstream. */
+/** Result of asking peers: a usable list, or one to fall back on; unless `isAcceptable`, this process holds the lock. */
 export interface PeerResult {
   readonly list: StoredList | undefined;
-  readonly isEnough: boolean;
+  readonly isAcceptable: boolean;
 }
 
 const PEER_POLL_MS = 100;
 
 /**
- * Asks the neighbours for a list. Where one of them is asking upstream just now, waits for his, until `deadline` at most.
- * Afterwards it is the caller's turn to ask, unless the list is enough; he releases the claim when he has.
+ * Reads a list from the shared store. While a peer holds the lock, because it is fetching the list, polls for its result
+ * until `deadline` (ms since the epoch). The caller unlocks after its own fetch.
  */
 export async function loadFromPeers(
-  own: SharedEntry,
-  isEnough: (list: StoredList) => boolean,
+  entry: SharedEntry,
+  isAcceptable: (list: StoredList) => boolean,
   deadline: number,
-  now: () => number,
+  now: Clock,
 ): Promise<PeerResult> {
-  const found = await own.get();
-  if (found !== undefined && isEnough(found)) return { list: found, isEnough: true };
+  const stored = await entry.get();
+  if (stored !== undefined && isAcceptable(stored)) return { list: stored, isAcceptable: true };
   for (;;) {
     const leftMs = deadline - now();
-    // Looked for again behind the claim: since the last look a neighbour may have kept his and let go.
-    const [isOurs, list] = await Promise.all([leftMs <= 0 || own.tryLock(leftMs), own.get()]);
-    if (list !== undefined && isEnough(list)) {
-      if (isOurs) await own.unlock();
-      return { list, isEnough: true };
+    // Re-read after taking the lock: a peer may have stored its list and unlocked meanwhile.
+    const [isLocked, list] = await Promise.all([leftMs <= 0 || entry.tryLock(leftMs), entry.get()]);
+    if (list !== undefined && isAcceptable(list)) {
+      if (isLocked) await entry.unlock();
+      return { list, isAcceptable: true };
     }
-    if (isOurs) return { list, isEnough: false };
+    if (isLocked) return { list, isAcceptable: false };
     await new Promise((resolve) => {
       setTimeout(resolve, PEER_POLL_MS);
     });

@@ -2,15 +2,15 @@ import { hash } from "node:crypto";
 import preferredEncodings from "negotiator/lib/encoding.js";
 import { modelBytes, modelsOf } from "../models/model-list.ts";
 import { applyShape, type Shape } from "../models/shape.ts";
-import type { Codecs, Coding, RepresentationSlot, Representation, StoredList } from "../storage/store.ts";
+import type { Codecs, Coding, PendingRepresentation, Representation, StoredList } from "../storage/store.ts";
 
-/** What of a list is wanted: rows as they came or in another shape; all of them or one. */
+/** The part of a list that a client requests: its shape, and all rows or one (by id). */
 export interface View {
   readonly shape: Shape;
   readonly id: string | undefined;
 }
 
-/** What browsers, SDKs and tools send as Accept-Encoding. */
+/** The Accept-Encoding of browsers, SDKs and tools. */
 export const COMMON_ACCEPT_ENCODINGS: readonly (string | null)[] = [
   null,
   "gzip",
@@ -24,7 +24,7 @@ export const COMMON_ACCEPT_ENCODINGS: readonly (string | null)[] = [
   "identity",
 ];
 
-/** Chooses the coding that the caller's Accept-Encoding prefers; of equals the smallest, else identity. */
+/** The coding that Accept-Encoding prefers by q-value; of equals the smallest, else identity. */
 export function negotiateCoding(acceptEncoding: string | null, codecs: Codecs): Coding {
   if (acceptEncoding === null || codecs.size === 0) return "identity";
   const available = [...codecs.keys(), "identity"];
@@ -32,7 +32,7 @@ export function negotiateCoding(acceptEncoding: string | null, codecs: Codecs): 
   return [...codecs.keys()].find((coding) => coding === chosen) ?? "identity";
 }
 
-/** Codes a checked list for keeping. The bytes are its own: no part of a larger buffer. */
+/** Encodes a valid list for storage, into a buffer of its own. */
 export async function encodeOriginal(
   bytes: Uint8Array<ArrayBuffer>,
   coding: Coding,
@@ -41,38 +41,32 @@ export async function encodeOriginal(
   return { coding, bytes: await encode(bytes, coding, codecs), etag: etagOf(bytes) };
 }
 
-/** Gives a view of a list in a coding where it is made already. */
-export function getReady(list: StoredList, view: View, coding: Coding): Representation | undefined {
-  const held = lookup(list, view, coding);
-  return held instanceof Promise ? undefined : held;
-}
-
-/** Gives a view of a list in a coding. It is made when first asked for, once for all who ask, and kept. */
+/** A view of a list in a coding: rendered when first requested, once for concurrent requests, and stored. */
 export function getRepresentation(
   list: StoredList,
   view: View,
   coding: Coding,
   codecs: Codecs,
-): RepresentationSlot {
-  const held = lookup(list, view, coding);
-  if (held !== undefined) return held;
+): Representation | PendingRepresentation {
+  const known = lookup(list, view, coding);
+  if (known !== undefined) return known;
   const name = viewName(list, view, coding);
-  const making = render(list, isWhole(list, view) ? undefined : view, coding, codecs).then(
-    (made) => {
-      if (made === undefined) list.views.delete(name);
-      else list.views.set(name, made);
-      return made;
+  const pending = render(list, isWhole(list, view) ? undefined : view, coding, codecs).then(
+    (rendered) => {
+      if (rendered === undefined) list.views.delete(name);
+      else list.views.set(name, rendered);
+      return rendered;
     },
-    (fault: unknown) => {
+    (error: unknown) => {
       list.views.delete(name);
-      throw fault;
+      throw error;
     },
   );
-  list.views.set(name, making);
-  return making;
+  list.views.set(name, pending);
+  return pending;
 }
 
-function lookup(list: StoredList, view: View, coding: Coding): RepresentationSlot | undefined {
+function lookup(list: StoredList, view: View, coding: Coding): Representation | PendingRepresentation | undefined {
   if (list.original.coding === coding && isWhole(list, view)) return list.original;
   return list.views.get(viewName(list, view, coding));
 }
@@ -81,13 +75,11 @@ function viewName(list: StoredList, view: View, coding: Coding): string {
   return `${isWhole(list, view) ? "original" : view.shape} ${coding} ${view.id ?? ""}`;
 }
 
-// The list as it came, every row of it.
+// Whether a view is the list as it came, with every row.
 function isWhole(list: StoredList, { shape, id }: View): boolean {
   if (id !== undefined) return false;
   return shape === "original" || list.isEmpty || (shape === "basic" && list.isBasic);
 }
-
-// Map slot, object, typed array, validator.
 
 async function render(
   { original }: StoredList,
@@ -105,8 +97,7 @@ async function render(
 function applyView(bytes: Uint8Array<ArrayBuffer>, { shape, id }: View): Uint8Array<ArrayBuffer> | undefined {
   if (shape === "original") return id === undefined ? bytes : modelBytes(bytes, id);
   const models = modelsOf(bytes);
-  if (id === undefined)
-    return json({ object: "list", data: models.map((model) => applyShape(model, shape)) });
+  if (id === undefined) return json({ object: "list", data: models.map((model) => applyShape(model, shape)) });
   const model = models.find((one) => one.id === id);
   return model === undefined ? undefined : json(applyShape(model, shape));
 }

@@ -1,207 +1,75 @@
-import type { Fingerprint } from "../http/credential.ts";
-import type { FetchJob, FetchResult } from "./fetch-job.ts";
-import { isTransient } from "../http/errors.ts";
-import { loadFromPeers } from "./peer-fetch.ts";
-import { toApiError, type NegativeCache } from "./negative-cache.ts";
 import { withTimeout } from "../async/timeout.ts";
-import type { CacheKey, Store, StoredList } from "../storage/store.ts";
-import { toUpstreamFailure, type UpstreamFailure, type FetchFailureLog } from "../upstream/failures.ts";
+import type { Clock } from "../http/freshness.ts";
 
-export interface Flights {
+/** Work that concurrent callers share: one `run` per `key` at a time. */
+export interface Shareable<T> {
+  readonly key: string;
+  /** Must settle. `flight.isSuperseded` turns true when another run has taken over from an overdue one. */
+  readonly run: (flight: Flight) => Promise<T>;
+  /** Keeps the runtime awake for a run that this call has started. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+export interface Flight {
+  readonly isSuperseded: boolean;
+}
+
+export interface SingleFlight<T> {
+  /** Joins the run in flight for this key, or starts one. `isCollapsed`: another call had started it. */
+  do(work: Shareable<T>): { readonly result: Promise<T>; readonly isCollapsed: boolean };
   /**
-   * Waits until `deadline` (ms since the epoch) for the one flight of this cache key, which it starts where none is.
-   * Gives undefined when the deadline comes first; the flight goes on.
+   * The same, and waits for the result until `deadline` (ms since the epoch). Gives undefined when the deadline comes
+   * first; the run goes on. A run that is overdue meanwhile is superseded by one that this call starts.
    */
   wait(
-    errand: FetchJob,
+    work: Shareable<T>,
     deadline: number,
-  ): Promise<{ landing: FetchResult | undefined; isCollapsed: boolean }>;
-  /** Starts the flight where none is, and gives its landing. */
-  start(errand: FetchJob): Promise<FetchResult> | undefined;
-  /** Makes sure that no flight under way for this fingerprint can keep what it brings. */
-  ground(fingerprint: Fingerprint): void;
+  ): Promise<{ readonly result: T | undefined; readonly isCollapsed: boolean }>;
 }
 
-export interface FlightSettings {
-  /** All the time one list fetch has, its turn in the queue included. */
-  readonly listTimeoutMs: number;
+/** A run still pending so long after its time limit belongs to a request that died, as requests on Workers can. */
+export const OVERDUE_GRACE_MS = 200;
+
+interface InFlight<T> {
+  readonly overdueAt: number;
+  readonly result: Promise<T>;
+  isSuperseded: boolean;
 }
 
-interface Flight {
-  readonly name: string;
-  readonly fingerprint: Fingerprint;
-  readonly startedAt: number;
-  readonly deadline: number;
-  readonly landing: Promise<FetchResult>;
-  /** False once a purge came between, or another flight took over. */
-  isCurrent: boolean;
-  /** Why the key was refused while this flight was under way. */
-  revoked: UpstreamFailure | undefined;
-}
+/** A run has `timeoutMs`, which it enforces itself. */
+export function createSingleFlight<T>(timeoutMs: number, now: Clock): SingleFlight<T> {
+  const inFlight = new Map<string, InFlight<T>>();
 
-/** A flight still silent so long after its deadline belongs to a request that died, as requests on Workers can. */
-export const GRACE_MS = 200;
-
-export function flights(
-  store: Store,
-  remembered: NegativeCache,
-  { listTimeoutMs }: FlightSettings,
-  now: () => number,
-  troubles: FetchFailureLog,
-): Flights {
-  const underWay = new Map<string, Flight>();
-
-  function join(errand: FetchJob): { flight: Flight; isCollapsed: boolean } {
-    const name = `${errand.key.fingerprint} ${errand.key.variant} ${errand.isStored ? "" : "no-store"}`;
-    const known = underWay.get(name);
-    if (known !== undefined && now() < known.deadline + GRACE_MS) return { flight: known, isCollapsed: true };
-    if (known !== undefined) overtake(known);
-    const flight: Flight = {
-      name,
-      fingerprint: errand.key.fingerprint,
-      startedAt: now(),
-      deadline: now() + listTimeoutMs,
-      landing: Promise.resolve()
-        .then(() => fly(flight, errand))
-        .finally(() => drop(flight)),
-      isCurrent: true,
-      revoked: undefined,
+  function getOrStart({ key, run, waitUntil }: Shareable<T>): { flight: InFlight<T>; isCollapsed: boolean } {
+    const known = inFlight.get(key);
+    if (known !== undefined && now() < known.overdueAt) return { flight: known, isCollapsed: true };
+    if (known !== undefined) known.isSuperseded = true;
+    const flight: InFlight<T> = {
+      overdueAt: now() + timeoutMs + OVERDUE_GRACE_MS,
+      result: Promise.resolve()
+        .then(() => run(flight))
+        .finally(() => {
+          if (inFlight.get(key) === flight) inFlight.delete(key);
+        }),
+      isSuperseded: false,
     };
-    underWay.set(name, flight);
-    // From the first moment: a caller who leaves must not take the flight with him.
-    errand.waitUntil(flight.landing);
+    inFlight.set(key, flight);
+    // From the first moment: a client that leaves must not end the run for the others.
+    waitUntil(flight.result);
     return { flight, isCollapsed: false };
   }
 
-  async function fly(flight: Flight, errand: FetchJob): Promise<FetchResult> {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), listTimeoutMs);
-    try {
-      const neighbours = await fromNeighbour(flight, errand);
-      return (
-        neighbours ?? arrived(flight, errand, await errand.fetchList(errand.hasStoredList, timeout.signal))
-      );
-    } catch (fault) {
-      const failure = toUpstreamFailure(fault);
-      return (await rescued(flight, errand, failure)) ?? (await failed(flight, errand, failure));
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async function fromNeighbour(flight: Flight, errand: FetchJob): Promise<FetchResult | undefined> {
-    const { key, shared, isAcceptable } = errand;
-    if (shared === undefined || isAcceptable === undefined) return undefined;
-    const word = await loadFromPeers(shared, isAcceptable, flight.startedAt + listTimeoutMs / 2, now);
-    const landing = word.list && adopted(flight, key, word.list);
-    return word.isEnough ? landing : undefined;
-  }
-
-  // Upstream has failed here; it may have answered a neighbour meanwhile.
-  async function rescued(
-    flight: Flight,
-    errand: FetchJob,
-    failure: UpstreamFailure,
-  ): Promise<FetchResult | undefined> {
-    const { key, shared, isAcceptable } = errand;
-    if (shared === undefined || !isTransient(failure.body.status)) return undefined;
-    const list = await shared.get();
-    if (list === undefined || isAcceptable?.(list) !== true) return undefined;
-    await shared.unlock();
-    return adopted(flight, key, list);
-  }
-
-  function adopted(flight: Flight, key: CacheKey, list: StoredList): FetchResult {
-    const isNewer = list.storedAt > (store.get(key)?.storedAt ?? -1);
-    if (isNewer && flight.isCurrent) store.put(key, list);
-    return delivered(flight, key, { list, from: "neighbour", isStored: true });
-  }
-
-  function arrived(
-    flight: Flight,
-    { key, shared, isStored, waitUntil }: FetchJob,
-    list: StoredList,
-  ): FetchResult {
-    troubles.well();
-    const isKept = flight.isCurrent && isStored;
-    if (isKept) store.put(key, list);
-    if (shared !== undefined && isStored) {
-      const kept = isKept ? shared.set(list, flight.startedAt) : Promise.resolve();
-      waitUntil(kept.then(() => shared.unlock()));
-    }
-    return delivered(flight, key, { list, from: "upstream", isStored: isKept });
-  }
-
-  function delivered(
-    flight: Flight,
-    key: CacheKey,
-    brought: Extract<FetchResult, { list: StoredList }>,
-  ): FetchResult {
-    if (flight.isCurrent) return brought;
-    // Another call learned meanwhile that the key is revoked: this answer comes from before that.
-    const failure = flight.revoked ?? remembered.revokedSince(key, flight.startedAt)?.failure;
-    if (failure === undefined) return { ...brought, isStored: false };
-    return { error: toApiError({ failure, retryAt: now() }, now()) };
-  }
-
-  async function failed(
-    flight: Flight,
-    { key, shared, caller }: FetchJob,
-    failure: UpstreamFailure,
-  ): Promise<FetchResult> {
-    troubles.failed(failure, caller);
-    const isOurs = flight.isCurrent;
-    const isRevoked = failure.kind === "unauthorized";
-    // Also for a flight that another one has replaced: it asked after that list was stored.
-    const isOlder = (store.get(key)?.storedAt ?? Infinity) < flight.startedAt;
-    const isRejected = failure.kind === "rejected" && (isOurs || isOlder);
-    if (isRevoked) {
-      ground(key.fingerprint, failure);
-      store.purge(key.fingerprint);
-    } else if (isRejected) store.delete(key);
-    const isRemembered = isRevoked || (isOurs && failure.kind !== "unasked");
-    const refusal = isRemembered ? remembered.set(key, failure) : { failure, retryAt: now() };
-    // The neighbours' lists go before the answer does: who has seen it finds nothing anywhere.
-    if (isRevoked) await shared?.purge();
-    else if (isRejected) await shared?.delete();
-    await shared?.unlock();
-    return { error: toApiError(refusal, now()) };
-  }
-
-  function ground(fingerprint: Fingerprint, revoked?: UpstreamFailure): void {
-    for (const flight of underWay.values()) {
-      if (flight.fingerprint !== fingerprint) continue;
-      flight.revoked = revoked;
-      overtake(flight);
-    }
-  }
-
-  // Out of sight no purge can reach it: it must not keep what it brings.
-  function overtake(flight: Flight): void {
-    flight.isCurrent = false;
-    drop(flight);
-  }
-
-  function drop(flight: Flight): void {
-    if (underWay.get(flight.name) === flight) underWay.delete(flight.name);
-  }
-
   return {
-    async wait(errand, deadline) {
+    do(work) {
+      const { flight, isCollapsed } = getOrStart(work);
+      return { result: flight.result, isCollapsed };
+    },
+    async wait(work, deadline) {
       for (;;) {
-        const { flight, isCollapsed } = join(errand);
-        const overdueAt = flight.deadline + GRACE_MS;
-        const landing = await withTimeout(flight.landing, Math.min(deadline, overdueAt) - now());
-        // Not judged by the clock, which may be a millisecond behind the timer: a flight would be overtaken too early.
-        if (landing !== undefined || deadline <= overdueAt) return { landing, isCollapsed };
-        // The flight is overdue: whoever notices first takes over.
-        overtake(flight);
+        const { flight, isCollapsed } = getOrStart(work);
+        const result = await withTimeout(flight.result, Math.min(deadline, flight.overdueAt) - now());
+        if (result !== undefined || deadline <= flight.overdueAt) return { result, isCollapsed };
       }
     },
-    start(errand) {
-      const { flight, isCollapsed } = join(errand);
-      return isCollapsed ? undefined : flight.landing;
-    },
-    ground: (fingerprint) => ground(fingerprint),
   };
 }

@@ -1,18 +1,20 @@
-import type { BaseUrl } from "./address.ts";
-import type { Probes, Row, Probe } from "./check-requests.ts";
+import type { JsonObject } from "../http/json.ts";
+import { BASIC_FIELDS } from "../models/model-list.ts";
+import { prefixOf, type BaseUrl } from "./address.ts";
+import type { Probe, Probes } from "./check-requests.ts";
 
-/** What a person wants to know of an address and a key; also what `--json` prints. */
+/** The result of a check of an address and a key; `--json` prints it as it is. */
 export interface CheckReport {
   readonly url: string;
   readonly isGood: boolean;
-  /** What is wrong, each as a sentence that says what to do. */
+  /** One sentence for each problem, which says what to do. */
   readonly problems: readonly string[];
   readonly server: "keylane" | "other" | "unknown";
   readonly key: "accepted" | "refused" | "unknown";
   readonly models?: number;
   readonly shape?: "basic" | "detailed" | "openrouter";
   readonly answers: readonly ReportedAnswer[];
-  /** By tool; none for what is no Keylane. */
+  /** By tool; empty where the server is no Keylane. */
   readonly baseUrls: Readonly<Record<string, string>>;
 }
 
@@ -22,11 +24,7 @@ export interface ReportedAnswer {
   readonly cacheStatus?: string;
 }
 
-/** Judges what was seen. */
-export function createReport(
-  { origin, base }: BaseUrl,
-  { first, second, personalized }: Probes,
-): CheckReport {
+export function createReport({ origin, base }: BaseUrl, { first, second, personalized }: Probes): CheckReport {
   const url = origin + base;
   const nothing = {
     url,
@@ -47,9 +45,7 @@ export function createReport(
   const isKeylane = first.cacheStatus !== undefined;
   const problems = [
     ...(personalized.rows === undefined ? [refusal(personalized, url)] : []),
-    ...(rows.length === 0
-      ? ["The list is empty: make models visible in this NanoGPT account's settings."]
-      : []),
+    ...(rows.length === 0 ? ["The list is empty: make models visible in this NanoGPT account's settings."] : []),
     ...(second === undefined ? [] : cacheProblems(second)),
   ];
   return {
@@ -61,13 +57,9 @@ export function createReport(
     models: rows.length,
     ...(rows.length === 0 ? {} : { shape: shapeOf(rows) }),
     answers: [first, ...(second === undefined ? [] : [second])].map(answerOf),
-    baseUrls: isKeylane ? baseUrls(origin + base.replace(KNOWN, "")) : {},
+    baseUrls: isKeylane ? baseUrls(origin + prefixOf(base)) : {},
   };
 }
-
-// What Keylane itself reads of a base URL; what stands before is another proxy's.
-const KNOWN =
-  /(?:\/(?:basic|detailed|openrouter))?(?:\/api)?(?:\/(?:personalized|subscription|paid))?\/v1\w*$/;
 
 /** The base URL for each tool of the README's table. */
 function baseUrls(root: string): Readonly<Record<string, string>> {
@@ -115,11 +107,7 @@ function isHit(cacheStatus: string): boolean {
   return /^keylane; hit\b/.test(cacheStatus);
 }
 
-const BASIC = new Set(["id", "object", "created", "owned_by"]);
-
-function shapeOf(rows: readonly Row[]): "basic" | "detailed" | "openrouter" {
-  if (rows.every((row) => Object.keys(row).every((name) => BASIC.has(name)))) return "basic";
-  return rows.some((row) => "top_provider" in row || "supported_parameters" in row)
-    ? "openrouter"
-    : "detailed";
+function shapeOf(rows: readonly JsonObject[]): "basic" | "detailed" | "openrouter" {
+  if (rows.every((row) => Object.keys(row).every((name) => BASIC_FIELDS.includes(name)))) return "basic";
+  return rows.some((row) => "top_provider" in row || "supported_parameters" in row) ? "openrouter" : "detailed";
 }

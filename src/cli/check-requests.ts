@@ -1,49 +1,47 @@
 import { performance } from "node:perf_hooks";
 import { request } from "undici";
-import type { BaseUrl } from "./address.ts";
 import { errorCode } from "../http/errors.ts";
+import { isJsonObject, parseJson, type JsonObject } from "../http/json.ts";
+import { personalizedBase, type BaseUrl } from "./address.ts";
 
-/** What a list answer was like. */
+/** A response to a list request. */
 export interface Probe {
   readonly status: number;
   /** From the first byte sent to the last one read. */
   readonly ms: number;
-  /** Undefined where it has none of Keylane's. */
+  /** Undefined unless it is Keylane's. */
   readonly cacheStatus: string | undefined;
   /** Undefined where the body is no list. */
-  readonly rows: readonly Row[] | undefined;
-  /** What an error says of itself, without the key. */
+  readonly rows: readonly JsonObject[] | undefined;
+  /** The message of an error, without the key. */
   readonly message: string | undefined;
 }
 
-export type Row = Readonly<Record<string, unknown>>;
-
-/** What was found out about an address and a key. `failure` is the runtime's code where nothing answered. */
+/** The responses of an address to a key. `failure` is the runtime's code where nothing answered. */
 export interface Probes {
   readonly first: Probe | { readonly failure: string };
-  /** The same question again; only asked of a Keylane, and where the first was answered with a list. */
+  /** The same request again; only sent to a Keylane that has answered the first with a list. */
   readonly second?: Probe;
-  /** The personalized list, which alone shows that NanoGPT knows the key; `first` where that is it already. */
+  /** The personalized list, the only one for which NanoGPT checks the key; the same as `first` where that requested it. */
   readonly personalized?: Probe;
 }
 
 const TIMEOUT_MS = 20_000;
 const MAX_BYTES = 64 * 2 ** 20;
 const MAX_MESSAGE_LENGTH = 500;
-const LIST = /\/(?:personalized|subscription|paid)(?=\/v1\w*$)/;
 
-/** Asks for the list of a key, and again. NanoGPT is asked once or twice. */
+/** Requests the list of a key twice, and the personalized one. NanoGPT gets one or two of these requests. */
 export async function runProbes({ origin, base }: BaseUrl, key: string): Promise<Probes> {
   const plain = `${origin}${base}/models`;
-  const personalizedUrl = `${origin}${base.replace(LIST, "").replace(/\/v1\w*$/, "/personalized$&")}/models`;
+  const personalizedUrl = `${origin}${personalizedBase(base)}/models`;
   try {
     const first = await probe(plain, key);
     if (first.rows === undefined) return { first };
     const second = first.cacheStatus === undefined ? {} : { second: await probe(plain, key) };
     const personalized = plain === personalizedUrl ? first : await probe(personalizedUrl, key);
     return { first, ...second, personalized };
-  } catch (fault) {
-    return { first: { failure: errorCode(fault) } };
+  } catch (error) {
+    return { first: { failure: errorCode(error) } };
   }
 }
 
@@ -53,7 +51,7 @@ async function probe(url: string, key: string): Promise<Probe> {
     headers: { authorization: `Bearer ${key}`, accept: "application/json" },
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const json = parsed(await textOf(body));
+  const json = parseJson(await textOf(body));
   const ms = performance.now() - startedAt;
   const cacheStatus = String(headers["cache-status"] ?? "");
   return {
@@ -61,14 +59,14 @@ async function probe(url: string, key: string): Promise<Probe> {
     ms,
     cacheStatus: /^keylane;[\w\s;=-]{1,100}$/.test(cacheStatus) ? cacheStatus : undefined,
     rows:
-      statusCode === 200 && isRow(json) && Array.isArray(json["data"])
-        ? json["data"].filter(isRow)
+      statusCode === 200 && isJsonObject(json) && Array.isArray(json["data"])
+        ? json["data"].filter(isJsonObject)
         : undefined,
     message: messageOf(json, key),
   };
 }
 
-/** Says of a body larger than any list only that it is none. */
+/** The body as text; empty for one larger than any list. */
 async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let [text, bytes] = ["", 0];
@@ -80,26 +78,14 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return text;
 }
 
-// Whoever answers may say anything: no control characters for the terminal, and no key.
+// The server may send anything: no control characters reach the terminal, and no key.
 function messageOf(json: unknown, key: string): string | undefined {
-  if (!isRow(json)) return undefined;
+  if (!isJsonObject(json)) return undefined;
   const { error = json } = json;
-  const message = isRow(error) ? error["message"] : error;
+  const message = isJsonObject(error) ? error["message"] : error;
   if (typeof message !== "string" || message === "") return undefined;
   return message
     .replaceAll(key, "[key]")
     .replaceAll(/\p{C}+/gu, " ")
     .slice(0, MAX_MESSAGE_LENGTH);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isRow(value: unknown): value is Row {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

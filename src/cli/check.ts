@@ -9,53 +9,48 @@ import { unknownArgument, usageError } from "./usage.ts";
 
 const DEFAULT_PORT = "8787";
 
-/** Tries a key at an address and prints what a person wants to know, never the key. Gives the exit code. */
-export async function check(args: readonly string[], environment: Environment): Promise<0 | 1 | 2> {
-  const asked = parseArguments(args, defaultUrl(environment));
-  if (typeof asked === "string") return usageError(asked);
-  const { address, isJson } = asked;
-  const { NANOGPT_API_KEY: given } = environment;
-  const key = (typeof given === "string" ? given.trim() : "") || (await promptForKey());
+/** Checks a key at an address and prints a report, never the key. Gives the exit code. */
+export async function check(args: readonly string[], env: Environment): Promise<0 | 1 | 2> {
+  const parsed = parseArguments(args, defaultUrl(env));
+  if (typeof parsed === "string") return usageError(parsed);
+  const { address, isJson } = parsed;
+  const { NANOGPT_API_KEY: fromEnv } = env;
+  const key = (typeof fromEnv === "string" ? fromEnv.trim() : "") || (await promptForKey());
   if (key === "")
     return usageError("NANOGPT_API_KEY is missing: set it to your NanoGPT key, or run this in a terminal");
   if (!isKey(key)) {
-    return usageError(
-      "NANOGPT_API_KEY must be a key as NanoGPT gives it: paste it again, without quotes and spaces",
-    );
+    return usageError("NANOGPT_API_KEY must be a key as NanoGPT gives it: paste it again, without quotes and spaces");
   }
   if (!address.isLoopback && address.origin.startsWith("http:")) process.stderr.write(PLAINTEXT_WARNING);
-  const found = createReport(address, await runProbes(address, key));
-  process.stdout.write(isJson ? `${JSON.stringify(found, null, 2)}\n` : formatReport(found));
-  return found.isGood ? 0 : 1;
+  const report = createReport(address, await runProbes(address, key));
+  process.stdout.write(isJson ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
+  return report.isGood ? 0 : 1;
 }
 
 const PLAINTEXT_WARNING =
   "Note: the key crosses the network readable, because the address is http: use https beyond this machine\n";
 
-function parseArguments(
-  words: readonly string[],
-  byDefault: string,
-): { address: BaseUrl; isJson: boolean } | string {
+function parseArguments(args: readonly string[], fallbackUrl: string): { address: BaseUrl; isJson: boolean } | string {
   try {
     const options = { url: { type: "string" }, json: { type: "boolean" } } as const;
-    const { values } = parseArgs({ args: [...words], options });
-    const address = parseBaseUrl(values.url ?? byDefault);
+    const { values } = parseArgs({ args: [...args], options });
+    const address = parseBaseUrl(values.url ?? fallbackUrl);
     if (address === undefined) {
-      return `--url must be an http or https URL without key, user, query or fragment, such as ${byDefault}`;
+      return `--url must be an http or https URL without key, user, query or fragment, such as ${fallbackUrl}`;
     }
     return { address: atNanoGpt(address), isJson: values.json === true };
   } catch {
-    const stray = words.find((word, i) => word !== "--json" && word !== "--url" && words[i - 1] !== "--url");
-    return stray === undefined ? `--url must be an address, such as ${byDefault}` : unknownArgument(stray);
+    const stray = args.find((arg, i) => arg !== "--json" && arg !== "--url" && args[i - 1] !== "--url");
+    return stray === undefined ? `--url must be an address, such as ${fallbackUrl}` : unknownArgument(stray);
   }
 }
 
-// The Keylane that these settings would start on this machine.
+// The instance that these settings would start on this machine.
 function defaultUrl({ PORT: port }: Environment): string {
   return `http://127.0.0.1:${typeof port === "string" && /^\d{1,5}$/.test(port) ? port : DEFAULT_PORT}`;
 }
 
-// NanoGPT's own API stands under /api.
+// NanoGPT's own API is under /api.
 function atNanoGpt({ origin, base, isLoopback }: BaseUrl): BaseUrl {
   const isNanoGpt = /^https:\/\/(?:\w+\.)?nano-gpt\.com$/.test(origin);
   return { origin, base: isNanoGpt && !base.startsWith("/api/") ? `/api${base}` : base, isLoopback };
@@ -79,25 +74,25 @@ const SERVERS = {
   unknown: "unknown",
 };
 
-function formatReport(found: CheckReport): string {
-  const { models, shape } = found;
+function formatReport(report: CheckReport): string {
+  const { models, shape } = report;
   const lines = [
-    `Check of ${found.url}`,
+    `Check of ${report.url}`,
     "",
-    `  server   ${SERVERS[found.server]}`,
-    `  key      ${found.key}`,
+    `  server   ${SERVERS[report.server]}`,
+    `  key      ${report.key}`,
     ...(models === undefined ? [] : [`  models   ${models}${shape === undefined ? "" : `, ${shape} shape`}`]),
-    ...found.answers.map((answer, i) => `  answer ${i + 1} ${answerLine(answer)}`),
+    ...report.answers.map((answer, i) => `  answer ${i + 1} ${answerLine(answer)}`),
     "",
-    ...toolLines(found),
-    ...found.problems.map((problem) => `Wrong: ${problem}`),
+    ...toolLines(report),
+    ...report.problems.map((problem) => `Wrong: ${problem}`),
   ];
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
 function answerLine({ cache, ms, cacheStatus }: ReportedAnswer): string {
-  const word = cache === "none" ? "" : `${cache.padEnd(4)} `;
-  return `${word}${ms} ms${cacheStatus === undefined ? "" : ` (${cacheStatus})`}`;
+  const label = cache === "none" ? "" : `${cache.padEnd(4)} `;
+  return `${label}${ms} ms${cacheStatus === undefined ? "" : ` (${cacheStatus})`}`;
 }
 
 function toolLines({ server, baseUrls }: CheckReport): readonly string[] {

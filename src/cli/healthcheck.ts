@@ -3,9 +3,9 @@ import type { Settings } from "../config/settings.ts";
 
 const TIMEOUT_MS = 3000;
 
-/** Asks /readyz of the instance that has these settings, and gives 0 when it is ready, else 1. */
+/** Requests /readyz from the instance with these settings: 0 when it is ready, else 1. */
 export async function healthcheck({ host, port, allowedHosts }: Settings): Promise<0 | 1> {
-  // A server that listens everywhere is asked here.
+  // A server that listens on every address is reached through loopback.
   const address = host === "0.0.0.0" ? "127.0.0.1" : host.replace(/^::$/, "::1");
   const url = `http://${address.includes(":") ? `[${address}]` : address}:${port}/readyz`;
   try {
@@ -18,13 +18,10 @@ export async function healthcheck({ host, port, allowedHosts }: Settings): Promi
     });
     await body.dump();
     if (statusCode === 200) return 0;
-    const reason =
-      statusCode === 503 ? "it is stopping" : "give this HOST, PORT and ALLOWED_HOSTS as Keylane has them";
+    const reason = statusCode === 503 ? "it is stopping" : "give this HOST, PORT and ALLOWED_HOSTS as Keylane has them";
     process.stderr.write(`Not ready: ${url} answered ${statusCode}: ${reason}\n`);
   } catch {
-    process.stderr.write(
-      `Not ready: ${url} does not answer: start Keylane, or set HOST and PORT to its own\n`,
-    );
+    process.stderr.write(`Not ready: ${url} does not answer: start Keylane, or set HOST and PORT to its own\n`);
   }
   return 1;
 }

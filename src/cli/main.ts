@@ -21,22 +21,22 @@ on a command line. Settings come from the environment; the README lists them:
 
   PORT=8788 MAX_AGE=10m keylane
 
-Exit codes: 0 good, 1 something is wrong (it says what), 2 a word is unknown or
-the key is missing.
+Exit codes: 0 good, 1 something is wrong (it says what), 2 an argument is
+unknown or the key is missing.
 `;
 
-/** Runs one command line and gives its exit code; a started server keeps the process until it has stopped. */
-export async function main(args: readonly string[], environment: Environment): Promise<number> {
-  const [word, ...rest] = args;
+/** Runs one command line and gives its exit code; `keylane` alone resolves when the server has stopped. */
+export async function main(args: readonly string[], env: Environment): Promise<number> {
+  const [command, ...rest] = args;
   if (args.some((one) => one === "--help" || one === "-h")) return help();
-  // Rooms are imported when they are entered: a check needs no server.
-  if (word === "check") return (await import("./check.ts")).check(rest, environment);
-  if (rest.length > 0) return usageError(unknownArgument(word === "healthcheck" ? rest[0] : word));
-  switch (word) {
+  // Each command is imported when it runs: a check needs no server.
+  if (command === "check") return (await import("./check.ts")).check(rest, env);
+  if (rest.length > 0) return usageError(unknownArgument(command === "healthcheck" ? rest[0] : command));
+  switch (command) {
     case undefined:
-      return withSettings(environment, (await import("./serve.ts")).serve);
+      return withSettings(env, (await import("./serve.ts")).serve);
     case "healthcheck":
-      return withSettings(environment, (await import("./healthcheck.ts")).healthcheck);
+      return withSettings(env, (await import("./healthcheck.ts")).healthcheck);
     case "help":
       return help();
     case "--version":
@@ -44,7 +44,7 @@ export async function main(args: readonly string[], environment: Environment): P
       process.stdout.write(`${VERSION}\n`);
       return 0;
     default:
-      return usageError(unknownArgument(word));
+      return usageError(unknownArgument(command));
   }
 }
 
@@ -53,16 +53,13 @@ function help(): 0 {
   return 0;
 }
 
-async function withSettings(
-  environment: Environment,
-  run: (found: Settings) => Promise<number>,
-): Promise<number> {
-  let found: Settings | undefined;
+async function withSettings(env: Environment, run: (settings: Settings) => Promise<number>): Promise<number> {
+  let settings: Settings | undefined;
   try {
-    found = parseSettings(environment);
-    return await run(found);
+    settings = parseSettings(env);
+    return await run(settings);
   } catch (error) {
-    const message = startErrorMessage(error, found);
+    const message = startErrorMessage(error, settings);
     if (message === undefined) throw error;
     process.stderr.write(`${message}\n`);
     return 1;

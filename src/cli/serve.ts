@@ -1,26 +1,22 @@
 import type { Settings } from "../config/settings.ts";
-import { VERSION } from "../version.ts";
 import { logUncaught, createLog } from "../node/log.ts";
 import { start } from "../node/start.ts";
+import { VERSION } from "../version.ts";
 
-/** Starts Keylane, and gives the exit code when it has stopped. */
-export async function serve(found: Settings): Promise<number> {
-  const log = createLog(found.logLevel);
-  const running = await start(found, { log });
+/** Starts Keylane, and resolves to the exit code when it has stopped. */
+export async function serve(settings: Settings): Promise<number> {
+  const log = createLog(settings.logLevel);
+  const running = await start(settings, { log });
   const { hostname, port } = new URL(running.url);
   const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
-  const base = isEverywhere
-    ? `http://THIS-HOST:${port}/v1 (it listens on every address)`
-    : `${running.url}/v1`;
+  const base = isEverywhere ? `http://THIS-HOST:${port}/v1 (it listens on every address)` : `${running.url}/v1`;
   const stopped = new Promise<number>((resolve) => {
     let isStopping = false;
     let isSound = true;
     const stop = () => {
       isStopping = true;
-      const seconds = found.drainTimeoutMs / 1000;
-      process.stderr.write(
-        `Stopping: answers in flight have ${seconds} s to end; a second signal ends it now\n`,
-      );
+      const seconds = settings.drainTimeoutMs / 1000;
+      process.stderr.write(`Stopping: answers in flight have ${seconds} s to end; a second signal ends it now\n`);
       void running.stop().then((isWhole) => resolve(isWhole && isSound ? 0 : 1));
     };
     const onSignal = (signal: NodeJS.Signals) => {
@@ -34,10 +30,10 @@ export async function serve(found: Settings): Promise<number> {
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });
-  // Only now: who reads this may tell it to stop.
+  // Written once the signal handlers are in place: a supervisor may stop the process as soon as it reads this.
   process.stderr.write(`Keylane ${VERSION} listens: set your tool's base URL to ${base}\n`);
   process.stderr.write(
-    `Lists come from ${found.upstreamUrl}, every other call goes to ${found.passthroughUrl}\n`,
+    `Lists come from ${settings.upstreamUrl}, every other call goes to ${settings.passthroughUrl}\n`,
   );
   return stopped;
 }

@@ -1,10 +1,10 @@
 import { SettingsError, type Settings } from "../config/settings.ts";
 
-/** Says what to do about a failed start; undefined for a failure that is none of the operator's making. */
-export function startErrorMessage(error: unknown, found: Settings | undefined): string | undefined {
+/** What the operator can do about a failed start; undefined for an error that is a defect of Keylane. */
+export function startErrorMessage(error: unknown, settings: Settings | undefined): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof SettingsError || error.message.startsWith("Cannot start:")) return error.message;
-  const { host, port } = found ?? { host: "", port: "" };
+  const { host, port } = settings ?? { host: "", port: "" };
   switch ("code" in error ? error.code : undefined) {
     case "EADDRINUSE":
       return `Cannot start: ${host}:${port} is in use: stop the other program, or set another PORT`;

@@ -1,20 +1,19 @@
 import { looksLikeKey } from "../http/credential.ts";
 
-/** Says what is wrong with a word, which is quoted only where it cannot be a key. */
-export function unknownArgument(word = ""): string {
-  const isPlain = /^-{0,2}[a-z][a-z-]{0,20}$/i.test(word) && !looksLikeKey(word);
-  const named = isPlain ? JSON.stringify(word) : "a word that is not shown";
-  if (/^(?:start|serve|run)$/.test(word))
-    return `keylane does not know ${named}: to start, say keylane alone`;
-  if (word.startsWith("--") && isPlain) {
+/** The message for an unknown argument, which is quoted only where it cannot be a key. */
+export function unknownArgument(argument = ""): string {
+  const isPlain = /^-{0,2}[a-z][a-z-]{0,20}$/i.test(argument) && !looksLikeKey(argument);
+  const named = isPlain ? JSON.stringify(argument) : "an argument that is not shown";
+  if (/^(?:start|serve|run)$/.test(argument)) return `keylane does not know ${named}: to start, say keylane alone`;
+  if (argument.startsWith("--") && isPlain) {
     return `keylane does not know ${named}: settings come from the environment, such as PORT=8788 keylane`;
   }
   const advice = isPlain ? "" : ": a key belongs into the environment, as NANOGPT_API_KEY";
   return `keylane does not know ${named}${advice}`;
 }
 
-/** Says how the command line must be, and gives the exit code for it. */
-export function usageError(fault: string): 2 {
-  process.stderr.write(`${fault}\nkeylane --help lists the words\n`);
+/** Prints what is wrong with a command line, and gives its exit code. */
+export function usageError(message: string): 2 {
+  process.stderr.write(`${message}\nkeylane --help lists the commands\n`);
   return 2;
 }

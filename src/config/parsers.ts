@@ -1,13 +1,14 @@
 import bytes from "bytes";
 import ms from "ms";
+import { TIMER_MAX_MS } from "../async/timeout.ts";
 
-/** The written form of a setting: reads the text, or says what is wanted instead. */
+/** Parses the text of a setting, or says what is expected instead. */
 export type Parser<T> = (raw: string) => T | Invalid;
 
 export interface Invalid {
   /** Completes the sentence "MAX_AGE must be …". */
   readonly expected: string;
-  /** Set where the value found must not be printed. */
+  /** True where the value must not be printed. */
   readonly isSecret?: boolean;
 }
 
@@ -20,31 +21,25 @@ export const port: Parser<number> = (raw) => {
 
 const UNITS = ["ms", "s", "m", "h", "d"] as const;
 const YEAR_MS = 365 * 86_400_000;
-// The most that setTimeout takes; anything longer would fire at once.
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Reads `500ms`, `60s`, `10m`, `24h`, or a bare number of seconds; gives milliseconds. */
+/** Parses `500ms`, `60s`, `10m`, `24h`, or a bare number of seconds, into milliseconds. */
 export const duration: Parser<number> = (raw) => {
   const value = milliseconds(raw);
   return value <= YEAR_MS ? value : { expected: "a duration such as 500ms, 60s, 10m or 24h, at most 365d" };
 };
 
-/** Reads a duration that a timer can wait for. */
+/** Parses a duration that a timer can wait for, into milliseconds. */
 export const timeout: Parser<number> = (raw) => {
   const value = milliseconds(raw);
   const isWaitable = value >= 1 && value <= TIMER_MAX_MS;
-  return isWaitable
-    ? value
-    : { expected: "a duration such as 500ms, 60s, 10m or 24h, above 0 and at most 24d" };
+  return isWaitable ? value : { expected: "a duration such as 500ms, 60s, 10m or 24h, above 0 and at most 24d" };
 };
 
-// `ms` alone would also take "1 minute", "2 yrs" and "-5s".
+// `ms` alone would also accept "1 minute", "2 yrs" and "-5s".
 function milliseconds(raw: string): number {
   const [, digits, unit = "s"] = /^(\d+(?:\.\d+)?)([a-z]+)?$/.exec(raw) ?? [];
   const known = UNITS.find((name) => name === unit);
-  return digits === undefined || known === undefined
-    ? Number.NaN
-    : Math.round(ms(`${Number(digits)}${known}`));
+  return digits === undefined || known === undefined ? Number.NaN : Math.round(ms(`${Number(digits)}${known}`));
 }
 
 export const boolean: Parser<boolean> = (raw) => {
@@ -52,9 +47,9 @@ export const boolean: Parser<boolean> = (raw) => {
   return { expected: "true or false" };
 };
 
-/** Reads `512KB`, `64MB`, `1GB` (powers of 1024), or a bare number of bytes. */
+/** Parses `512KB`, `64MB`, `1GB` (powers of 1024), or a bare number of bytes. */
 export const size: Parser<number> = (raw) => {
-  // `bytes` alone would also take "64 apples".
+  // `bytes` alone would also accept "64 apples".
   const value = /^\d+(?:\.\d+)?(?:b|kb|mb|gb)?$/i.test(raw) ? bytes.parse(raw) : null;
   return value !== null && value >= 1 ? value : { expected: "a size such as 512KB, 64MB or 1GB" };
 };
@@ -63,9 +58,9 @@ export function oneOf<const T extends string>(names: readonly T[]): Parser<T> {
   return (raw) => names.find((name) => name === raw) ?? { expected: `one of ${names.join(", ")}` };
 }
 
-/** Reads the base URL of an upstream; gives it without a slash at the end. */
+/** Parses the base URL of an upstream, and removes slashes at its end. */
 export const url: Parser<string> = (raw) => {
-  // A user, a query and a fragment may hold a key, and so they may in what is no URL at all.
+  // User, query and fragment may contain a key, also in a text that is no URL.
   const hasMore = /[@?#]/.test(raw);
   const parsed = URL.parse(raw);
   if (hasMore || parsed === null || !/^https?:$/.test(parsed.protocol)) {
@@ -73,18 +68,17 @@ export const url: Parser<string> = (raw) => {
     return { expected, isSecret: hasMore };
   }
   // Keylane adds the rest of the path itself.
-  if (/\/v1\/*$/.test(parsed.pathname))
-    return { expected: "without /v1 at its end, such as https://nano-gpt.com/api" };
+  if (/\/v1\/*$/.test(parsed.pathname)) return { expected: "without /v1 at its end, such as https://nano-gpt.com/api" };
   return parsed.href.replace(/\/+$/, "");
 };
 
-/** Reads the URL of a Redis server, which may hold a password. */
+/** Parses the URL of a Redis server, which may contain a password. */
 export const redisUrl: Parser<string> = (raw) =>
   isRedisUrl(URL.parse(raw))
     ? raw
     : { expected: "a redis or rediss URL such as redis://localhost:6379", isSecret: true };
 
-// Its path is the number of a database; user and password are escaped.
+// Its path is a database number; user and password are percent-encoded.
 function isRedisUrl(url: URL | null): boolean {
   if (url === null || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname)) return false;
   try {
@@ -101,25 +95,26 @@ export const secret: Parser<string> = (raw) =>
     ? raw
     : { expected: `at least ${SECRET_MIN_LENGTH} characters that nobody can guess`, isSecret: true };
 
-/** Reads `*`, or a comma-separated list of web origins; empty for none. */
+/** Parses `*`, or a comma-separated list of web origins; empty for none. */
 export const origins: Parser<"*" | readonly string[]> = (raw) => {
   if (raw === "*") return "*";
   const listed = commaSeparated(raw);
   const areOrigins = listed.every((origin) => URL.parse(origin)?.origin === origin);
-  return areOrigins
-    ? listed
-    : { expected: "*, or origins such as https://chat.example.org, separated by commas" };
+  return areOrigins ? listed : { expected: "*, or origins such as https://chat.example.org, separated by commas" };
 };
 
-/** Reads a comma-separated list of Host values, with or without a port; gives them in lower case. */
+/** Parses a comma-separated list of Host values, with or without a port, into lower case. */
 export const hosts: Parser<readonly string[]> = (raw) => {
   const listed = commaSeparated(raw.toLowerCase());
   const areHosts = listed.every((host) => /^(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?$/.test(host));
-  return areHosts && listed.length > 0
-    ? listed
-    : { expected: "hosts such as localhost:8787, separated by commas" };
+  return areHosts && listed.length > 0 ? listed : { expected: "hosts such as localhost:8787, separated by commas" };
 };
 
 function commaSeparated(raw: string): string[] {
   return raw.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]));
+}
+
+/** Whether a URL's host name is this machine's loopback interface. */
+export function isLoopback(hostname: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }

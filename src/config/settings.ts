@@ -1,7 +1,11 @@
+import { LIST_NAMES, SHAPE_NAMES, type ListName, type ShapeName } from "../http/canonical-path.ts";
+import { looksLikeKey } from "../http/credential.ts";
+import { LOG_LEVELS, type LogLevel } from "../observability/log.ts";
 import {
   duration,
   boolean,
   hosts,
+  isLoopback,
   oneOf,
   origins,
   port,
@@ -14,13 +18,10 @@ import {
   type Parser,
   type Invalid,
 } from "./parsers.ts";
-import { looksLikeKey } from "../http/credential.ts";
-import { LOG_LEVELS, type LogLevel } from "../observability/log.ts";
-import type { ListName, ShapeName } from "../http/canonical-path.ts";
 
 export type ModelsShape = "requested" | ShapeName;
 
-/** Every setting, checked. Times are milliseconds, sizes bytes. */
+/** Every setting, validated. Times are milliseconds, sizes bytes. */
 export interface Settings {
   readonly host: string;
   readonly port: number;
@@ -42,7 +43,7 @@ export interface Settings {
   readonly corsOrigins: "*" | readonly string[];
   readonly allowedHosts: readonly string[] | undefined;
   readonly maxBodyBytes: number;
-  /** On Node alone. */
+  /** Node only. */
   readonly compressUploads: boolean;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -53,26 +54,26 @@ export interface Settings {
   readonly metrics: boolean;
 }
 
-/** All that is wrong with the settings, a line each. */
+/** Every invalid setting, one per line. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
-  constructor(faults: readonly string[]) {
-    super(faults.length === 1 ? `Cannot start: ${faults[0]}` : ["Cannot start:", ...faults].join("\n  "));
+  constructor(problems: readonly string[]) {
+    super(problems.length === 1 ? `Cannot start: ${problems[0]}` : ["Cannot start:", ...problems].join("\n  "));
   }
 }
 
-/** Where settings come from: `process.env`, or the bindings of a Worker. */
+/** The source of settings: `process.env`, or the bindings of a Worker. */
 export type Environment = Readonly<Record<string, unknown>>;
 
-/** Reads every setting once. Throws one SettingsError that names each bad one, what was found and what is wanted. */
-export function parseSettings(source: Environment): Settings {
-  const faults: string[] = [];
-  const read = reader(source, faults);
+/** Parses every setting. Throws one SettingsError with each invalid one, its value and the expected form. */
+export function parseSettings(env: Environment): Settings {
+  const problems: string[] = [];
+  const read = reader(env, problems);
   const upstreamUrl = read("UPSTREAM_URL", "https://nano-gpt.com/api", url);
   const cacheSecret = read("CACHE_SECRET", undefined, secret);
   const redisUrl = read("REDIS_URL", undefined, redis);
-  if (redisUrl !== undefined && (source["CACHE_SECRET"] ?? "") === "") {
-    faults.push(
+  if (redisUrl !== undefined && (env["CACHE_SECRET"] ?? "") === "") {
+    problems.push(
       "CACHE_SECRET must be set where REDIS_URL is, since lists in a shared store are sealed with it: `openssl rand -hex 32` makes one",
     );
   }
@@ -81,12 +82,8 @@ export function parseSettings(source: Environment): Settings {
     port: read("PORT", 8787, port),
     upstreamUrl,
     passthroughUrl: read("PASSTHROUGH_URL", upstreamUrl, url),
-    modelsList: read(
-      "MODELS_LIST",
-      "personalized",
-      oneOf(["personalized", "canonical", "subscription", "paid"]),
-    ),
-    modelsShape: read("MODELS_SHAPE", "requested", oneOf(["requested", "basic", "detailed", "openrouter"])),
+    modelsList: read("MODELS_LIST", "personalized", oneOf(LIST_NAMES)),
+    modelsShape: read("MODELS_SHAPE", "requested", oneOf(["requested", ...SHAPE_NAMES])),
     maxAgeMs: read("MAX_AGE", 60_000, duration),
     staleWhileRevalidateMs: read("STALE_WHILE_REVALIDATE", 300_000, duration),
     staleIfErrorMs: read("STALE_IF_ERROR", 86_400_000, duration),
@@ -110,42 +107,37 @@ export function parseSettings(source: Environment): Settings {
   };
   for (const name of ["upstreamUrl", "passthroughUrl"] as const) {
     if (isOwnAddress(found[name], found))
-      faults.push(`${SETTING_OF[name]} must be NanoGPT's address, got Keylane's own: ${found[name]}`);
+      problems.push(`${SETTING_OF[name]} must be NanoGPT's address, got Keylane's own: ${found[name]}`);
   }
-  if (faults.length > 0) throw new SettingsError(faults);
+  if (problems.length > 0) throw new SettingsError(problems);
   return found;
 }
 
 const SETTING_OF = { upstreamUrl: "UPSTREAM_URL", passthroughUrl: "PASSTHROUGH_URL" } as const;
 
-// Every call would come back, and go up again.
+// Every call would come back to Keylane, and be sent again.
 function isOwnAddress(address: string, { host, port }: Pick<Settings, "host" | "port">): boolean {
   const { hostname, port: theirs, protocol } = new URL(address);
-  const isHere = hostname === host || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+  const isHere = hostname === host || isLoopback(hostname);
   return protocol === "http:" && isHere && Number(theirs || 80) === port;
 }
 
-function reader(source: Environment, faults: string[]) {
-  return <T, D extends T | undefined>(
-    name: string,
-    fallback: D,
-    form: Parser<T>,
-    empty?: "keep-empty",
-  ): T | D => {
-    const found = source[name];
+function reader(env: Environment, problems: string[]) {
+  return <T, D extends T | undefined>(name: string, fallback: D, parse: Parser<T>, empty?: "keep-empty"): T | D => {
+    const found = env[name];
     const raw = typeof found === "number" || typeof found === "boolean" ? String(found) : found;
-    // Compose files pass an unset variable on as an empty one.
+    // Compose files pass an unset variable as an empty one.
     if (raw === undefined || (raw === "" && empty === undefined)) return fallback;
-    const value = typeof raw === "string" ? form(raw.trim()) : { expected: "text", isSecret: true };
-    if (!isWanted(value)) return value;
-    // Keys are pasted into the wrong line.
+    const value = typeof raw === "string" ? parse(raw.trim()) : { expected: "text", isSecret: true };
+    if (!isInvalid(value)) return value;
+    // A key may be pasted into the wrong setting.
     const isSecret = value.isSecret === true || looksLikeKey(String(found));
     const shown = isSecret ? "a value that is not shown" : JSON.stringify(found);
-    faults.push(`${name} must be ${value.expected}, got ${shown}`);
+    problems.push(`${name} must be ${value.expected}, got ${shown}`);
     return fallback;
   };
 }
 
-function isWanted(value: unknown): value is Invalid {
+function isInvalid(value: unknown): value is Invalid {
   return typeof value === "object" && value !== null && "expected" in value;
 }

@@ -1,30 +1,32 @@
-import { cacheStatus } from "./cache-status.js";
+import { parseCacheStatus } from "./cache-status.js";
 
-/** @import { Exchange } from "./types.d.ts" */
+/** @import { RequestRecord } from "./types.d.ts" */
 
-// Asks nothing of Keylane; where nothing is said, a browser that may keep nothing says `no-cache`.
-const NOTHING_MORE = "max-stale";
+// Keylane ignores `max-stale`. Without a Cache-Control of its own, a fetch with `cache: "no-store"` sends `no-cache`.
+const DEFAULT_CACHE_CONTROL = "max-stale";
 
-// Not from `document.baseURI`: a user and password may be part of that.
-/** The address of this Keylane, without a slash at the end. The page may lie behind a path of a proxy. */
-export const BASE = (location.origin + new URL(".", location.href).pathname).replace(/\/+$/, "");
+// `document.baseURI` may contain a user name and password; `origin` and `pathname` never do.
+/** The base URL of this Keylane, without a slash at the end. A proxy may serve the page below a path. */
+export const BASE_URL = (location.origin + new URL(".", location.href).pathname).replace(/\/+$/, "");
 
 /**
- * Asks this Keylane for JSON. Never throws: a failure is an exchange with its status, or 0.
- * @param {string} path what follows the address
+ * Requests JSON from this Keylane. Never throws: a failure is a record with its status, or 0.
+ * @param {string} path below the base URL
  * @param {string} key
  * @param {{ method?: string, cacheControl?: string }} [options]
- * @returns {Promise<Exchange>}
+ * @returns {Promise<RequestRecord>}
  */
-export async function ask(path, key, { method = "GET", cacheControl = "" } = {}) {
-  const [at, startedAt] = [Date.now(), performance.now()];
+export async function requestJson(path, key, { method = "GET", cacheControl = "" } = {}) {
+  const [sentAt, startedAt] = [Date.now(), performance.now()];
   performance.clearResourceTimings();
-  const url = BASE + path;
-  const headers = headersOf(key, { "Cache-Control": cacheControl === "" ? NOTHING_MORE : cacheControl });
+  const url = BASE_URL + path;
+  const headers = requestHeaders(key, {
+    "Cache-Control": cacheControl === "" ? DEFAULT_CACHE_CONTROL : cacheControl,
+  });
   let response;
   let text = "";
   try {
-    // Firefox writes what an answer varies by into its cache on disk, and that is the key.
+    // Firefox writes the request headers named by Vary to its disk cache; one of them carries the key.
     response = await fetch(url, {
       method,
       headers,
@@ -34,43 +36,43 @@ export async function ask(path, key, { method = "GET", cacheControl = "" } = {})
     });
     text = await response.text();
   } catch {
-    // No answer, or not all of one.
+    // No response, or an incomplete one.
     response = undefined;
   }
-  const ms = performance.now() - startedAt;
-  const timing = await timingOf(url);
-  const field = response?.headers.get("cache-status") ?? "";
+  const durationMs = performance.now() - startedAt;
+  const timing = await resourceTiming(url);
+  const cacheStatusHeader = response?.headers.get("cache-status") ?? "";
   return {
     method,
     path,
-    asked: cacheControl,
-    at,
-    ms,
+    cacheControl,
+    sentAt,
+    durationMs,
     status: response?.status ?? 0,
-    field,
-    cache: cacheStatus(field),
-    age: secondsOf(response, "age"),
-    retryAfter: secondsOf(response, "retry-after"),
+    cacheStatusHeader,
+    cacheStatus: parseCacheStatus(cacheStatusHeader),
+    ageSeconds: secondsHeader(response, "age"),
+    retryAfterSeconds: secondsHeader(response, "retry-after"),
     coding: response?.headers.get("content-encoding") ?? "identity",
-    wireBytes: timing?.encodedBodySize,
-    bytes: timing?.decodedBodySize,
-    body: parsed(text),
+    encodedBytes: timing?.encodedBodySize,
+    decodedBytes: timing?.decodedBodySize,
+    body: parseJson(text),
   };
 }
 
 /**
- * Sends one message and gives its stream as it comes.
+ * Sends one chat message; the response is a stream of chat completion chunks.
  * @param {string} key
  * @param {string} model
  * @param {string} message
  * @param {AbortSignal} signal
  * @returns {Promise<Response>}
  */
-export function chat(key, model, message, signal) {
+export function sendChat(key, model, message, signal) {
   const messages = [{ role: "user", content: message }];
-  return fetch(`${BASE}/v1/chat/completions`, {
+  return fetch(`${BASE_URL}/v1/chat/completions`, {
     method: "POST",
-    headers: headersOf(key, { "Content-Type": "application/json" }),
+    headers: requestHeaders(key, { "Content-Type": "application/json" }),
     body: JSON.stringify({ model, messages, stream: true, stream_options: { include_usage: true } }),
     credentials: "omit",
     redirect: "error",
@@ -80,15 +82,15 @@ export function chat(key, model, message, signal) {
 
 /**
  * @param {string} key
- * @param {Record<string, string>} more
+ * @param {Record<string, string>} others
  */
-const headersOf = (key, more) => ({ Authorization: `Bearer ${key}`, ...more });
+const requestHeaders = (key, others) => ({ Authorization: `Bearer ${key}`, ...others });
 
 /**
  * @param {Response | undefined} response
  * @param {string} name
  */
-export function secondsOf(response, name) {
+export function secondsHeader(response, name) {
   const value = response?.headers.get(name) ?? "";
   return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
@@ -97,7 +99,7 @@ export function secondsOf(response, name) {
  * @param {string} text
  * @returns {unknown}
  */
-export function parsed(text) {
+export function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -105,16 +107,16 @@ export function parsed(text) {
   }
 }
 
-// The browser notes sizes a moment after the last byte.
-const TIMING_PATIENCE_MS = 40;
+// The browser adds the timing entry shortly after the last byte.
+const TIMING_WAIT_MS = 40;
 
 /**
  * @param {string} url
  * @returns {Promise<PerformanceResourceTiming | undefined>}
  */
-async function timingOf(url) {
-  const noted = () => performance.getEntriesByName(url, "resource").at(-1);
-  if (noted() === undefined) await new Promise((resolve) => setTimeout(resolve, TIMING_PATIENCE_MS));
-  const found = noted();
-  return found instanceof PerformanceResourceTiming ? found : undefined;
+async function resourceTiming(url) {
+  const latest = () => performance.getEntriesByName(url, "resource").at(-1);
+  if (latest() === undefined) await new Promise((resolve) => setTimeout(resolve, TIMING_WAIT_MS));
+  const entry = latest();
+  return entry instanceof PerformanceResourceTiming ? entry : undefined;
 }

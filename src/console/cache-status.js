@@ -1,90 +1,93 @@
-import { clock, span } from "./format.js";
-import { field } from "./models.js";
+import { formatSeconds, formatTime } from "./format.js";
+import { getProperty } from "./models.js";
 
-/** @import { CacheStatus, Trouble, Verdict } from "./types.d.ts" */
+/** @import { CacheStatus, Notice, Verdict } from "./types.d.ts" */
 
 /**
+ * Parses a Cache-Status header (RFC 9211). Undefined unless Keylane wrote it.
  * @param {string | null} value
  * @returns {CacheStatus | undefined}
  */
-export function cacheStatus(value) {
+export function parseCacheStatus(value) {
   const [name, ...members] = (value ?? "").split(";").map((part) => part.trim());
   if (name !== "keylane") return undefined;
   /** @type {Map<string, string>} */
-  const pairs = new Map();
+  const parameters = new Map();
   for (const member of members) {
-    const [word = "", text = ""] = member.split("=");
-    pairs.set(word, text);
+    const [parameter = "", text = ""] = member.split("=");
+    parameters.set(parameter, text);
   }
   return {
-    isHit: pairs.has("hit"),
-    ttl: pairs.has("ttl") ? Number(pairs.get("ttl")) : undefined,
-    forwarded: pairs.get("fwd"),
-    isStored: pairs.has("stored"),
-    isCollapsed: pairs.has("collapsed"),
-    detail: pairs.get("detail"),
+    isHit: parameters.has("hit"),
+    ttl: parameters.has("ttl") ? Number(parameters.get("ttl")) : undefined,
+    forwarded: parameters.get("fwd"),
+    isStored: parameters.has("stored"),
+    isCollapsed: parameters.has("collapsed"),
+    detail: parameters.get("detail"),
   };
 }
 
 /**
- * Judges where a list came from. `left` is the freshness left in seconds, at the time of judging; undefined if unknown.
+ * Describes where a list came from.
  * @param {CacheStatus | undefined} status
- * @param {number | undefined} left
+ * @param {number | undefined} ttlLeft seconds of freshness left now; undefined if unknown
  * @returns {Verdict}
  */
-export function verdict(status, left) {
+export function describeSource(status, ttlLeft) {
   if (status === undefined)
-    return { tone: "bad", word: "Unknown", sentence: "This answer does not say where it came from." };
+    return { tone: "bad", label: "Unknown", sentence: "This answer does not say where it came from." };
   if (status.detail === "upstream-failed") {
-    const sentence = "NanoGPT was asked and did not answer well. This is the list that is held.";
-    return { tone: "bad", word: left !== undefined && left > 0 ? "Held" : "Stale", sentence };
+    const sentence = "NanoGPT was asked and failed to answer. This is the stored list.";
+    return { tone: "bad", label: ttlLeft !== undefined && ttlLeft > 0 ? "Stored" : "Stale", sentence };
   }
-  if (left !== undefined && left <= 0) {
+  if (ttlLeft !== undefined && ttlLeft <= 0) {
     const sentence =
       status.detail === "refreshing"
-        ? "Served at once from the cache; Keylane is asking NanoGPT anew. Ask again to see what it said."
-        : "No longer fresh: the next request makes Keylane ask NanoGPT anew.";
-    return { tone: "stale", word: "Stale", sentence };
+        ? "Served at once from the cache; Keylane is asking NanoGPT again. Ask again to see what it said."
+        : "No longer fresh: the next request makes Keylane ask NanoGPT again.";
+    return { tone: "stale", label: "Stale", sentence };
   }
-  if (status.isHit) return { tone: "good", word: "Hit", sentence: "From the cache: NanoGPT was not asked." };
+  if (status.isHit) return { tone: "good", label: "Hit", sentence: "From the cache: NanoGPT was not asked." };
   const kept = status.isStored ? "and kept for the next request" : "and not kept";
   const shared = status.isCollapsed ? ", together with another request of this key" : "";
-  const word = status.forwarded === "uri-miss" ? "Miss" : "Asked";
-  return { tone: "new", word, sentence: `Asked of NanoGPT just now${shared}, ${kept}.` };
+  const label = status.forwarded === "uri-miss" ? "Miss" : "Asked";
+  return { tone: "new", label, sentence: `Asked of NanoGPT just now${shared}, ${kept}.` };
 }
 
-/** A Trouble on its way to where it is told. */
-export class Troubled extends Error {
+/** An error that carries the Notice to show for it. */
+export class NoticeError extends Error {
   /** @override */
-  name = "Troubled";
-  /** @param {Trouble} trouble */
-  constructor(trouble) {
-    super(trouble.title);
-    this.trouble = trouble;
+  name = "NoticeError";
+  /** @param {Notice} notice */
+  constructor(notice) {
+    super(notice.title);
+    this.notice = notice;
   }
 }
 
-/**
- * @param {number} status 0 where no answer came at all
- * @param {unknown} body
- * @param {number | undefined} retryAfter seconds
- * @param {number} now milliseconds since the epoch
- * @returns {Trouble}
- */
-export function trouble(status, body, retryAfter, now) {
-  const error = field(body, "error") ?? body;
-  const said = field(error, "message");
-  const code = field(error, "code");
-  const until = retryAfter === undefined ? undefined : clock(now + retryAfter * 1000, now);
-  const again =
-    until === undefined ? "" : ` Asking again makes sense after ${until} (in ${span(retryAfter ?? 0)}).`;
-  const isOfKey = status === 401 || status === 403;
-  const text =
-    `${typeof said === "string" ? said.slice(0, SAID_MAX_LENGTH) : ""}${isOfKey ? "" : again}`.trim();
-  return { title: titleOf(status, code, until), text, isOfKey };
-}
+const MESSAGE_MAX_LENGTH = 500;
 
-const SAID_MAX_LENGTH = 500;
+/**
+ * Returns the notice for a failed request.
+ * @param {number} status 0 when there was no response
+ * @param {unknown} body
+ * @param {number | undefined} retryAfterSeconds
+ * @param {number} now milliseconds since the epoch
+ * @returns {Notice}
+ */
+export function noticeFor(status, body, retryAfterSeconds, now) {
+  const error = getProperty(body, "error") ?? body;
+  const message = getProperty(error, "message");
+  const code = getProperty(error, "code");
+  const until = retryAfterSeconds === undefined ? undefined : formatTime(now + retryAfterSeconds * 1000, now);
+  const isKeyRejected = status === 401 || status === 403;
+  const retry =
+    until === undefined || isKeyRejected
+      ? ""
+      : ` Asking again makes sense after ${until} (in ${formatSeconds(retryAfterSeconds ?? 0)}).`;
+  const text = `${typeof message === "string" ? message.slice(0, MESSAGE_MAX_LENGTH) : ""}${retry}`.trim();
+  return { title: titleFor(status, code, until), text, isKeyRejected };
+}
 
 /**
  * @param {number} status
@@ -92,7 +95,7 @@ const SAID_MAX_LENGTH = 500;
  * @param {string | undefined} until
  * @returns {string}
  */
-function titleOf(status, code, until) {
+function titleFor(status, code, until) {
   if (status === 0) return "This Keylane does not answer";
   if (status === 401) return "This key is not accepted";
   if (status === 403) return "This key may not be used here";
@@ -100,6 +103,6 @@ function titleOf(status, code, until) {
   if (code === "upstream_unreachable") return "NanoGPT cannot be reached";
   if (status === 504) return "NanoGPT did not answer in time";
   if (status === 503) return "NanoGPT is unavailable";
-  if (status >= 500) return "NanoGPT did not answer well";
+  if (status >= 500) return "NanoGPT failed to answer";
   return `The request was refused (${status})`;
 }

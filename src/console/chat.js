@@ -1,52 +1,52 @@
-import { trouble, Troubled } from "./cache-status.js";
-import { factPairs, find, make } from "./dom.js";
-import { counted, took } from "./format.js";
-import { chat, parsed, secondsOf } from "./api.js";
-import { chatReader, pace } from "./sse.js";
+import { noticeFor, NoticeError } from "./cache-status.js";
+import { createElement, createFacts, getElement } from "./dom.js";
+import { formatCount, formatMs } from "./format.js";
+import { parseJson, secondsHeader, sendChat } from "./api.js";
+import { createChatReader, tokensPerSecond } from "./sse.js";
 
-/** @import { Model, Trouble } from "./types.d.ts" */
+/** @import { Model, Notice } from "./types.d.ts" */
 
 /**
- * One message to one model, and how fast the answer comes.
- * @param {() => string | undefined} keyOf
+ * Creates the panel that sends one message to one model and measures the speed of the reply.
+ * @param {() => string | undefined} getKey
  */
-export function chatPanel(keyOf) {
-  const [form, model] = [find("chat", HTMLFormElement), find("chat-model", HTMLInputElement)];
-  const [message, reply] = [find("chat-text", HTMLTextAreaElement), find("chat-reply", HTMLElement)];
-  const [send, stop] = [find("chat-send", HTMLButtonElement), find("chat-stop", HTMLButtonElement)];
-  const [facts, box] = [find("chat-facts", HTMLElement), find("chat-trouble", HTMLElement)];
-  const state = find("chat-state", HTMLElement);
-  let running = new AbortController();
+export function createChatPanel(getKey) {
+  const [form, model] = [getElement("chat", HTMLFormElement), getElement("chat-model", HTMLInputElement)];
+  const [message, reply] = [getElement("chat-text", HTMLTextAreaElement), getElement("chat-reply", HTMLElement)];
+  const [send, stop] = [getElement("chat-send", HTMLButtonElement), getElement("chat-stop", HTMLButtonElement)];
+  const [facts, notice] = [getElement("chat-facts", HTMLElement), getElement("chat-notice", HTMLElement)];
+  const state = getElement("chat-state", HTMLElement);
+  let controller = new AbortController();
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void run();
+    void submit();
   });
-  stop.addEventListener("click", () => running.abort());
+  stop.addEventListener("click", () => controller.abort());
   message.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
 
-  async function run() {
-    const key = keyOf();
+  async function submit() {
+    const key = getKey();
     const id = model.value.trim();
-    box.hidden = true;
+    notice.hidden = true;
     if (key === undefined)
-      return fail({ title: "A key is needed first", text: "Enter it at the top of the page." });
-    if (id === "") return fail({ title: "A model is needed", text: "Pick one, or type its id." });
+      return showNotice({ title: "A key is needed first", text: "Enter it at the top of the page." });
+    if (id === "") return showNotice({ title: "A model is needed", text: "Pick one, or type its id." });
     if (send.disabled) return;
-    running = new AbortController();
-    const { signal } = running;
+    controller = new AbortController();
+    const { signal } = controller;
     [send.disabled, stop.disabled, reply.hidden, facts.hidden] = [true, false, false, true];
     reply.replaceChildren();
     state.textContent = "Waiting for the reply";
     try {
       await stream(key, id, signal);
       state.textContent = "The reply is complete";
-    } catch (fault) {
+    } catch (error) {
       state.textContent = signal.aborted ? "Stopped" : "The reply failed";
-      if (signal.aborted) reply.append(make("p", "quiet", "Stopped: the call to NanoGPT was ended with it."));
-      else fail(fault instanceof Troubled ? fault.trouble : CUT);
+      if (signal.aborted) reply.append(createElement("p", "quiet", "Stopped: the call to NanoGPT was ended with it."));
+      else showNotice(error instanceof NoticeError ? error.notice : CONNECTION_LOST);
     } finally {
       [send.disabled, stop.disabled] = [false, true];
       reply.hidden = reply.childElementCount === 0;
@@ -60,99 +60,100 @@ export function chatPanel(keyOf) {
    */
   async function stream(key, id, signal) {
     const startedAt = performance.now();
-    const response = await chat(key, id, message.value, signal);
+    const response = await sendChat(key, id, message.value, signal);
     if (!response.ok || response.body === null) {
-      const said = parsed(await response.text());
-      throw new Troubled(trouble(response.status, said, secondsOf(response, "retry-after"), Date.now()));
+      const body = parseJson(await response.text());
+      const retryAfter = secondsHeader(response, "retry-after");
+      throw new NoticeError(noticeFor(response.status, body, retryAfter, Date.now()));
     }
-    const [thought, text] = [make("p", "thought"), make("p", "said")];
-    const { read } = chatReader();
-    let [pieces, firstAt, lastAt] = [0, 0, 0];
+    const [reasoning, text] = [createElement("p", "thought"), createElement("p", "said")];
+    const { read } = createChatReader();
+    let [deltas, firstAt, lastAt] = [0, 0, 0];
     /** @type {number | undefined} */
     let tokens;
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      for (const piece of read(value)) {
-        if (piece.error !== undefined) throw broken(piece.error);
-        tokens = piece.tokens ?? tokens;
-        if (piece.text + piece.thought === "") continue;
+      for (const delta of read(value)) {
+        if (delta.error !== undefined) throw streamError(delta.error);
+        tokens = delta.tokens ?? tokens;
+        if (delta.text + delta.reasoning === "") continue;
         lastAt = performance.now();
-        if (pieces++ === 0) firstAt = lastAt;
-        append(reply, thought, piece.thought);
-        append(reply, text, piece.text);
+        if (deltas++ === 0) firstAt = lastAt;
+        append(reply, reasoning, delta.reasoning);
+        append(reply, text, delta.text);
       }
-      if (pieces > 0) tell();
+      if (deltas > 0) showSpeed();
     }
-    tell();
+    showSpeed();
 
-    function tell() {
-      const speed = pace(tokens ?? pieces, firstAt, lastAt);
+    function showSpeed() {
+      const speed = tokensPerSecond(tokens ?? deltas, firstAt, lastAt);
       const unit = tokens === undefined ? "pieces" : "tokens";
       facts.hidden = false;
       facts.replaceChildren(
-        ...factPairs([
-          ["First token", pieces === 0 ? "none came" : took(firstAt - startedAt)],
+        ...createFacts([
+          ["First token", deltas === 0 ? "none came" : formatMs(firstAt - startedAt)],
           ["Pace", speed === undefined ? "–" : `${speed.toFixed(1)} ${unit}/s`],
-          ["Length", `${counted(tokens ?? pieces)} ${unit}`],
-          ["In all", took((lastAt === 0 ? performance.now() : lastAt) - startedAt)],
+          ["Length", `${formatCount(tokens ?? deltas)} ${unit}`],
+          ["In all", formatMs((lastAt === 0 ? performance.now() : lastAt) - startedAt)],
         ]),
       );
     }
   }
 
-  /** @param {Pick<Trouble, "title" | "text">} what */
-  function fail({ title, text }) {
-    box.replaceChildren(make("strong", "", title), make("p", "", text));
-    box.hidden = false;
+  /** @param {Pick<Notice, "title" | "text">} notice */
+  function showNotice({ title, text }) {
+    notice.replaceChildren(createElement("strong", "", title), createElement("p", "", text));
+    notice.hidden = false;
   }
 
   return {
-    /** Ends the call under way, and leaves nothing of a reply. */
-    forget() {
-      running.abort();
-      for (const part of [reply, facts, box]) {
+    /** Aborts the current request and removes everything of its reply. */
+    clear() {
+      controller.abort();
+      for (const part of [reply, facts, notice]) {
         part.replaceChildren();
         part.hidden = true;
       }
     },
     /** @param {string} id */
-    pick(id) {
+    setModel(id) {
       model.value = id;
       message.focus();
     },
     /**
-     * Offers the ids of a list.
+     * Sets the model ids that the input suggests.
      * @param {readonly Model[]} models
      */
-    offer(models) {
-      const options = models.slice(0, OFFERED).map(({ id }) => {
-        const option = make("option");
+    suggest(models) {
+      const options = models.slice(0, MAX_SUGGESTIONS).map(({ id }) => {
+        const option = createElement("option");
         option.value = id;
         return option;
       });
-      find("chat-models", HTMLElement).replaceChildren(...options);
+      getElement("chat-models", HTMLElement).replaceChildren(...options);
     },
   };
 }
 
-const OFFERED = 1000;
-const CUT = {
+const MAX_SUGGESTIONS = 1000;
+const CONNECTION_LOST = {
   title: "The reply broke off",
   text: "The connection ended before the reply did. Send it again.",
 };
 
-/** @param {unknown} error what a stream said in place of a piece */
-const broken = (error) => new Troubled(trouble(502, { error }, undefined, Date.now()));
+/** @param {unknown} error the `error` member of a chunk */
+const streamError = (error) => new NoticeError(noticeFor(502, { error }, undefined, Date.now()));
 
 /**
  * @param {HTMLElement} reply
- * @param {HTMLElement} part
- * @param {string} more
+ * @param {HTMLElement} paragraph
+ * @param {string} text
  */
-function append(reply, part, more) {
-  if (more === "") return;
-  if (!part.isConnected) reply.append(part);
-  part.append(more);
+function append(reply, paragraph, text) {
+  if (text === "") return;
+  if (!paragraph.isConnected) reply.append(paragraph);
+  paragraph.append(text);
 }

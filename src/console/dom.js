@@ -1,27 +1,27 @@
-/** @import { Say } from "./types.d.ts" */
+/** @import { Announce } from "./types.d.ts" */
 
 /**
- * Finds an element of the page by its id.
+ * Returns the element with this id.
  * @template {Element} T
  * @param {string} id
- * @param {new () => T} kind
+ * @param {new () => T} type
  * @returns {T}
  */
-export function find(id, kind) {
-  const found = document.getElementById(id);
-  if (found instanceof kind) return found;
-  throw new TypeError(`The page has no such element: ${id}`);
+export function getElement(id, type) {
+  const element = document.getElementById(id);
+  if (element instanceof type) return element;
+  throw new TypeError(`The page has no ${type.name} with this id: ${id}`);
 }
 
 /**
- * Makes an element. Text goes in as text and never as markup: most of it is a stranger's.
+ * Creates an element. Text is appended as text, never parsed as markup: most of it comes from NanoGPT.
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
  * @param {string} [className]
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[Name]}
  */
-export function make(name, className = "", ...children) {
+export function createElement(name, className = "", ...children) {
   const element = document.createElement(name);
   if (className !== "") element.className = className;
   element.append(...children);
@@ -29,34 +29,34 @@ export function make(name, className = "", ...children) {
 }
 
 /**
- * Makes the pairs of a description list, and leaves out what is not known.
- * @param {readonly (readonly [string, string | undefined, string?])[]} pairs a word, its value, and what a pointer that rests on it is told
+ * Creates the entries of a description list, without those whose value is undefined.
+ * @param {readonly (readonly [string, string | undefined, string?])[]} facts label, value and tooltip
  * @returns {HTMLElement[]}
  */
-export function factPairs(pairs) {
-  return pairs.flatMap(([word, value, more = ""]) => {
+export function createFacts(facts) {
+  return facts.flatMap(([label, value, tooltip = ""]) => {
     if (value === undefined) return [];
-    const pair = make("div", "", make("dt", "", word), make("dd", "", value));
-    pair.title = more;
-    return [pair];
+    const entry = createElement("div", "", createElement("dt", "", label), createElement("dd", "", value));
+    entry.title = tooltip;
+    return [entry];
   });
 }
 
 /**
- * Makes a button that copies a text, and says so.
+ * Creates a button that copies a text and announces it.
  * @param {string} text
- * @param {string} label for who cannot see where it stands
- * @param {Say} say
+ * @param {string} label accessible name: the visible text is only "Copy"
+ * @param {Announce} announce
  * @returns {HTMLButtonElement}
  */
-export function copyButton(text, label, say) {
-  const button = make("button", "copy", "Copy");
+export function createCopyButton(text, label, announce) {
+  const button = createElement("button", "copy", "Copy");
   button.type = "button";
   button.setAttribute("aria-label", label);
   button.addEventListener("click", () => {
-    void copied(text).then((isCopied) => {
+    void copyText(text).then((isCopied) => {
       button.textContent = isCopied ? "Copied" : "Not allowed";
-      say(isCopied ? "Copied" : "The browser does not let this page copy");
+      announce(isCopied ? "Copied" : "The browser does not let this page copy");
       setTimeout(() => (button.textContent = "Copy"), 1500);
     });
   });
@@ -67,13 +67,13 @@ export function copyButton(text, label, say) {
  * @param {string} text
  * @returns {Promise<boolean>}
  */
-async function copied(text) {
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Over plain HTTP from another machine there is no clipboard but the old one.
-    const area = make("textarea", "sr", text);
+    // `navigator.clipboard` needs a secure context: over plain HTTP from another machine only execCommand works.
+    const area = createElement("textarea", "sr", text);
     const focused = document.activeElement;
     document.body.append(area);
     area.select();

@@ -1,20 +1,18 @@
-import { find } from "./dom.js";
-import { EVERYTHING } from "./selection.js";
+import { getElement } from "./dom.js";
+import { DEFAULT_SELECTION } from "./selection.js";
 
 /** @import { Column, Selection } from "./types.d.ts" */
 
 /**
- * Search and filters above the table. `onChange` is called whenever another selection is made.
+ * Connects the search and the filters above the table. `onChange` is called after each change of the selection.
  * @param {() => void} onChange
  */
-export function filters(onChange) {
-  const [search, price] = [find("search", HTMLInputElement), find("price", HTMLSelectElement)];
-  const [subscription, clear] = [find("subscription", HTMLSelectElement), find("clear", HTMLButtonElement)];
-  const boxes = [...document.querySelectorAll('[name="ability"]')].filter(
-    (box) => box instanceof HTMLInputElement,
-  );
+export function createFilters(onChange) {
+  const [search, price] = [getElement("search", HTMLInputElement), getElement("price", HTMLSelectElement)];
+  const [subscription, clear] = [getElement("subscription", HTMLSelectElement), getElement("clear", HTMLButtonElement)];
+  const boxes = [...document.querySelectorAll('[name="ability"]')].filter((box) => box instanceof HTMLInputElement);
   /** @type {Selection} */
-  let selection = EVERYTHING;
+  let selection = DEFAULT_SELECTION;
 
   function read() {
     const { value } = subscription;

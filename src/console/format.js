@@ -1,32 +1,32 @@
-const tokens = new Intl.NumberFormat("en-US");
+const numberFormat = new Intl.NumberFormat("en-US");
 
 /**
- * Writes a number of tokens or models, every digit of it.
+ * Formats a number of tokens or models: `1,048,576`.
  * @param {number} count
  */
-export const counted = (count) => tokens.format(count);
+export const formatCount = (count) => numberFormat.format(count);
 
 /** @param {number} count */
-export const modelCount = (count) => `${counted(count)} ${count === 1 ? "model" : "models"}`;
+export const formatModelCount = (count) => `${formatCount(count)} ${count === 1 ? "model" : "models"}`;
 
 /**
- * Writes a price in dollars: two digits after the point, or as many as it takes to tell it from others, never an exponent.
+ * Formats a price in dollars: up to six significant digits, at least two decimals below $1000, never an exponent.
  * @param {number} dollars
  * @returns {string}
  */
-export function price(dollars) {
+export function formatPrice(dollars) {
   if (dollars === 0) return "free";
-  // Six digits that count: 0.8999999999999999 is 0.90 to a person.
+  // Rounds 0.8999999999999999 to 0.90.
   const digits = Math.max(2, 5 - Math.floor(Math.log10(dollars)));
-  const written = dollars.toFixed(Math.min(20, digits)).replace(/(\.\d\d\d*?)0+$/, "$1");
-  return `$${dollars >= 1000 ? tokens.format(Math.round(dollars)) : written}`;
+  const decimals = dollars.toFixed(Math.min(20, digits)).replace(/(\.\d\d\d*?)0+$/, "$1");
+  return `$${dollars >= 1000 ? numberFormat.format(Math.round(dollars)) : decimals}`;
 }
 
 /**
  * @param {number} bytes
  * @returns {string}
  */
-export function size(bytes) {
+export function formatBytes(bytes) {
   if (bytes < 1000) return `${bytes} B`;
   const isLarge = bytes >= 999_500;
   const value = bytes / (isLarge ? 1e6 : 1e3);
@@ -34,21 +34,21 @@ export function size(bytes) {
 }
 
 /**
- * Writes how long something took.
+ * Formats a measured duration: `0.4 ms`, `12 ms`, `2.35 s`.
  * @param {number} ms
  * @returns {string}
  */
-export function took(ms) {
+export function formatMs(ms) {
   if (ms < 1000) return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
   return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }
 
 /**
- * Writes a number of seconds as a person says it.
+ * Formats whole seconds: `59 s`, `2 min`, `2 h 1 min`, `2 days`.
  * @param {number} seconds
  * @returns {string}
  */
-export function span(seconds) {
+export function formatSeconds(seconds) {
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 120) return `${minutes} min`;
@@ -57,12 +57,12 @@ export function span(seconds) {
 }
 
 /**
- * Writes the time of day, with the day where it is another one.
+ * Formats a local time of day, with the date unless it is today.
  * @param {number} at milliseconds since the epoch
  * @param {number} now milliseconds since the epoch
  * @returns {string}
  */
-export function clock(at, now) {
+export function formatTime(at, now) {
   const [date, today] = [new Date(at), new Date(now)];
   const time = date.toLocaleTimeString("en-GB");
   if (date.toDateString() === today.toDateString()) return time;

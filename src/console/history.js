@@ -1,44 +1,42 @@
-import { find, make } from "./dom.js";
-import { clock, span, took } from "./format.js";
-import { bodyOf } from "./source-strip.js";
+import { createElement, getElement } from "./dom.js";
+import { formatMs, formatSeconds, formatTime } from "./format.js";
+import { formatBody } from "./source-strip.js";
 
-/** @import { Exchange } from "./types.d.ts" */
+/** @import { RequestRecord } from "./types.d.ts" */
 
-const KEPT = 50;
+const MAX_ROWS = 50;
 
-/** The last requests of this page, in its memory alone. */
-export function past() {
-  const [rows, count] = [find("past-rows", HTMLElement), find("past-count", HTMLElement)];
-  let made = 0;
+/** Creates the table of this page's last requests, in memory only. */
+export function createHistory() {
+  const [rows, count] = [getElement("past-rows", HTMLElement), getElement("past-count", HTMLElement)];
+  let requestCount = 0;
   return {
-    /** @param {Exchange} exchange */
-    add(exchange) {
-      made++;
-      const { method, path, asked, at, ms, status, field, age } = exchange;
-      const request = make("td", "", make("b", "", method), ` ${path}`);
-      if (asked !== "") request.append(" ", make("span", "asked", asked));
-      const isGood = status >= 200 && status < 400;
+    /** @param {RequestRecord} record */
+    add(record) {
+      requestCount++;
+      const { method, path, cacheControl, sentAt, durationMs, status, cacheStatusHeader, ageSeconds } = record;
+      const request = createElement("td", "", createElement("b", "", method), ` ${path}`);
+      if (cacheControl !== "") request.append(" ", createElement("span", "asked", cacheControl));
+      const tone = status >= 200 && status < 400 ? "good" : "bad";
+      const statusPill = createElement("span", `pill ${tone}`, status === 0 ? "none" : String(status));
+      const cacheStatus = cacheStatusHeader === "" ? "–" : cacheStatusHeader.replace(/^keylane; /, "");
       rows.prepend(
-        make(
+        createElement(
           "tr",
           "",
-          make("td", "", clock(at, at)),
+          createElement("td", "", formatTime(sentAt, sentAt)),
           request,
-          make(
-            "td",
-            "",
-            make("span", `pill ${isGood ? "good" : "bad"}`, status === 0 ? "none" : String(status)),
-          ),
-          make("td", "mono", field === "" ? "–" : field.replace(/^keylane; /, "")),
-          make("td", "number", age === undefined ? "–" : span(age)),
-          make("td", "number", bodyOf(exchange) ?? "–"),
-          make("td", "number", took(ms)),
+          createElement("td", "", statusPill),
+          createElement("td", "mono", cacheStatus),
+          createElement("td", "number", ageSeconds === undefined ? "–" : formatSeconds(ageSeconds)),
+          createElement("td", "number", formatBody(record) ?? "–"),
+          createElement("td", "number", formatMs(durationMs)),
         ),
       );
-      while (rows.children.length > KEPT) rows.lastElementChild?.remove();
+      while (rows.children.length > MAX_ROWS) rows.lastElementChild?.remove();
       count.hidden = false;
-      count.textContent = String(made);
-      find("past-none", HTMLElement).hidden = true;
+      count.textContent = String(requestCount);
+      getElement("past-none", HTMLElement).hidden = true;
     },
   };
 }

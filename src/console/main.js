@@ -1,166 +1,169 @@
-import { trouble } from "./cache-status.js";
-import { chatPanel } from "./chat.js";
-import { find, make } from "./dom.js";
-import { clock, counted, modelCount } from "./format.js";
-import { filters } from "./filters.js";
-import { ask, BASE } from "./api.js";
-import { modelsOf } from "./models.js";
-import { originStrip } from "./source-strip.js";
-import { past } from "./history.js";
-import { selected } from "./selection.js";
-import { table } from "./table.js";
-import { tabs } from "./tabs.js";
-import { toolPanel } from "./tool-panel.js";
+import { BASE_URL, requestJson } from "./api.js";
+import { noticeFor } from "./cache-status.js";
+import { createChatPanel } from "./chat.js";
+import { createElement, getElement } from "./dom.js";
+import { createFilters } from "./filters.js";
+import { formatCount, formatModelCount, formatTime } from "./format.js";
+import { createHistory } from "./history.js";
+import { parseModels } from "./models.js";
+import { selectModels } from "./selection.js";
+import { createSourceStrip } from "./source-strip.js";
+import { createTable } from "./table.js";
+import { createTabs } from "./tabs.js";
+import { createToolPanel } from "./tool-panel.js";
 
-/** @import { Exchange, Model } from "./types.d.ts" */
+/** @import { Model, RequestRecord } from "./types.d.ts" */
 
-// Prices and limits are in the detailed list alone.
-const LIST = "/detailed/v1/models";
+// Only the detailed list has prices and limits.
+const LIST_PATH = "/detailed/v1/models";
 
 /**
- * The key, in this variable and nowhere else; and a number that tells an answer of an earlier key.
+ * The page stores the key only in this variable.
  * @type {string | undefined}
  */
 let key;
-let turn = 0;
+// Incremented with each change of the key: a response to a request of an earlier session is discarded.
+let session = 0;
 /** @type {readonly Model[]} */
 let models = [];
-let listedAt = 0;
+/** When NanoGPT sent the list, in milliseconds since the epoch. */
+let listDate = 0;
 
-const [keyForm, keyInput] = [find("key-form", HTMLFormElement), find("key", HTMLInputElement)];
-const [held, troubleBox] = [find("held", HTMLElement), find("trouble", HTMLElement)];
-const buttons = ["ask-again", "refresh", "forget"].map((id) => find(id, HTMLButtonElement));
+const [keyForm, keyInput] = [getElement("key-form", HTMLFormElement), getElement("key", HTMLInputElement)];
+const [keyStatus, notice] = [getElement("stored", HTMLElement), getElement("notice", HTMLElement)];
+const buttons = ["ask-again", "refresh", "forget"].map((id) => getElement(id, HTMLButtonElement));
 
 /** @param {string} sentence */
-function say(sentence) {
-  find("said", HTMLElement).textContent = sentence;
+function announce(sentence) {
+  getElement("said", HTMLElement).textContent = sentence;
 }
 
-const [panels, history, origin] = [tabs(), past(), originStrip(Date.now)];
-const [snippets, chat] = [toolPanel(BASE, say), chatPanel(() => key)];
-const grid = table({
-  onSort: (column, isDescending) => choice.sort(column, isDescending),
+const [tabs, history, sourceStrip] = [createTabs(), createHistory(), createSourceStrip(Date.now)];
+const [toolPanel, chat] = [createToolPanel(BASE_URL, announce), createChatPanel(() => key)];
+const table = createTable({
+  onSort: (column, isDescending) => filters.sort(column, isDescending),
   onTry(model) {
-    panels.open("try");
-    chat.pick(model.id);
-    snippets.use(model.id);
+    tabs.open("try");
+    chat.setModel(model.id);
+    toolPanel.setModel(model.id);
   },
-  say,
+  announce,
 });
-const choice = filters(draw);
+const filters = createFilters(draw);
 
-find("host", HTMLElement).textContent = BASE.replace(/^https?:\/\//, "");
+getElement("host", HTMLElement).textContent = BASE_URL.replace(/^https?:\/\//, "");
 keyForm.addEventListener("submit", (event) => {
   event.preventDefault();
   const entered = keyInput.value.trim();
   if (entered === "") return keyInput.focus();
-  // What is not in the field cannot be read from it.
+  // The key must not stay readable in the field.
   keyInput.value = "";
-  takeKey(entered);
+  setKey(entered);
   void load("");
 });
-find("drop-key", HTMLElement).addEventListener("click", () => {
-  takeKey(undefined);
+getElement("drop-key", HTMLElement).addEventListener("click", () => {
+  setKey(undefined);
   keyInput.focus();
 });
-find("ask-again", HTMLElement).addEventListener("click", () => void load(""));
-find("refresh", HTMLElement).addEventListener("click", () => void load("no-cache"));
-find("forget", HTMLElement).addEventListener("click", () => void forget());
+getElement("ask-again", HTMLElement).addEventListener("click", () => void load(""));
+getElement("refresh", HTMLElement).addEventListener("click", () => void load("no-cache"));
+getElement("forget", HTMLElement).addEventListener("click", () => void purge());
 
 /** @param {string | undefined} entered */
-function takeKey(entered) {
+function setKey(entered) {
   key = entered;
-  turn++;
-  chat.forget();
+  session++;
+  chat.clear();
   keyForm.hidden = key !== undefined;
-  held.hidden = key === undefined;
+  keyStatus.hidden = key === undefined;
   clearList();
-  troubleBox.hidden = true;
+  notice.hidden = true;
 }
 
 function clearList() {
   models = [];
-  grid.forget();
-  chat.offer([]);
-  snippets.use(undefined);
-  origin.hide();
-  find("welcome", HTMLElement).hidden = key !== undefined;
-  find("listed", HTMLElement).hidden = true;
-  find("tab-count", HTMLElement).hidden = true;
+  table.clear();
+  chat.suggest([]);
+  toolPanel.setModel(undefined);
+  sourceStrip.hide();
+  getElement("welcome", HTMLElement).hidden = key !== undefined;
+  getElement("listed", HTMLElement).hidden = true;
+  getElement("tab-count", HTMLElement).hidden = true;
 }
 
 /** @param {string} cacheControl */
 async function load(cacheControl) {
-  const [mine, exchange] = [turn, await asked("GET", cacheControl)];
-  if (exchange === undefined || mine !== turn) return;
-  let found;
+  const [startedIn, record] = [session, await request("GET", cacheControl)];
+  if (record === undefined || startedIn !== session) return;
+  let list;
   try {
-    found = exchange.status === 200 ? modelsOf(exchange.body) : undefined;
+    list = record.status === 200 ? parseModels(record.body) : undefined;
   } catch {
-    found = undefined;
+    list = undefined;
   }
-  if (found === undefined) return showTrouble(exchange);
-  troubleBox.hidden = true;
-  models = found;
-  listedAt = exchange.at - (exchange.age ?? 0) * 1000;
-  if (exchange.cache?.detail === "upstream-failed") {
-    tell("NanoGPT did not answer well", `${whatIsShown()} Keylane serves it until NanoGPT is well again.`);
+  if (list === undefined) return showFailure(record);
+  notice.hidden = true;
+  models = list;
+  listDate = record.sentAt - (record.ageSeconds ?? 0) * 1000;
+  if (record.cacheStatus?.detail === "upstream-failed") {
+    showNotice("NanoGPT failed to answer", `${listDateNote()} Keylane serves it until NanoGPT answers again.`);
   }
-  grid.forget();
+  table.clear();
   draw();
-  chat.offer(models);
-  snippets.use(models[0]?.id);
-  origin.show(exchange, models.length);
-  say(modelCount(models.length));
-  // How long a new list is fresh only a look at what is held can tell; it asks nobody else.
-  if (exchange.cache?.isStored !== true) return;
-  const look = await asked("HEAD", "only-if-cached");
-  if (mine === turn && look?.cache?.ttl !== undefined) origin.learn(look.cache.ttl);
+  chat.suggest(models);
+  toolPanel.setModel(models[0]?.id);
+  sourceStrip.show(record);
+  announce(formatModelCount(models.length));
+  // A response that was just stored has no `ttl`. The stored list has one; `only-if-cached` never reaches NanoGPT.
+  if (record.cacheStatus?.isStored !== true) return;
+  const stored = await request("HEAD", "only-if-cached");
+  if (startedIn === session && stored?.cacheStatus?.ttl !== undefined) sourceStrip.setTtl(stored.cacheStatus.ttl);
 }
 
-async function forget() {
-  const [mine, exchange] = [turn, await asked("DELETE", "")];
-  if (exchange === undefined || mine !== turn) return;
-  if (exchange.status !== 204) return showTrouble(exchange);
+async function purge() {
+  const [startedIn, record] = [session, await request("DELETE", "")];
+  if (record === undefined || startedIn !== session) return;
+  if (record.status !== 204) return showFailure(record);
   clearList();
-  tell(
+  showNotice(
     "Forgotten",
     "Keylane holds no list for this key any more. The next request, of any tool, asks NanoGPT.",
     "calm",
   );
-  const again = make("button", "", "Show my list again");
-  again.type = "button";
-  again.addEventListener("click", () => void load(""));
-  troubleBox.append(again);
-  again.focus();
+  const reload = createElement("button", "", "Show my list again");
+  reload.type = "button";
+  reload.addEventListener("click", () => void load(""));
+  notice.append(reload);
+  reload.focus();
 }
 
 /**
  * @param {string} method
  * @param {string} cacheControl
- * @returns {Promise<Exchange | undefined>}
+ * @returns {Promise<RequestRecord | undefined>}
  */
-async function asked(method, cacheControl) {
+async function request(method, cacheControl) {
   if (key === undefined) return undefined;
   document.body.ariaBusy = "true";
   for (const button of buttons) button.disabled = true;
-  const exchange = await ask(method === "DELETE" ? "/v1/models" : LIST, key, { method, cacheControl });
+  const path = method === "DELETE" ? "/v1/models" : LIST_PATH;
+  const record = await requestJson(path, key, { method, cacheControl });
   for (const button of buttons) button.disabled = false;
   document.body.ariaBusy = "false";
-  history.add(exchange);
-  return exchange;
+  history.add(record);
+  return record;
 }
 
-/** @param {Exchange} exchange */
-function showTrouble({ status, body, retryAfter }) {
-  const { title, text, isOfKey } = trouble(status, body, retryAfter, Date.now());
-  if (isOfKey) takeKey(undefined);
-  tell(title, models.length === 0 ? text : `${text} ${whatIsShown()}`);
-  if (isOfKey) keyInput.focus();
+/** @param {RequestRecord} record */
+function showFailure({ status, body, retryAfterSeconds }) {
+  const { title, text, isKeyRejected } = noticeFor(status, body, retryAfterSeconds, Date.now());
+  if (isKeyRejected) setKey(undefined);
+  showNotice(title, models.length === 0 ? text : `${text} ${listDateNote()}`);
+  if (isKeyRejected) keyInput.focus();
 }
 
-function whatIsShown() {
-  return `The list below is the one of ${clock(listedAt, Date.now())}, and may be out of date.`;
+function listDateNote() {
+  return `The list below is the one of ${formatTime(listDate, Date.now())}, and may be out of date.`;
 }
 
 /**
@@ -168,23 +171,21 @@ function whatIsShown() {
  * @param {string} text
  * @param {string} [tone]
  */
-function tell(title, text, tone = "") {
-  troubleBox.className = `trouble ${tone}`;
-  troubleBox.replaceChildren(make("strong", "", title), make("p", "", text));
-  troubleBox.hidden = false;
+function showNotice(title, text, tone = "") {
+  notice.className = `notice ${tone}`;
+  notice.replaceChildren(createElement("strong", "", title), createElement("p", "", text));
+  notice.hidden = false;
 }
 
 function draw() {
-  const chosen = selected(models, choice.selection);
-  grid.show(chosen, choice.selection.column, choice.selection.isDescending);
-  const all = counted(models.length);
-  const isAll = chosen.length === models.length;
-  find("count", HTMLElement).textContent = isAll
-    ? modelCount(models.length)
-    : `${counted(chosen.length)} of ${modelCount(models.length)}`;
-  find("none", HTMLElement).hidden = chosen.length > 0;
-  find("welcome", HTMLElement).hidden = true;
-  find("listed", HTMLElement).hidden = false;
-  const badge = find("tab-count", HTMLElement);
-  [badge.hidden, badge.textContent] = [false, all];
+  const selected = selectModels(models, filters.selection);
+  table.show(selected, filters.selection.column, filters.selection.isDescending);
+  const all = formatModelCount(models.length);
+  const isAll = selected.length === models.length;
+  getElement("count", HTMLElement).textContent = isAll ? all : `${formatCount(selected.length)} of ${all}`;
+  getElement("none", HTMLElement).hidden = selected.length > 0;
+  getElement("welcome", HTMLElement).hidden = true;
+  getElement("listed", HTMLElement).hidden = false;
+  const badge = getElement("tab-count", HTMLElement);
+  [badge.hidden, badge.textContent] = [false, formatCount(models.length)];
 }

@@ -1,6 +1,6 @@
 /** @import { Model } from "./types.d.ts" */
 
-/** What a model can do, in the order it is shown, with NanoGPT's names for it. */
+/** The abilities of models in the order of display, each with NanoGPT's name for it in `capabilities`. */
 export const ABILITIES = /** @type {const} */ ([
   ["Vision", "vision"],
   ["Tools", "tool_calling"],
@@ -11,61 +11,60 @@ export const ABILITIES = /** @type {const} */ ([
   ["Video", "video_input"],
 ]);
 
-const SOUGHT_MAX_LENGTH = 4000;
+const SEARCH_TEXT_MAX_LENGTH = 4000;
+const PER_MILLION = "per_million_tokens";
 
 /**
- * Reads the rows of a list answer.
+ * Parses the body of a list response. Rows without an id are left out; a body without rows is a TypeError.
  * @param {unknown} body
  * @returns {Model[]}
  */
-export function modelsOf(body) {
-  const rows = field(body, "data");
+export function parseModels(body) {
+  const rows = getProperty(body, "data");
   if (!Array.isArray(rows)) throw new TypeError("The list has no rows.");
-  return rows.flatMap((row) => modelOf(row) ?? []);
+  return rows.flatMap((row) => parseModel(row) ?? []);
 }
 
 /**
  * @param {unknown} row
  * @returns {Model | undefined}
  */
-function modelOf(row) {
-  const id = text(field(row, "id"));
+function parseModel(row) {
+  const id = toText(getProperty(row, "id"));
   if (id === undefined) return undefined;
-  const name = text(field(row, "name")) ?? "";
-  const owner = text(field(row, "owned_by")) ?? "";
-  const description = text(field(row, "description")) ?? "";
-  const pricing = field(row, "pricing");
-  const unit = field(pricing, "unit") ?? PER_MILLION;
-  const isShown = unit === PER_MILLION && (field(pricing, "currency") ?? "USD") === "USD";
-  const included = field(field(row, "subscription"), "included");
-  const capabilities = field(row, "capabilities");
-  const modalities = field(field(row, "architecture"), "input_modalities");
-  const seesImages = Array.isArray(modalities) && modalities.includes("image");
+  const name = toText(getProperty(row, "name")) ?? "";
+  const owner = toText(getProperty(row, "owned_by")) ?? "";
+  const description = toText(getProperty(row, "description")) ?? "";
+  const pricing = getProperty(row, "pricing");
+  const unit = getProperty(pricing, "unit") ?? PER_MILLION;
+  const hasPrices = unit === PER_MILLION && (getProperty(pricing, "currency") ?? "USD") === "USD";
+  const included = getProperty(getProperty(row, "subscription"), "included");
+  const capabilities = getProperty(row, "capabilities");
+  const modalities = getProperty(getProperty(row, "architecture"), "input_modalities");
+  const acceptsImages = Array.isArray(modalities) && modalities.includes("image");
   return {
     id,
     name,
     owner,
-    context: amount(field(row, "context_length")),
-    output: amount(field(row, "max_output_tokens")),
-    promptPrice: isShown ? amount(field(pricing, "prompt")) : undefined,
-    completionPrice: isShown ? amount(field(pricing, "completion")) : undefined,
+    context: toAmount(getProperty(row, "context_length")),
+    output: toAmount(getProperty(row, "max_output_tokens")),
+    promptPrice: hasPrices ? toAmount(getProperty(pricing, "prompt")) : undefined,
+    completionPrice: hasPrices ? toAmount(getProperty(pricing, "completion")) : undefined,
     abilities: ABILITIES.filter(
-      ([ability, flag]) => field(capabilities, flag) === true || (ability === "Vision" && seesImages),
+      ([ability, flag]) => getProperty(capabilities, flag) === true || (ability === "Vision" && acceptsImages),
     ).map(([ability]) => ability),
     included: typeof included === "boolean" ? included : undefined,
-    sought: `${name}\n${id}\n${owner}\n${description}`.slice(0, SOUGHT_MAX_LENGTH).toLowerCase(),
+    searchText: `${name}\n${id}\n${owner}\n${description}`.slice(0, SEARCH_TEXT_MAX_LENGTH).toLowerCase(),
   };
 }
 
-const PER_MILLION = "per_million_tokens";
-
 /**
- * Gives a field of what may be anything.
+ * Returns an own property of any value, or undefined.
  * @param {unknown} value
  * @param {string} name
  * @returns {unknown}
  */
-export function field(value, name) {
+export function getProperty(value, name) {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
   return Reflect.get(value, name);
 }
@@ -74,7 +73,7 @@ export function field(value, name) {
  * @param {unknown} value
  * @returns {string | undefined}
  */
-function text(value) {
+function toText(value) {
   return typeof value === "string" ? value : undefined;
 }
 
@@ -82,7 +81,7 @@ function text(value) {
  * @param {unknown} value
  * @returns {number | undefined}
  */
-function amount(value) {
+function toAmount(value) {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
   return typeof number === "number" && Number.isFinite(number) && number >= 0 ? number : undefined;
 }

@@ -1,7 +1,7 @@
 /** @import { Column, Model, Selection } from "./types.d.ts" */
 
 /** @type {Readonly<Selection>} */
-export const EVERYTHING = {
+export const DEFAULT_SELECTION = {
   search: "",
   abilities: [],
   subscription: "any",
@@ -11,19 +11,19 @@ export const EVERYTHING = {
 };
 
 /**
- * Chooses the models that fit, in order. What has no value in the sorted column comes last, up or down.
+ * Filters and sorts models. Models without a value in the sorted column come last in both directions.
  * @param {readonly Model[]} models
  * @param {Selection} selection
  * @returns {Model[]}
  */
-export function selected(models, selection) {
-  const words = selection.search.toLowerCase().split(/\s+/).filter(Boolean);
-  const fitting = models.filter((model) => isFitting(model, selection) && hasWords(model, words));
+export function selectModels(models, selection) {
+  const terms = selection.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const matching = models.filter((model) => matchesFilters(model, selection) && matchesSearch(model, terms));
   const direction = selection.isDescending ? -1 : 1;
-  return fitting.sort((one, other) => {
-    const [a, b] = [keyOf(one, selection.column), keyOf(other, selection.column)];
+  return matching.sort((one, other) => {
+    const [a, b] = [sortValue(one, selection.column), sortValue(other, selection.column)];
     if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-    return direction * compared(a, b);
+    return direction * compare(a, b);
   });
 }
 
@@ -31,21 +31,21 @@ export function selected(models, selection) {
  * @param {Model} model
  * @param {Selection} selection
  */
-function isFitting(model, { abilities, subscription, maxPrice }) {
+function matchesFilters(model, { abilities, subscription, maxPrice }) {
   if (!abilities.every((ability) => model.abilities.includes(ability))) return false;
   if (subscription !== "any" && (model.included === true) !== (subscription === "included")) return false;
   if (maxPrice === undefined) return true;
-  // A price that nobody knows is not a low one.
+  // An unknown price matches no limit.
   const prices = [model.promptPrice, model.completionPrice];
   return prices.every((price) => price !== undefined && price <= maxPrice);
 }
 
 /**
  * @param {Model} model
- * @param {readonly string[]} words
+ * @param {readonly string[]} terms
  */
-function hasWords({ sought }, words) {
-  return words.every((word) => sought.includes(word));
+function matchesSearch({ searchText }, terms) {
+  return terms.every((term) => searchText.includes(term));
 }
 
 /**
@@ -53,7 +53,7 @@ function hasWords({ sought }, words) {
  * @param {Column} column
  * @returns {string | number | undefined}
  */
-function keyOf(model, column) {
+function sortValue(model, column) {
   const value = model[column];
   if (typeof value === "boolean") return value ? 0 : 1;
   if (Array.isArray(value)) return value.length;
@@ -67,6 +67,6 @@ const collator = new Intl.Collator("en", { numeric: true });
  * @param {string | number} a
  * @param {string | number} b
  */
-function compared(a, b) {
+function compare(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
 }

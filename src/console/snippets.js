@@ -4,15 +4,15 @@ const KEY = "YOUR_NANOGPT_KEY";
 const MODEL = "openai/gpt-4-turbo";
 
 /**
- * Gives what to paste where.
- * @param {string} base this Keylane's address, without a slash at the end
- * @param {string} model an id to put where a snippet needs one; the key stays a placeholder always
+ * Returns the instructions for each tool. The key is always a placeholder.
+ * @param {string} baseUrl without a slash at the end
+ * @param {string} model id for the snippets that need one
  * @returns {Tool[]}
  */
-export function tools(base, model = MODEL) {
-  // A terminal that is given a control character may run what follows it.
-  if (/\p{Cc}/u.test(model)) return tools(base);
-  const [id, v1] = [JSON.stringify(model), JSON.stringify(`${base}/v1`)];
+export function tools(baseUrl, model = MODEL) {
+  // A control character can end a terminal's bracketed paste: the rest of the id would run as a command.
+  if (/\p{Cc}/u.test(model)) return tools(baseUrl);
+  const [id, v1] = [JSON.stringify(model), JSON.stringify(`${baseUrl}/v1`)];
   return [
     {
       name: "OpenAI SDK, JavaScript",
@@ -47,25 +47,25 @@ print(answer.choices[0].message.content)`,
     {
       name: "curl",
       where: "The key comes from the environment, so that it is not in your shell’s history.",
-      code: `curl ${quoted(`${base}/v1/models`)} -H "Authorization: Bearer $NANOGPT_API_KEY"`,
+      code: `curl ${shellQuote(`${baseUrl}/v1/models`)} -H "Authorization: Bearer $NANOGPT_API_KEY"`,
     },
     {
       name: "LibreChat",
-      where: `librechat.yaml; each user enters a key of their own.${fromContainer(base)}`,
+      where: `librechat.yaml; each user enters a key of their own.${containerNote(baseUrl)}`,
       code: `endpoints:
   custom:
     - name: "NanoGPT"
       apiKey: "user_provided"
-      baseURL: ${JSON.stringify(`${hostOf(base)}/v1`)}
+      baseURL: ${JSON.stringify(`${containerUrl(baseUrl)}/v1`)}
       models:
         default: [${id}]
         fetch: true`,
     },
     {
       name: "Open WebUI",
-      where: `Admin Settings → Connections → OpenAI API → +.${fromContainer(base)}`,
+      where: `Admin Settings → Connections → OpenAI API → +.${containerNote(baseUrl)}`,
       fields: [
-        ["URL", `${hostOf(base)}/v1`],
+        ["URL", `${containerUrl(baseUrl)}/v1`],
         ["API Key", KEY],
       ],
     },
@@ -73,7 +73,7 @@ print(answer.choices[0].message.content)`,
       name: "SillyTavern",
       where: "API Connections → Chat Completion → Custom (OpenAI-compatible)",
       fields: [
-        ["Custom Endpoint (Base URL)", `${base}/v1`],
+        ["Custom Endpoint (Base URL)", `${baseUrl}/v1`],
         ["Custom API Key", KEY],
       ],
     },
@@ -81,27 +81,25 @@ print(answer.choices[0].message.content)`,
       name: "Cline",
       where: "Settings → API Provider → OpenAI Compatible",
       fields: [
-        ["Base URL", `${base}/v1`],
+        ["Base URL", `${baseUrl}/v1`],
         ["API Key", KEY],
         ["Model ID", model],
       ],
     },
     {
       name: "Roo Code",
-      where:
-        "Settings → Providers → OpenAI Compatible. This base URL is NanoGPT’s own for tools that show reasoning.",
+      where: "Settings → Providers → OpenAI Compatible. This base URL is NanoGPT’s own for tools that show reasoning.",
       fields: [
-        ["Base URL", `${base}/api/v1thinking`],
+        ["Base URL", `${baseUrl}/api/v1thinking`],
         ["API Key", KEY],
         ["Model", model],
       ],
     },
     {
       name: "Kilo Code",
-      where:
-        "Settings → Providers → OpenAI Compatible. It reads NanoGPT’s prices and limits from the detailed list.",
+      where: "Settings → Providers → OpenAI Compatible. It reads NanoGPT’s prices and limits from the detailed list.",
       fields: [
-        ["Base URL", `${base}/detailed/v1`],
+        ["Base URL", `${baseUrl}/detailed/v1`],
         ["API Key", KEY],
         ["Model", model],
       ],
@@ -109,18 +107,18 @@ print(answer.choices[0].message.content)`,
     {
       name: "Claude Code",
       where: "It adds /v1 by itself.",
-      code: `export ANTHROPIC_BASE_URL=${quoted(base)}
+      code: `export ANTHROPIC_BASE_URL=${shellQuote(baseUrl)}
 export ANTHROPIC_AUTH_TOKEN="$NANOGPT_API_KEY"
-claude --model ${quoted(model)}`,
+claude --model ${shellQuote(model)}`,
     },
   ];
 }
 
 /**
- * The base URLs to choose from: what follows the address, and what a tool sees through it.
+ * The base URLs of Keylane: path, and the list that a tool gets there.
  * @type {readonly (readonly [string, string])[]}
  */
-export const BASES = [
+export const BASE_URLS = [
   ["/v1", "your list, in the shape that the tool asks for"],
   ["/basic/v1", "always with id, object, created and owned_by alone"],
   ["/detailed/v1", "always with names, prices and limits, as NanoGPT gives them"],
@@ -130,21 +128,21 @@ export const BASES = [
 ];
 
 /**
- * A word of a shell's command line, whatever is in it.
+ * Quotes a text as one argument for a POSIX shell.
  * @param {string} text
  */
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const shellQuote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 const LOOPBACK = /^(https?:\/\/)(?:localhost|127\.0\.0\.1|\[::1\])(?=[:/]|$)/;
 
 /**
- * A tool that mostly runs in a container reaches its host under another name.
- * @param {string} base
+ * Replaces a loopback host by the name under which a container reaches its host.
+ * @param {string} baseUrl
  */
-const hostOf = (base) => base.replace(LOOPBACK, "$1host.docker.internal");
+const containerUrl = (baseUrl) => baseUrl.replace(LOOPBACK, "$1host.docker.internal");
 
-/** @param {string} base */
-const fromContainer = (base) =>
-  LOOPBACK.test(base)
+/** @param {string} baseUrl */
+const containerNote = (baseUrl) =>
+  LOOPBACK.test(baseUrl)
     ? " From a container this machine is host.docker.internal, and Keylane has to listen for it (HOST=0.0.0.0)."
     : "";

@@ -1,41 +1,41 @@
-import { verdict } from "./cache-status.js";
-import { factPairs, find } from "./dom.js";
-import { clock, size, span, took } from "./format.js";
+import { describeSource } from "./cache-status.js";
+import { createFacts, getElement } from "./dom.js";
+import { formatBytes, formatMs, formatSeconds, formatTime } from "./format.js";
 
-/** @import { Exchange } from "./types.d.ts" */
+/** @import { RequestRecord } from "./types.d.ts" */
 
 /**
- * Where the list on the page came from: a strip above it that counts on while the list ages.
+ * Creates the strip above the list that says where it came from, updated every second as the list ages.
  * @param {() => number} now milliseconds since the epoch
  */
-export function originStrip(now) {
-  const [strip, word] = [find("answer", HTMLElement), find("verdict-word", HTMLElement)];
-  const [sentence, facts] = [find("verdict-text", HTMLElement), find("facts", HTMLElement)];
-  /** @type {{ exchange: Exchange, ttl: number | undefined, models: number } | undefined} */
+export function createSourceStrip(now) {
+  const [strip, label] = [getElement("answer", HTMLElement), getElement("verdict-label", HTMLElement)];
+  const [sentence, facts] = [getElement("verdict-text", HTMLElement), getElement("facts", HTMLElement)];
+  /** @type {{ record: RequestRecord, ttl: number | undefined } | undefined} */
   let shown;
 
   function draw() {
     strip.hidden = shown === undefined;
     if (shown === undefined) return;
-    const { exchange, ttl } = shown;
-    const passed = Math.max(0, Math.floor((now() - exchange.at) / 1000));
-    const left = ttl === undefined ? undefined : ttl - passed;
-    const judged = verdict(exchange.cache, left);
-    setText(word, judged.word);
-    word.className = `pill ${judged.tone}`;
-    setText(sentence, judged.sentence);
+    const { record, ttl } = shown;
+    const elapsed = Math.max(0, Math.floor((now() - record.sentAt) / 1000));
+    const ttlLeft = ttl === undefined ? undefined : ttl - elapsed;
+    const verdict = describeSource(record.cacheStatus, ttlLeft);
+    setText(label, verdict.label);
+    label.className = `pill ${verdict.tone}`;
+    setText(sentence, verdict.sentence);
     facts.replaceChildren(
-      ...factPairs([
+      ...createFacts([
         [
           "Age",
-          exchange.age === undefined ? undefined : span(exchange.age + passed),
-          `Asked at ${clock(exchange.at, now())}`,
+          record.ageSeconds === undefined ? undefined : formatSeconds(record.ageSeconds + elapsed),
+          `Asked at ${formatTime(record.sentAt, now())}`,
         ],
-        ["Fresh for", freshness(left), "Until then it is served without asking NanoGPT"],
-        ["Body", bodyOf(exchange), codingOf(exchange)],
+        ["Fresh for", formatFreshness(ttlLeft), "Until then it is served without asking NanoGPT"],
+        ["Body", formatBody(record), decodedSizeTooltip(record)],
         [
           "Answered in",
-          took(exchange.ms),
+          formatMs(record.durationMs),
           "From this page’s question to the last byte, the browser’s own work included",
         ],
       ]),
@@ -44,19 +44,16 @@ export function originStrip(now) {
   setInterval(draw, 1000);
 
   return {
-    /**
-     * @param {Exchange} exchange
-     * @param {number} models
-     */
-    show(exchange, models) {
-      shown = { exchange, ttl: exchange.cache?.ttl, models };
+    /** @param {RequestRecord} record */
+    show(record) {
+      shown = { record, ttl: record.cacheStatus?.ttl };
       draw();
     },
     /**
-     * Learns how long a list is fresh that was just stored.
+     * Sets the freshness of a newly stored list, which its own response does not state.
      * @param {number} ttl seconds
      */
-    learn(ttl) {
+    setTtl(ttl) {
       if (shown !== undefined) shown.ttl = ttl;
       draw();
     },
@@ -75,19 +72,20 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** @param {number | undefined} left seconds */
-function freshness(left) {
-  if (left === undefined) return "–";
-  return left > 0 ? `${span(left)} more` : `ended ${span(-left)} ago`;
+/** @param {number | undefined} ttlLeft seconds */
+function formatFreshness(ttlLeft) {
+  if (ttlLeft === undefined) return "–";
+  return ttlLeft > 0 ? `${formatSeconds(ttlLeft)} more` : `ended ${formatSeconds(-ttlLeft)} ago`;
 }
 
-/** @param {Exchange} exchange */
-export function bodyOf({ wireBytes, bytes, coding }) {
-  if (wireBytes === undefined || wireBytes === 0) return undefined;
-  return coding === "identity" || bytes === undefined ? size(wireBytes) : `${size(wireBytes)} ${coding}`;
+/** @param {RequestRecord} record */
+export function formatBody({ encodedBytes, decodedBytes, coding }) {
+  if (encodedBytes === undefined || encodedBytes === 0) return undefined;
+  const size = formatBytes(encodedBytes);
+  return coding === "identity" || decodedBytes === undefined ? size : `${size} ${coding}`;
 }
 
-/** @param {Exchange} exchange */
-function codingOf({ bytes }) {
-  return bytes === undefined ? "" : `${size(bytes)} when decoded`;
+/** @param {RequestRecord} record */
+function decodedSizeTooltip({ decodedBytes }) {
+  return decodedBytes === undefined ? "" : `${formatBytes(decodedBytes)} when decoded`;
 }

@@ -1,28 +1,28 @@
-import { field } from "./models.js";
+import { getProperty } from "./models.js";
 
-/** @import { ChatReader, Piece } from "./types.d.ts" */
+/** @import { ChatDelta, ChatReader } from "./types.d.ts" */
 
 /**
- * Reads a stream of chat completion chunks (server-sent events, WHATWG HTML §9.2).
+ * Creates a parser for a stream of chat completion chunks (server-sent events, WHATWG HTML §9.2).
  * @returns {ChatReader}
  */
-export function chatReader() {
+export function createChatReader() {
   const decoder = new TextDecoder();
   let rest = "";
   return {
     read(bytes) {
       const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop() ?? "";
-      return lines.flatMap((line) => (line.startsWith("data:") ? pieceOf(line.slice(5).trim()) : []));
+      return lines.flatMap((line) => (line.startsWith("data:") ? parseChunk(line.slice(5).trim()) : []));
     },
   };
 }
 
 /**
  * @param {string} data
- * @returns {Piece[]}
+ * @returns {ChatDelta[]}
  */
-function pieceOf(data) {
+function parseChunk(data) {
   if (data === "[DONE]") return [];
   let chunk;
   try {
@@ -30,30 +30,30 @@ function pieceOf(data) {
   } catch {
     return [];
   }
-  const choices = field(chunk, "choices");
-  const delta = field(Array.isArray(choices) ? choices[0] : undefined, "delta");
-  const thought = field(delta, "reasoning_content") ?? field(delta, "reasoning");
-  const tokens = field(field(chunk, "usage"), "completion_tokens");
+  const choices = getProperty(chunk, "choices");
+  const delta = getProperty(Array.isArray(choices) ? choices[0] : undefined, "delta");
+  const reasoning = getProperty(delta, "reasoning_content") ?? getProperty(delta, "reasoning");
+  const tokens = getProperty(getProperty(chunk, "usage"), "completion_tokens");
   return [
     {
-      text: text(field(delta, "content")),
-      thought: text(thought),
+      text: toText(getProperty(delta, "content")),
+      reasoning: toText(reasoning),
       tokens: typeof tokens === "number" ? tokens : undefined,
-      error: field(chunk, "error"),
+      error: getProperty(chunk, "error"),
     },
   ];
 }
 
 /** @param {unknown} value */
-const text = (value) => (typeof value === "string" ? value : "");
+const toText = (value) => (typeof value === "string" ? value : "");
 
 /**
- * Says how fast a reply came. The first token has been waited for, and is no part of the pace.
- * @param {number} count tokens, or pieces where nobody counted tokens
- * @param {number} fromMs when the first one came
- * @param {number} toMs when the last one came
- * @returns {number | undefined} a second
+ * Returns the speed of a reply per second, without the time to its first token.
+ * @param {number} count tokens, or deltas when NanoGPT sent no token count
+ * @param {number} fromMs time of the first delta
+ * @param {number} toMs time of the last delta
+ * @returns {number | undefined}
  */
-export function pace(count, fromMs, toMs) {
+export function tokensPerSecond(count, fromMs, toMs) {
   return count > 1 && toMs > fromMs ? ((count - 1) * 1000) / (toMs - fromMs) : undefined;
 }

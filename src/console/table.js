@@ -1,7 +1,7 @@
-import { copyButton, find, make } from "./dom.js";
-import { counted, price } from "./format.js";
+import { createCopyButton, createElement, getElement } from "./dom.js";
+import { formatCount, formatPrice } from "./format.js";
 
-/** @import { Column, Model, Say, TableOptions } from "./types.d.ts" */
+/** @import { Announce, Column, Model, TableOptions } from "./types.d.ts" */
 
 /** @type {readonly (readonly [Column, string, string?])[]} */
 const COLUMNS = [
@@ -15,38 +15,38 @@ const COLUMNS = [
   ["abilities", "Can do"],
   ["included", "Subscription"],
 ];
-// Columns that are first of interest from their high end.
-const DOWNWARD = new Set(["context", "output", "abilities"]);
-const MORE_ROWS = 1000;
-const SHOWN_MAX_LENGTH = 300;
+// Columns whose first click sorts in descending order.
+const DESCENDING_FIRST = new Set(["context", "output", "abilities"]);
+const ROWS_PER_STEP = 1000;
+const TEXT_MAX_LENGTH = 300;
 
 /**
- * The table of models. A row is made when first shown, and kept as long as its list.
+ * Creates the table of models. A row element is created when first shown and reused while its list is shown.
  * @param {TableOptions} options
  */
-export function table({ onSort, onTry, say }) {
-  const [body, more] = [find("rows", HTMLElement), find("more", HTMLButtonElement)];
-  const sortMenu = find("sort", HTMLSelectElement);
+export function createTable({ onSort, onTry, announce }) {
+  const [body, moreButton] = [getElement("rows", HTMLElement), getElement("more", HTMLButtonElement)];
+  const sortMenu = getElement("sort", HTMLSelectElement);
   /** @type {Map<Column, HTMLElement>} */
-  const heads = new Map();
+  const headers = new Map();
   /** @type {{ column: Column, isDescending: boolean }} */
-  let sorted = { column: "name", isDescending: false };
+  let order = { column: "name", isDescending: false };
   /** @type {WeakMap<Model, HTMLElement>} */
   let rows = new WeakMap();
   /** @type {readonly Model[]} */
   let shown = [];
-  let limit = MORE_ROWS;
+  let limit = ROWS_PER_STEP;
 
-  for (const [column, word, kind = ""] of COLUMNS) {
-    const button = make("button", "", word, make("span", "arrow"));
+  for (const [column, label, className = ""] of COLUMNS) {
+    const button = createElement("button", "", label, createElement("span", "arrow"));
     button.type = "button";
     button.addEventListener("click", () => onSort(column, nextDirection(column)));
-    const head = make("div", `cell ${column} ${kind}`, button);
-    head.role = "columnheader";
-    heads.set(column, head);
-    find("columns", HTMLElement).append(head);
+    const header = createElement("div", `cell ${column} ${className}`, button);
+    header.role = "columnheader";
+    headers.set(column, header);
+    getElement("columns", HTMLElement).append(header);
     for (const isDescending of [false, true]) {
-      const option = make("option", "", `${word} ${isDescending ? "↓" : "↑"}`);
+      const option = createElement("option", "", `${label} ${isDescending ? "↓" : "↑"}`);
       option.value = `${column} ${isDescending}`;
       sortMenu.append(option);
     }
@@ -56,29 +56,27 @@ export function table({ onSort, onTry, say }) {
     const found = COLUMNS.find(([column]) => column === name);
     if (found !== undefined) onSort(found[0], isDescending === "true");
   });
-  more.addEventListener("click", () => {
-    limit += MORE_ROWS;
+  moreButton.addEventListener("click", () => {
+    limit += ROWS_PER_STEP;
     draw();
   });
 
   /** @param {Column} column */
   function nextDirection(column) {
-    return sorted.column === column ? !sorted.isDescending : DOWNWARD.has(column);
+    return order.column === column ? !order.isDescending : DESCENDING_FIRST.has(column);
   }
 
   function draw() {
-    body.replaceChildren(...shown.slice(0, limit).map(rowFor));
-    more.hidden = shown.length <= limit;
-    more.textContent = `Show more (${counted(shown.length - limit)} left)`;
+    body.replaceChildren(...shown.slice(0, limit).map(getRow));
+    moreButton.hidden = shown.length <= limit;
+    moreButton.textContent = `Show more (${formatCount(shown.length - limit)} left)`;
   }
 
   /** @param {Model} model */
-  function rowFor(model) {
-    const held = rows.get(model);
-    if (held !== undefined) return held;
-    const made = rowOf(model, onTry, say);
-    rows.set(model, made);
-    return made;
+  function getRow(model) {
+    const row = rows.get(model) ?? createRow(model, onTry, announce);
+    rows.set(model, row);
+    return row;
   }
 
   return {
@@ -88,18 +86,18 @@ export function table({ onSort, onTry, say }) {
      * @param {boolean} isDescending
      */
     show(models, column, isDescending) {
-      sorted = { column, isDescending };
-      for (const [name, head] of heads) {
-        head.ariaSort = "none";
-        if (name === column) head.ariaSort = isDescending ? "descending" : "ascending";
+      order = { column, isDescending };
+      for (const [name, header] of headers) {
+        header.ariaSort = "none";
+        if (name === column) header.ariaSort = isDescending ? "descending" : "ascending";
       }
       sortMenu.value = `${column} ${isDescending}`;
-      limit = MORE_ROWS;
+      limit = ROWS_PER_STEP;
       shown = models;
-      find("table", HTMLElement).ariaRowCount = String(models.length + 1);
+      getElement("table", HTMLElement).ariaRowCount = String(models.length + 1);
       draw();
     },
-    forget() {
+    clear() {
       rows = new WeakMap();
       shown = [];
       body.replaceChildren();
@@ -110,30 +108,30 @@ export function table({ onSort, onTry, say }) {
 /**
  * @param {Model} model
  * @param {(model: Model) => void} onTry
- * @param {Say} say
+ * @param {Announce} announce
  */
-function rowOf(model, onTry, say) {
-  const name = make("button", "name-button", clipped(model.name === "" ? model.id : model.name));
+function createRow(model, onTry, announce) {
+  const name = createElement("button", "name-button", truncate(model.name === "" ? model.id : model.name));
   name.type = "button";
   name.title = "Try this model";
   name.addEventListener("click", () => onTry(model));
-  const id = make("code", "", clipped(model.id));
-  id.title = clipped(model.id);
+  const id = createElement("code", "", truncate(model.id));
+  id.title = truncate(model.id);
   const abilities = model.abilities.map((ability) =>
-    make("span", `can can-${ability.toLowerCase()}`, ability),
+    createElement("span", `can can-${ability.toLowerCase()}`, ability),
   );
-  const row = make(
+  const row = createElement(
     "div",
     "row",
-    cell("name", "", name),
-    cell("id", "", id, copyButton(model.id, `Copy the id ${clipped(model.id)}`, say)),
-    cell("owner", "", clipped(model.owner)),
-    cell("context number", "Context", figure(model.context, counted)),
-    cell("output number", "Output", figure(model.output, counted)),
-    cell("promptPrice number", "In / M", figure(model.promptPrice, price)),
-    cell("completionPrice number", "Out / M", figure(model.completionPrice, price)),
-    cell("abilities", "", ...abilities),
-    cell("included", "", inclusion(model.included)),
+    createCell("name", "", name),
+    createCell("id", "", id, createCopyButton(model.id, `Copy the id ${truncate(model.id)}`, announce)),
+    createCell("owner", "", truncate(model.owner)),
+    createCell("context number", "Context", createNumber(model.context, formatCount)),
+    createCell("output number", "Output", createNumber(model.output, formatCount)),
+    createCell("promptPrice number", "In / M", createNumber(model.promptPrice, formatPrice)),
+    createCell("completionPrice number", "Out / M", createNumber(model.completionPrice, formatPrice)),
+    createCell("abilities", "", ...abilities),
+    createCell("included", "", createSubscription(model.included)),
   );
   row.role = "row";
   return row;
@@ -141,32 +139,35 @@ function rowOf(model, onTry, say) {
 
 /**
  * @param {string} className
- * @param {string} label shown where there is no line of columns above, on a phone
+ * @param {string} label shown on narrow screens, which have no column headers
  * @param {...(Node | string)} children
  */
-function cell(className, label, ...children) {
-  const made = make("div", `cell ${className}`, ...children);
-  made.role = "cell";
-  if (label !== "") made.dataset["label"] = label;
-  return made;
+function createCell(className, label, ...children) {
+  const cell = createElement("div", `cell ${className}`, ...children);
+  cell.role = "cell";
+  if (label !== "") cell.dataset["label"] = label;
+  return cell;
 }
 
 /**
  * @param {number | undefined} value
- * @param {(value: number) => string} write
+ * @param {(value: number) => string} format
  */
-function figure(value, write) {
-  const made = make("span", value === undefined ? "unknown" : "", value === undefined ? "–" : write(value));
-  if (value !== undefined) made.title = String(value);
-  else made.title = "NanoGPT does not say";
-  return made;
+function createNumber(value, format) {
+  const element = createElement(
+    "span",
+    value === undefined ? "unknown" : "",
+    value === undefined ? "–" : format(value),
+  );
+  element.title = value === undefined ? "NanoGPT does not say" : String(value);
+  return element;
 }
 
 /** @param {boolean | undefined} included */
-function inclusion(included) {
-  if (included === undefined) return figure(undefined, String);
-  return included ? make("span", "in", "Included") : make("span", "out", "Not included");
+function createSubscription(included) {
+  if (included === undefined) return createNumber(undefined, String);
+  return included ? createElement("span", "in", "Included") : createElement("span", "out", "Not included");
 }
 
 /** @param {string} text */
-const clipped = (text) => (text.length > SHOWN_MAX_LENGTH ? `${text.slice(0, SHOWN_MAX_LENGTH)}…` : text);
+const truncate = (text) => (text.length > TEXT_MAX_LENGTH ? `${text.slice(0, TEXT_MAX_LENGTH)}…` : text);

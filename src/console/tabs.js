@@ -1,38 +1,36 @@
-import { find } from "./dom.js";
+import { getElement } from "./dom.js";
 
-/** The tabs (ARIA Authoring Practices, "Tabs"): arrows move among them, one of them is in the order of Tab. */
-export function tabs() {
-  const all = [...document.querySelectorAll('[role="tab"]')].filter(
-    (tab) => tab instanceof HTMLButtonElement,
-  );
+/** Connects the tabs (ARIA Authoring Practices, "Tabs"): arrow keys move between them, Tab reaches only the selected one. */
+export function createTabs() {
+  const tabs = [...document.querySelectorAll('[role="tab"]')].filter((tab) => tab instanceof HTMLButtonElement);
 
-  /** @param {HTMLButtonElement} chosen */
-  function choose(chosen) {
-    for (const tab of all) {
-      tab.ariaSelected = String(tab === chosen);
-      tab.tabIndex = tab === chosen ? 0 : -1;
-      find(tab.getAttribute("aria-controls") ?? "", HTMLElement).hidden = tab !== chosen;
+  /** @param {HTMLButtonElement} selected */
+  function select(selected) {
+    for (const tab of tabs) {
+      tab.ariaSelected = String(tab === selected);
+      tab.tabIndex = tab === selected ? 0 : -1;
+      getElement(tab.getAttribute("aria-controls") ?? "", HTMLElement).hidden = tab !== selected;
     }
   }
 
-  for (const [i, tab] of all.entries()) {
-    tab.addEventListener("click", () => choose(tab));
+  for (const [i, tab] of tabs.entries()) {
+    tab.addEventListener("click", () => select(tab));
     tab.addEventListener("keydown", ({ key }) => {
       /** @type {Record<string, number>} */
-      const targets = { ArrowRight: i + 1, ArrowLeft: i - 1 + all.length, Home: 0, End: all.length - 1 };
+      const targets = { ArrowRight: i + 1, ArrowLeft: i - 1 + tabs.length, Home: 0, End: tabs.length - 1 };
       const target = targets[key];
-      const next = target === undefined ? undefined : all[target % all.length];
+      const next = target === undefined ? undefined : tabs[target % tabs.length];
       if (next === undefined) return;
-      choose(next);
+      select(next);
       next.focus();
     });
   }
 
   return {
-    /** @param {string} id of the panel */
-    open(id) {
-      const tab = all.find((one) => one.getAttribute("aria-controls") === id);
-      if (tab !== undefined) choose(tab);
+    /** @param {string} panelId */
+    open(panelId) {
+      const tab = tabs.find((candidate) => candidate.getAttribute("aria-controls") === panelId);
+      if (tab !== undefined) select(tab);
     },
   };
 }

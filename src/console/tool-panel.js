@@ -1,24 +1,24 @@
-import { copyButton, find, make } from "./dom.js";
-import { BASES, tools } from "./snippets.js";
+import { createCopyButton, createElement, getElement } from "./dom.js";
+import { BASE_URLS, tools } from "./snippets.js";
 
-/** @import { Say } from "./types.d.ts" */
+/** @import { Announce } from "./types.d.ts" */
 
 /**
- * What to paste where, for each tool; and the base URLs to choose from.
- * @param {string} base
- * @param {Say} say
+ * Creates the panel with instructions for each tool and the base URLs.
+ * @param {string} baseUrl
+ * @param {Announce} announce
  */
-export function toolPanel(base, say) {
-  const [nav, body] = [find("tools", HTMLElement), find("tool-body", HTMLElement)];
-  let chosen = 0;
+export function createToolPanel(baseUrl, announce) {
+  const [nav, body] = [getElement("tools", HTMLElement), getElement("tool-body", HTMLElement)];
+  let selected = 0;
   /** @type {string | undefined} */
   let model;
 
-  const buttons = tools(base).map(({ name }, i) => {
-    const button = make("button", "", name);
+  const buttons = tools(baseUrl).map(({ name }, i) => {
+    const button = createElement("button", "", name);
     button.type = "button";
     button.addEventListener("click", () => {
-      chosen = i;
+      selected = i;
       draw();
     });
     nav.append(button);
@@ -26,26 +26,26 @@ export function toolPanel(base, say) {
   });
 
   function draw() {
-    const tool = tools(base, model)[chosen];
+    const tool = tools(baseUrl, model)[selected];
     if (tool === undefined) return;
-    for (const [i, button] of buttons.entries()) button.ariaCurrent = String(i === chosen);
-    find("tool-name", HTMLElement).textContent = tool.name;
-    find("tool-note", HTMLElement).textContent = tool.where;
+    for (const [i, button] of buttons.entries()) button.ariaCurrent = String(i === selected);
+    getElement("tool-name", HTMLElement).textContent = tool.name;
+    getElement("tool-note", HTMLElement).textContent = tool.where;
     body.replaceChildren();
-    if (tool.code !== undefined) body.append(snippet(tool.code, `Copy the snippet for ${tool.name}`, say));
-    for (const [label, value] of tool.fields ?? []) body.append(line(label, value, say));
+    if (tool.code !== undefined) body.append(createSnippet(tool.code, `Copy the snippet for ${tool.name}`, announce));
+    for (const [label, value] of tool.fields ?? []) body.append(createField(label, value, announce));
   }
   draw();
 
-  const rows = BASES.map(([path, meaning]) => line(meaning, base + path, say));
-  find("bases", HTMLElement).append(...rows);
+  const rows = BASE_URLS.map(([path, meaning]) => createField(meaning, baseUrl + path, announce));
+  getElement("bases", HTMLElement).append(...rows);
 
   return {
     /**
-     * Puts a model of the caller's own into the snippets.
+     * Sets the model id of the snippets; undefined restores the default one.
      * @param {string | undefined} id
      */
-    use(id) {
+    setModel(id) {
       model = id;
       draw();
     },
@@ -55,22 +55,22 @@ export function toolPanel(base, say) {
 /**
  * @param {string} code
  * @param {string} label
- * @param {Say} say
+ * @param {Announce} announce
  */
-function snippet(code, label, say) {
-  const text = make("pre", "", make("code", "", code));
+function createSnippet(code, label, announce) {
+  const text = createElement("pre", "", createElement("code", "", code));
   text.tabIndex = 0;
   text.role = "region";
   text.ariaLabel = "Snippet";
-  return make("div", "snippet", text, copyButton(code, label, say));
+  return createElement("div", "snippet", text, createCopyButton(code, label, announce));
 }
 
 /**
  * @param {string} label
  * @param {string} value
- * @param {Say} say
+ * @param {Announce} announce
  */
-function line(label, value, say) {
-  const copy = copyButton(value, `Copy: ${value}`, say);
-  return make("div", "line", make("span", "", label), make("code", "", value), copy);
+function createField(label, value, announce) {
+  const copy = createCopyButton(value, `Copy: ${value}`, announce);
+  return createElement("div", "line", createElement("span", "", label), createElement("code", "", value), copy);
 }

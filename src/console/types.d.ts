@@ -1,6 +1,6 @@
-// What the page's modules hand each other. It is of no use to a browser, and not among the files of the page.
+// Types shared by the page's modules. Only the type checker reads this file: it is not served.
 
-/** A model as the page shows it. What is missing in a row or of a wrong kind is undefined here, and never a guess. */
+/** A model as the page shows it. A value that is missing in the row or of the wrong type is undefined. */
 export interface Model {
   readonly id: string;
   readonly name: string;
@@ -9,114 +9,113 @@ export interface Model {
   readonly context: number | undefined;
   /** Tokens. */
   readonly output: number | undefined;
-  /** Dollars per million tokens in. */
+  /** Dollars per million input tokens. */
   readonly promptPrice: number | undefined;
-  /** Dollars per million tokens out. */
+  /** Dollars per million output tokens. */
   readonly completionPrice: number | undefined;
   /** In the order of ABILITIES. */
   readonly abilities: readonly string[];
-  /** In the subscription. */
+  /** Whether the subscription includes the model. */
   readonly included: boolean | undefined;
-  /** What a search looks into, in lower case. */
-  readonly sought: string;
+  /** Name, id, owner and description in lower case, for the search. */
+  readonly searchText: string;
 }
 
-export type Column = Exclude<keyof Model, "sought">;
+export type Column = Exclude<keyof Model, "searchText">;
 
-/** What of a list is shown, and in which order. */
+/** The filters and the sort order of the table. */
 export interface Selection {
   readonly search: string;
-  /** All of which a model has to have. */
+  /** A model must have all of these. */
   readonly abilities: readonly string[];
   readonly subscription: "any" | "included" | "extra";
-  /** Per million tokens, in and out. */
+  /** Dollars per million tokens; applies to input and output. */
   readonly maxPrice: number | undefined;
   readonly column: Column;
   readonly isDescending: boolean;
 }
 
-/** The members of a Cache-Status field (RFC 9211) as Keylane writes it. */
+/** The parameters of a Cache-Status header (RFC 9211) as Keylane writes it. */
 export interface CacheStatus {
   readonly isHit: boolean;
   /** Seconds of freshness left, negative when stale. */
   readonly ttl: number | undefined;
-  /** Why NanoGPT was asked. */
+  /** Why Keylane sent a request to NanoGPT. */
   readonly forwarded: string | undefined;
   readonly isStored: boolean;
   readonly isCollapsed: boolean;
   readonly detail: string | undefined;
 }
 
-/** What a person is told of an answer in one look. */
+/** A short statement of where a list came from, shown above it. */
 export interface Verdict {
   readonly tone: "good" | "new" | "stale" | "bad";
-  readonly word: string;
+  readonly label: string;
   readonly sentence: string;
 }
 
-/** What a person is told of a failure. */
-export interface Trouble {
+/** The message shown for a failure. */
+export interface Notice {
   readonly title: string;
   readonly text: string;
-  /** What was shown of this key must go. */
-  readonly isOfKey: boolean;
+  /** The key was rejected: the page removes everything it shows for this key. */
+  readonly isKeyRejected: boolean;
 }
 
-/** What a request of this page came to. Nothing here holds the key. */
-export interface Exchange {
+/** One request of this page and its outcome, without the key. */
+export interface RequestRecord {
   readonly method: string;
   readonly path: string;
-  /** The Cache-Control that went with it. */
-  readonly asked: string;
+  /** The Cache-Control that the page chose; empty when it chose none. */
+  readonly cacheControl: string;
   /** Milliseconds since the epoch. */
-  readonly at: number;
-  /** Until the last byte. */
-  readonly ms: number;
-  /** 0 where no answer came. */
+  readonly sentAt: number;
+  /** Until the last byte of the response. */
+  readonly durationMs: number;
+  /** 0 when there was no response. */
   readonly status: number;
-  /** Cache-Status as it came. */
-  readonly field: string;
-  readonly cache: CacheStatus | undefined;
-  /** Seconds. */
-  readonly age: number | undefined;
-  /** Seconds. */
-  readonly retryAfter: number | undefined;
+  /** The Cache-Status header as received. */
+  readonly cacheStatusHeader: string;
+  readonly cacheStatus: CacheStatus | undefined;
+  readonly ageSeconds: number | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  /** Content-Encoding, or `identity`. */
   readonly coding: string;
-  /** Of the body, coded. */
-  readonly wireBytes: number | undefined;
-  /** Of the body, decoded. */
-  readonly bytes: number | undefined;
+  /** Size of the body as transferred. */
+  readonly encodedBytes: number | undefined;
+  /** Size of the body when decoded. */
+  readonly decodedBytes: number | undefined;
   readonly body: unknown;
 }
 
-/** What a chunk of a chat's stream brings. */
-export interface Piece {
+/** The content of one chat completion chunk. */
+export interface ChatDelta {
   readonly text: string;
-  readonly thought: string;
-  /** That the whole reply took. */
+  readonly reasoning: string;
+  /** Tokens of the whole reply, in the chunk that carries `usage`. */
   readonly tokens: number | undefined;
   readonly error: unknown;
 }
 
-/** A reader of a chat's event stream. Bytes go in as they come, cut anywhere; what they complete comes out. */
+/** A parser for the event stream of a chat. `read` takes bytes, split anywhere, and returns the deltas they complete. */
 export interface ChatReader {
-  readonly read: (bytes: Uint8Array<ArrayBuffer>) => readonly Piece[];
+  readonly read: (bytes: Uint8Array<ArrayBuffer>) => readonly ChatDelta[];
 }
 
-/** How one tool is pointed at this Keylane: a text to paste, or fields to fill in. */
+/** Instructions to use this Keylane in one tool: code to paste, or fields to fill in. */
 export interface Tool {
   readonly name: string;
   readonly where: string;
   readonly code?: string;
-  /** A field's name in the tool, and what goes in. */
+  /** Pairs of a field's name in the tool and its value. */
   readonly fields?: readonly (readonly [string, string])[];
 }
 
-/** Says something to who cannot see it happen. */
-export type Say = (sentence: string) => void;
+/** Announces a change to users of a screen reader. */
+export type Announce = (sentence: string) => void;
 
 export interface TableOptions {
   readonly onSort: (column: Column, isDescending: boolean) => void;
   readonly onTry: (model: Model) => void;
-  readonly say: Say;
+  readonly announce: Announce;
 }

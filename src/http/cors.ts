@@ -1,36 +1,33 @@
 import type { HeaderGetter } from "./headers.ts";
 
-/** Who may call from a browser page: anyone, or a list of origins. */
+/** The origins whose pages may call: all, or a list. */
 export type CorsOrigins = "*" | readonly string[];
 
 const EXPOSED = "ETag, Age, Cache-Status, Retry-After, X-Request-Id";
 
-/** Makes the CORS fields of an answer; none for an origin that is not allowed. `origin` is the request's, or null. */
+/** The CORS fields of a response; none that allow anything for an origin that is not listed. */
 export function corsFields(origins: CorsOrigins, origin: string | null): Record<string, string> {
-  if (origins === "*")
-    return { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED };
+  if (origins === "*") return { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED };
   if (origins.length === 0) return {};
-  // The answer differs by origin, for a browser's own cache too.
+  // The response differs by origin, for a browser's own cache too.
   if (origin === null || !origins.includes(origin)) return { Vary: "Origin" };
   return { "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, Vary: "Origin" };
 }
 
-/** Says whether a request is a preflight: a browser asks before it sends the real one. */
-export function isPreflight(method: string, field: HeaderGetter): boolean {
-  return method === "OPTIONS" && field("origin") !== null && field("access-control-request-method") !== null;
+/** Whether a request is a CORS preflight, which a browser sends before the real request. */
+export function isPreflight(method: string, header: HeaderGetter): boolean {
+  return method === "OPTIONS" && header("origin") !== null && header("access-control-request-method") !== null;
 }
 
-/** Answers a preflight: whatever method and headers the page asked for are allowed to an allowed origin. */
-export function preflight(field: HeaderGetter, cors: Readonly<Record<string, string>>): Response {
-  const isAllowed = "Access-Control-Allow-Origin" in cors;
-  const allowed: Record<string, string> = isAllowed
-    ? {
-        "Access-Control-Allow-Methods": field("access-control-request-method") ?? "",
-        "Access-Control-Max-Age": "86400",
-      }
-    : {};
-  const asked = field("access-control-request-headers");
-  if (isAllowed && asked !== null) allowed["Access-Control-Allow-Headers"] = asked;
+/** The fields of a preflight's response: an allowed origin may use whatever method and headers its page asks for. */
+export function preflightFields(header: HeaderGetter, cors: Readonly<Record<string, string>>): Record<string, string> {
   const vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
-  return new Response(null, { status: 204, headers: { ...cors, ...allowed, Vary: vary } });
+  if (!("Access-Control-Allow-Origin" in cors)) return { Vary: vary };
+  const requested = header("access-control-request-headers");
+  return {
+    "Access-Control-Allow-Methods": header("access-control-request-method") ?? "",
+    "Access-Control-Max-Age": "86400",
+    ...(requested === null ? {} : { "Access-Control-Allow-Headers": requested }),
+    Vary: vary,
+  };
 }

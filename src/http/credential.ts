@@ -1,31 +1,31 @@
 import { hash } from "node:crypto";
-import { ApiError, errorBody, unauthorized } from "./errors.ts";
+import { ApiError, apiError, unauthorized } from "./errors.ts";
 
-/** Who is asking. A `token` is a signed, short-lived JWT: it names a caller for one call only. */
-export interface Caller {
+/** A client's credential. A `token` is a signed, short-lived JWT, which is valid for one call. */
+export interface ParsedCredential {
   readonly kind: "key" | "token";
   readonly credential: string;
 }
 
-/** An opaque name for a credential at an upstream; says nothing of either without the secret. */
+/** A keyed hash of upstream and credential: opaque, and not computable without the secret. */
 export type Fingerprint = string;
 
-// NanoGPT's keys are `sk-nano-` and a UUID, or a bare UUID; this is every character of RFC 6750's b68token, and a colon.
+// NanoGPT's keys are `sk-nano-` and a UUID, or a bare UUID; the pattern allows RFC 6750's b64token, and a colon.
 const KEY = /^[\w.~+/:=-]+$/;
 const KEY_MAX_LENGTH = 512;
-// The scheme is case-insensitive (RFC 9110 §11.1). White space is what HTTP means by it: a pasted no-break space is
-// no part of a scheme, and of no key.
+// The scheme is case-insensitive (RFC 9110 §11.1). Only HTTP's white space separates: a pasted no-break space is part of
+// neither scheme nor key.
 const BEARER = /^bearer(?:[ \t]+|$)/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const JWT_MAX_LENGTH = 8192;
-// What tools send when their user has entered no key.
+// Tools send these when their user has entered no key.
 const PLACEHOLDERS = new Set(["", "undefined", "null"]);
 
 /**
- * Reads the two credential headers (`null` when absent, repeated ones joined by a comma, as Headers gives them).
- * Throws 401 when there is no usable key and 400 when it is not clear which one is meant.
+ * Parses the two credential headers (`null` when absent, repeated ones joined by a comma, as Headers gives them).
+ * Throws 401 when there is no usable key, and 400 when there are two.
  */
-export function parseCredential(authorization: string | null, apiKey: string | null): Caller {
+export function parseCredential(authorization: string | null, apiKey: string | null): ParsedCredential {
   if (isRepeated(authorization) || isRepeated(apiKey)) throw ambiguous();
   const bearer = nonPlaceholder(authorization?.replace(BEARER, ""));
   const key = nonPlaceholder(apiKey);
@@ -40,20 +40,20 @@ export function parseCredential(authorization: string | null, apiKey: string | n
   return { kind: "key", credential };
 }
 
-/** Reads the credential of a call that passes through, for the log alone; undefined where none is clear. */
+/** The credential of a passthrough call, for the log's client name alone; undefined where there is none. */
 export function credentialForLog(authorization: string | null, apiKey: string | null): string | undefined {
   return nonPlaceholder(authorization?.replace(BEARER, "")) ?? nonPlaceholder(apiKey);
 }
 
-/** Says whether a text that is to be shown has what looks like a key, at its begin or anywhere. */
+/** Whether a text seems to contain a key, so that it must not be shown. */
 export function looksLikeKey(text: string): boolean {
   return /(?<![a-z\d])sk-/i.test(text);
 }
 
 /**
- * Makes the function from credential to fingerprint: SHA-256 keyed by `secret`, 256 bits as hex.
- * The secret's own digest comes first and has a fixed length; a one-shot hash costs a fifth of an HMAC, and its known
- * weakness (lengthening a hashed text) could only name texts that hold a byte no key has.
+ * Makes the function from credential to fingerprint: SHA-256 keyed by `secret`, as 64 hex digits.
+ * The digest of the secret comes first and has a fixed length. A one-shot hash takes a fifth of an HMAC's time; its known
+ * weakness, length extension, could only produce texts with a byte that no key has.
  */
 export function createFingerprinter(secret: string, upstream: string): (credential: string) => Fingerprint {
   const prefix = `${hash("sha256", secret)}\n${upstream}\n`;
@@ -65,7 +65,7 @@ function nonPlaceholder(value: string | null | undefined): string | undefined {
   return PLACEHOLDERS.has(text) ? undefined : text;
 }
 
-// Not by a pattern: one for the end of a text begins anew at each space, and a field can be 16 KB of them within.
+// Not a regular expression: one anchored at the end restarts at each space, and a header can be 16 KB of them.
 function trimmed(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && isSpace(text[start])) start++;
@@ -77,19 +77,16 @@ function isSpace(character: string | undefined): boolean {
   return character === " " || character === "\t";
 }
 
-// No key holds a comma, and Headers joins repeated fields with one.
+// No key contains a comma, and Headers joins repeated lines with one.
 function isRepeated(value: string | null): boolean {
   return value !== null && value.includes(",");
 }
 
 function invalid(): ApiError {
-  return unauthorized(
-    "invalid_api_key",
-    "Send your NanoGPT key as it was given to you: `Authorization: Bearer KEY`.",
-  );
+  return unauthorized("invalid_api_key", "Send your NanoGPT key as it was given to you: `Authorization: Bearer KEY`.");
 }
 
 function ambiguous(): ApiError {
   const message = "Send one key, once: either `Authorization: Bearer KEY` or `x-api-key: KEY`.";
-  return new ApiError(errorBody(400, "ambiguous_credentials", message));
+  return apiError(400, "ambiguous_credentials", message);
 }

@@ -1,4 +1,7 @@
-/** What is told to a caller when something is wrong: the inside of OpenAI's error envelope, and its status. */
+import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+
+/** The inside of OpenAI's error envelope, and its status. */
 export interface ErrorBody {
   readonly status: number;
   /** One sentence that says what to do. Never holds a credential. */
@@ -8,25 +11,30 @@ export interface ErrorBody {
   readonly param: string | null;
 }
 
-/** Keylane's own refusal of a request. */
-export class ApiError extends Error {
-  override readonly name = "KeylaneError";
+/** An error that a client gets in OpenAI's shape, with response headers of its own such as Retry-After. */
+export class ApiError extends HTTPException {
+  override readonly name = "ApiError";
   readonly body: ErrorBody;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(problem: ErrorBody, headers: Readonly<Record<string, string>> = {}) {
-    super(problem.message);
-    this.body = problem;
+  constructor(body: ErrorBody, headers: Readonly<Record<string, string>> = {}) {
+    super(isErrorStatus(body.status) ? body.status : 500, { message: body.message });
+    this.body = body;
     this.headers = headers;
   }
 }
 
-/** Says whether a status means "not now", not "not you" or "not this" (RFC 9110 §15.5 and §15.6, RFC 6585, RFC 8470). */
+// Hono's type lists IANA's registry; NanoGPT may send any 4xx, which goes down as it came.
+function isErrorStatus(status: number): status is ContentfulStatusCode {
+  return status >= 400 && status <= 599;
+}
+
+/** Whether a status means "not now" rather than "not you" or "not this" (RFC 9110 §15.5 and §15.6, RFC 6585, RFC 8470). */
 export function isTransient(status: number): boolean {
   return status >= 500 || status === 408 || status === 425 || status === 429;
 }
 
-/** Makes a problem; type and param are OpenAI's defaults for the status unless given. */
+/** Makes an error body; type and param are OpenAI's defaults for the status unless given. */
 export function errorBody(
   status: number,
   code: string | null,
@@ -36,42 +44,57 @@ export function errorBody(
   return { status, code, message, type, param };
 }
 
-/** Writes the envelope `{"error":{message,type,param,code}}`. */
+/** Serializes the envelope `{"error":{message,type,param,code}}`. */
 export function serializeError({ message, type, param, code }: ErrorBody): string {
   return JSON.stringify({ error: { message, type, param, code } });
 }
 
-export const badRequest = (message: string): ApiError => new ApiError(errorBody(400, "bad_request", message));
+/** An ApiError of a new body. */
+export function apiError(status: number, code: string, message: string, headers?: Record<string, string>): ApiError {
+  return new ApiError(errorBody(status, code, message), headers);
+}
+
+export const badRequest = (message: string): ApiError => apiError(400, "bad_request", message);
 
 export const unauthorized = (code: "missing_api_key" | "invalid_api_key", message: string): ApiError =>
-  new ApiError(errorBody(401, code, message), { "WWW-Authenticate": "Bearer" });
-
-export const methodNotAllowed = (allowed: string): ApiError =>
-  new ApiError(errorBody(405, "method_not_allowed", `Use one of the methods this path has: ${allowed}.`), {
-    Allow: allowed,
-  });
+  apiError(401, code, message, { "WWW-Authenticate": "Bearer" });
 
 export const notFound = (): ApiError =>
-  new ApiError(
-    errorBody(404, "not_found", "No such path here: set the tool's base URL to this host followed by /v1."),
-  );
+  apiError(404, "not_found", "No such path here: set the tool's base URL to this host followed by /v1.");
+
+export const methodNotAllowed = (allowed: string): ApiError =>
+  apiError(405, "method_not_allowed", `Use one of the methods this path has: ${allowed}.`, { Allow: allowed });
 
 export const bodyTooLarge = (maxBytes: number): ApiError =>
-  new ApiError(
-    errorBody(413, "body_too_large", `Send a smaller body: at most ${maxBytes} bytes (MAX_BODY_SIZE).`),
-  );
+  apiError(413, "body_too_large", `Send a smaller body: at most ${maxBytes} bytes (MAX_BODY_SIZE).`);
+
+/** NanoGPT did not answer within the time of a list fetch or a passthrough call. */
+export const UPSTREAM_TIMEOUT: ErrorBody = errorBody(
+  504,
+  "upstream_timeout",
+  "NanoGPT did not answer in time: try again.",
+);
+
+/** A 5xx of Keylane's own on a passthrough call; nothing of the response has been sent. */
+export const badGateway = (status: number, code: string, message: string): ApiError =>
+  apiError(status, code, message, { "Retry-After": "1" });
+
+export const upstreamTimeout = (): ApiError => new ApiError(UPSTREAM_TIMEOUT, { "Retry-After": "1" });
+
+export const upstreamUnreachable = (advice: string): ApiError =>
+  badGateway(502, "upstream_unreachable", `NanoGPT could not be reached: ${advice}, then try again.`);
+
+/** The runtime's code for an error, such as ECONNREFUSED, else its name. Messages may quote what was sent. */
+export function errorCode(fault: unknown): string {
+  for (let error = fault; error instanceof Error; error = error.cause) {
+    if ("code" in error && typeof error.code === "string") return error.code;
+  }
+  return fault instanceof Error ? fault.name : "unknown";
+}
 
 function typeOf(status: number): string {
   if (status === 401) return "authentication_error";
   if (status === 403) return "permission_error";
   if (status === 429) return "rate_limit_error";
   return status < 500 ? "invalid_request_error" : "server_error";
-}
-
-/** Gives the runtime's code for a fault and nothing else of it: messages may quote what was sent. */
-export function errorCode(fault: unknown): string {
-  for (let error = fault; error instanceof Error; error = error.cause) {
-    if ("code" in error && typeof error.code === "string") return error.code;
-  }
-  return fault instanceof Error ? fault.name : "unknown";
 }

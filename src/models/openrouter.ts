@@ -1,10 +1,11 @@
+import { isJsonObject, type JsonObject } from "../http/json.ts";
 import type { Model } from "./model-list.ts";
 import { perToken } from "./price.ts";
 
 /**
- * A detailed model written the way OpenRouter does, for tools that read names, prices and limits there
- * (https://openrouter.ai/docs/api-reference/list-available-models). What upstream did not say in a form that can be
- * trusted is left out, never null: such tools would show it.
+ * A detailed model in OpenRouter's shape, for tools that read names, prices and limits there
+ * (https://openrouter.ai/docs/api-reference/list-available-models). A value that upstream left out, or sent in an unknown
+ * form, is left out too, never null: tools would show it.
  */
 export function openRouterModel(model: Model): Model {
   const contextLength = positiveInteger(model["context_length"]);
@@ -26,9 +27,7 @@ export function openRouterModel(model: Model): Model {
   };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function architecture(fields: Fields): Fields | undefined {
+function architecture(fields: JsonObject): JsonObject | undefined {
   return known({
     modality: text(fields["modality"]),
     input_modalities: texts(fields["input_modalities"]),
@@ -36,13 +35,13 @@ function architecture(fields: Fields): Fields | undefined {
   });
 }
 
-// A price in another unit or currency would be shown as if it were dollars: better none.
-function pricing(fields: Fields): Fields | undefined {
+// Tools would show a price in another unit or currency as dollars.
+function pricing(fields: JsonObject): JsonObject | undefined {
   if (fields["unit"] !== "per_million_tokens" || fields["currency"] !== "USD") return undefined;
   return known({
     prompt: perToken(fields["prompt"], 6),
     completion: perToken(fields["completion"], 6),
-    // These two say their own unit.
+    // These two names include their unit.
     input_cache_read: perToken(fields["cacheReadInputPer1kTokens"], 3),
     input_cache_write: perToken(fields["cacheWriteInputPer1kTokens"], 3),
   });
@@ -56,22 +55,18 @@ const PARAMETERS = [
 ] as const;
 
 function parameters(capabilities: unknown): readonly string[] | undefined {
-  if (!isFields(capabilities)) return undefined;
+  if (!isJsonObject(capabilities)) return undefined;
   return PARAMETERS.flatMap(([capability, names]) => (capabilities[capability] === true ? names : []));
 }
 
-/** Gives the fields that have a value; undefined where none has. */
-function known(fields: Fields): Fields | undefined {
+/** The fields that have a value; undefined where none has. */
+function known(fields: JsonObject): JsonObject | undefined {
   const found = Object.entries(fields).filter(([, value]) => value !== undefined);
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function fieldsOf(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
 }
 
 function text(value: unknown): string | undefined {

@@ -1,7 +1,7 @@
 /**
- * Writes the price of 10^`places` tokens as the decimal price of one: exact, and never in exponent form. The point of the
- * number's shortest decimal digits is moved; a division would round (0.49299999999999994 / 1e6 is 4.93e-7). Gives
- * undefined for what no price can be.
+ * Converts the price of 10^`places` tokens to the price of one, as an exact decimal string, never in exponent form. It moves
+ * the decimal point in the number's shortest digits; a division would round (0.49299999999999994 / 1e6 is 4.93e-7).
+ * Gives undefined for implausible prices.
  */
 export function perToken(price: unknown, places: number): string | undefined {
   if (typeof price !== "number" || !isPlausible(price)) return undefined;
@@ -14,7 +14,7 @@ export function perToken(price: unknown, places: number): string | undefined {
   return `${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
-// Nobody takes a dollar for a token, nor the billionth part of a cent for a million; NaN is neither.
+// No model costs a dollar a token, nor a billionth of a cent for a million; NaN is out of range too.
 const LEAST = 1e-11;
 const MOST = 1e6;
 

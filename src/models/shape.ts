@@ -1,26 +1,24 @@
-import type { Model } from "./model-list.ts";
+import { BASIC_FIELDS, type Model } from "./model-list.ts";
 import { openRouterModel } from "./openrouter.ts";
 
-/** What a model is given back as: `original` is as it came, basic or detailed. */
+/** The shape of a served row: `original` is as it came, basic or detailed. */
 export type Shape = "original" | DerivedShape;
 export type DerivedShape = "basic" | "openrouter";
 
-const BASIC_FIELDS = ["id", "object", "created", "owned_by"];
+const SHAPES: Readonly<Record<DerivedShape, (model: Model) => Model>> = {
+  basic: basicModel,
+  openrouter: openRouterModel,
+};
 
-/** Makes a model of another shape. */
 export function applyShape(model: Model, shape: DerivedShape): Model {
-  return shape === "basic" ? basicModel(model) : openRouterModel(model);
+  return SHAPES[shape](model);
 }
 
-/** OpenAI's four fields of a model; those that upstream did not give stay away. */
+/** OpenAI's four fields of a model; a field that upstream left out stays out. */
 export function basicModel(model: Model): Model {
   const basic: Record<string, unknown> & { id: string } = { id: model.id };
   for (const name of BASIC_FIELDS) {
     if (Object.hasOwn(model, name)) basic[name] = model[name];
   }
   return basic;
-}
-
-export function isBasicModel(model: Model): boolean {
-  return Object.keys(model).every((name) => BASIC_FIELDS.includes(name));
 }

@@ -1,15 +1,15 @@
 import { ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { badRequest, ApiError, errorBody } from "../http/errors.ts";
+import { ApiError, apiError, badRequest } from "../http/errors.ts";
 
 /**
- * Makes what is done with a connection on which something came that is no request: its error is the last thing said
- * there, behind the answers to the good requests before it.
+ * Makes the handler for `clientError`, which Node emits for bytes that are no request: it sends a final error after the
+ * pending responses, then closes the connection.
  */
 export function clientErrorHandler(
-  refuse: (error: ApiError) => Response,
+  errorResponse: (error: ApiError) => Response,
 ): (error: NodeJS.ErrnoException, socket: Duplex) => void {
-  // Node complains anew of every packet that follows.
+  // Node emits the event again for every packet that follows.
   const answered = new WeakSet<Duplex>();
 
   async function sendFinalError(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
@@ -19,10 +19,10 @@ export function clientErrorHandler(
       pending.once("close", () => void sendFinalError(error, socket));
       return;
     }
-    const text = await textOf(refuse(clientProblem(error.code)));
+    const text = await textOf(errorResponse(clientProblem(error.code)));
     const hasBegun = pending?.headersSent ?? false;
     if (!socket.writable) socket.destroy();
-    // Never a clean end to a cut answer.
+    // A response that was cut must not end cleanly.
     else if (hasBegun && pending?.writableEnded === false) pending.socket?.resetAndDestroy();
     else endWith(socket, hasBegun ? "" : text);
   }
@@ -35,14 +35,14 @@ export function clientErrorHandler(
   };
 }
 
-/** Writes an answer to a connection that Node gave up on before there was a response to write to. */
+/** Writes a response to a connection that Node has detached from its HTTP server. */
 export async function writeRaw(socket: Duplex, response: Response): Promise<void> {
   endWith(socket, await textOf(response));
 }
 
 function endWith(socket: Duplex, text: string): void {
   socket.end(text);
-  // Half a connection is no use to anyone; a moment, so that bytes still on their way up do not reset the answer.
+  // Closed after a moment, so that bytes still on their way do not reset the connection before the response is read.
   socket.resume();
   setTimeout(() => socket.destroy(), 500).unref();
 }
@@ -55,11 +55,11 @@ async function textOf(response: Response): Promise<string> {
 
 function clientProblem(code: string | undefined): ApiError {
   if (code === "HPE_HEADER_OVERFLOW") {
-    return new ApiError(errorBody(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all."));
+    return apiError(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all.");
   }
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
     const message = "Send the request faster (HEADERS_TIMEOUT, REQUEST_TIMEOUT).";
-    return new ApiError(errorBody(408, "request_timeout", message));
+    return apiError(408, "request_timeout", message);
   }
   return badRequest("Send a well-formed HTTP/1.1 request.");
 }

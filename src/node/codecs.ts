@@ -3,8 +3,8 @@ import * as zlib from "node:zlib";
 import type { Coding, Codec, Codecs } from "../storage/store.ts";
 
 /**
- * Node's codings, the smallest first; all of them work in the thread pool. Brotli at quality 4 takes a hundredth of the
- * time of quality 11 and gives a fifth more bytes.
+ * Node's codings, the smallest output first; all run in the thread pool. Brotli at quality 4 takes a hundredth of the time of
+ * quality 11, for a fifth more bytes.
  */
 export const codecs: Codecs = new Map<Coding, Codec>([
   [
@@ -28,8 +28,8 @@ function codec<Options>(
   return { encode: async (bytes) => own(await compress(bytes, options)), decode: decompress };
 }
 
-// Copied to its length, as zlib may give a part of more. A Buffer, since Node makes one of whatever else it has to send,
-// each time (6 % of a hit).
+// Copied to its length, since zlib may give a part of a larger buffer. A Buffer, since Node converts anything else at each
+// write (6 % of a hit).
 function own(bytes: Uint8Array): Buffer<ArrayBuffer> {
   return Buffer.from(new Uint8Array(bytes).buffer);
 }

@@ -1,25 +1,19 @@
 import pino from "pino";
-import {
-  stackFrames,
-  accessLogLine,
-  type Log,
-  type LogLevel,
-  type RequestLog,
-} from "../observability/log.ts";
 import { errorCode } from "../http/errors.ts";
+import { stackFrames, accessLogLine, type Log, type LogLevel, type RequestLog } from "../observability/log.ts";
 
 const BATCH_LENGTH = 8192;
 const BATCH_MS = 100;
-// What waits where nothing can be written, as on a full disk; lines beyond it are lost.
+// Limit of what is buffered while nothing can be written, as on a full disk; further lines are lost.
 const MAX_BUFFERED_BYTES = 1_000_000;
 
-/** Makes the log: one JSON object a line on standard output, in the order in which they were told. */
+/** Makes the log: one JSON object a line on standard output, in order. */
 export function createLog(level: LogLevel): RequestLog {
   let isWritten = true;
   const destination = pino.destination({ sync: true, maxLength: MAX_BUFFERED_BYTES });
-  // Answers go on without a log; unheard, its fault would end the program.
-  destination.on("error", (fault: unknown) => {
-    if (isWritten) process.stderr.write(`The log cannot be written (${errorCode(fault)})\n`);
+  // Requests are served without a log too; without a listener its error would end the process.
+  destination.on("error", (error: unknown) => {
+    if (isWritten) process.stderr.write(`The log cannot be written (${errorCode(error)})\n`);
     isWritten = false;
   });
   destination.on("write", () => (isWritten = true));
@@ -34,30 +28,29 @@ export function createLog(level: LogLevel): RequestLog {
       base: null,
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
-        logMethod(words, tell) {
+        logMethod(args, method) {
           requests.writeAll();
-          tell.apply(this, words);
+          method.apply(this, args);
         },
       },
     },
     destination,
   );
-  const isTold = log.isLevelEnabled("info");
+  const isEnabled = log.isLevelEnabled("info");
   return {
     debug: (fields, message) => log.debug(fields, message),
     info: (fields, message) => log.info(fields, message),
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
     request: (fields) => {
-      if (isTold) requests.add(accessLogLine(fields));
+      if (isEnabled) requests.add(accessLogLine(fields));
     },
   };
 }
 
 /**
- * Gathers lines and writes them together, when there are 8 KB of them and ten times a second. pino's way of making a
- * request's line, and its destination's of gathering them, took an eighth of a hit; this takes half of that
- * (npm run bench -- hits).
+ * Batches lines and writes them at 8 KB, and ten times a second. pino's formatting of an access-log line and its destination's
+ * buffering took an eighth of a hit; this takes half of that (npm run bench -- hits).
  */
 function batchedWriter(write: (lines: string) => void) {
   let lines = "";
@@ -83,32 +76,32 @@ function batchedWriter(write: (lines: string) => void) {
   };
 }
 
-// Once: the destination's own flushSync tries for ever what a full disk does not take, and the process would not end.
+// Once: the destination's own flushSync retries for ever on a full disk, and the process would not exit.
 function flushOnExit(destination: { write(lines: string): boolean }): void {
   try {
     destination.write("");
   } catch {
-    // It was told when it could not be written for the first time.
+    // Reported when it first failed.
   }
 }
 
 /**
- * Makes faults heard that nothing has caught. A rejected promise costs the work that waited for it and no more; after an
- * exception nobody knows what still holds, so `stop` is called.
+ * Logs errors that nothing has caught. An unhandled rejection affects only the work that waited for it; after an uncaught
+ * exception the state of the process is unknown, so `stop` is called.
  */
 export function logUncaught(log: Log, stop: () => void): void {
-  process.on("unhandledRejection", (fault) => {
-    logFault(log, fault, "unhandled rejection");
+  process.on("unhandledRejection", (error) => {
+    logError(log, error, "unhandled rejection");
   });
-  process.on("uncaughtException", (fault) => {
-    logFault(log, fault, "uncaught exception");
+  process.on("uncaughtException", (error) => {
+    logError(log, error, "uncaught exception");
     stop();
   });
 }
 
-// On standard error as well: whatever LOG_LEVEL is, this must be seen. Never the message: it may quote what was sent.
-function logFault(log: Log, fault: unknown, what: string): void {
-  const at = stackFrames(fault);
-  log.error({ fault: errorCode(fault), at }, what);
-  process.stderr.write(`${what} (${errorCode(fault)}) ${at}\n`);
+// On standard error as well, whatever LOG_LEVEL is. Never the message, which may quote what was sent.
+function logError(log: Log, error: unknown, what: string): void {
+  const at = stackFrames(error);
+  log.error({ error: errorCode(error), at }, what);
+  process.stderr.write(`${what} (${errorCode(error)}) ${at}\n`);
 }

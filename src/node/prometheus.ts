@@ -1,6 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import {
-  statusLabel,
   FETCH_OUTCOMES,
   REFRESH_OUTCOMES,
   type MetricsPage,
@@ -9,7 +8,7 @@ import {
 } from "../observability/metrics.ts";
 import { VERSION } from "../version.ts";
 
-/** Figures for Prometheus: `observe` counts, `page` writes them down. */
+/** Metrics for Prometheus: `recorder` counts, `page` renders them. */
 export interface PrometheusMetrics {
   readonly recorder: MetricsRecorder;
   readonly page: (standing: MetricsSnapshot) => Promise<MetricsPage>;
@@ -23,7 +22,7 @@ interface RequestCount {
   count: number;
 }
 
-/** Makes the figures of one process. `maxBytes` is what its store may hold. */
+/** Makes the metrics of one process. `maxBytes` is MEMORY_MAX_SIZE. */
 export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
   const registry = new Registry();
   const registers = [registry];
@@ -32,101 +31,117 @@ export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Gauge({ name: `keylane_${name}`, help, labelNames, registers });
 
-  const requests = counter("requests_total", "Requests answered, and what the cache had to do with it.", [
+  const requests = counter("requests_total", "Requests answered, by route, status and cache outcome.", [
     "route",
     "status",
     "cache",
   ]);
   const upstream = new Histogram({
     name: "keylane_upstream_seconds",
-    help: "How long NanoGPT took for a list, and what came of it.",
+    help: "Duration of list fetches from NanoGPT, by outcome.",
     labelNames: ["outcome"],
     buckets: UPSTREAM_BUCKETS_SECONDS,
     registers,
   });
-  const unasked = counter(
-    "upstream_unasked_total",
-    "Lists whose turn to be asked for did not come in time: too many at once.",
+  const notAttempted = counter(
+    "upstream_not_attempted_total",
+    "List fetches that got no slot in time: too many at once.",
   );
-  const refreshes = counter("refreshes_total", "Refreshes in the background, and where the list came from.", [
-    "outcome",
-  ]);
-  const streams = gauge("open_streams", "Passthrough calls whose answer is not over.");
+  const refreshes = counter("refreshes_total", "Background refreshes, by where the list came from.", ["outcome"]);
+  const streams = gauge("open_streams", "Passthrough calls in flight.");
   const lists = gauge("stored_lists", "Lists in memory.");
-  const bytes = gauge("stored_bytes", "Bytes that the lists in memory take.");
-  const evictions = counter("evictions_total", "Lists that had to leave memory for others.");
-  gauge("stored_max_bytes", "What MEMORY_MAX_SIZE allows.").set(maxBytes);
+  const bytes = gauge("stored_bytes", "Bytes used by the lists in memory.");
+  const evictions = counter("evictions_total", "Lists evicted from memory.");
+  gauge("stored_max_bytes", "MEMORY_MAX_SIZE.").set(maxBytes);
   gauge("build_info", "1, with the version.", ["version"]).set({ version: VERSION }, 1);
-  // From the first, so that the first of each is seen as an increase.
-  for (const outcome of FETCH_OUTCOMES) if (outcome !== "unasked") upstream.zero({ outcome });
+  // Present from the start, so that the first of each shows as an increase.
+  for (const outcome of FETCH_OUTCOMES) if (outcome !== "not_attempted") upstream.zero({ outcome });
   for (const outcome of REFRESH_OUTCOMES) refreshes.inc({ outcome }, 0);
 
-  const tally = requestCounters();
-  // What should never be is watched for: a series that begins with 1 shows no increase.
-  for (const room of ["models", "model"]) tally.of(room, 500, "none");
+  const counters = requestCounters();
+  // Alerts watch for these: a series that begins with 1 would show no increase.
+  for (const route of ["models", "model"]) counters.of(route, 500, "none");
   let writeShared: ((shared: NonNullable<MetricsSnapshot["shared"]>) => void) | undefined;
   let isWatchingProcess = false;
 
-  // Where there are neighbours, so that figures of nothing are no figures.
-  function sharedFigures() {
-    const reads = counter("shared_reads_total", "Lists looked for in the shared store.", ["outcome"]);
-    const unopened = counter("shared_unopened_total", "Values in the shared store that did not open.");
-    const failures = counter("shared_failures_total", "Calls to the shared store that failed or were late.");
-    const skipped = counter("shared_skipped_total", "Calls not made, since one was too slow just before.");
+  // Registered only where there is a shared store.
+  function registerShared() {
+    const reads = counter("shared_reads_total", "Reads of lists from the shared store.", ["outcome"]);
+    const undecryptable = counter(
+      "shared_undecryptable_total",
+      "Values in the shared store that could not be decrypted.",
+    );
+    const failures = counter("shared_failures_total", "Calls to the shared store that failed or timed out.");
+    const shortCircuited = counter(
+      "shared_short_circuited_total",
+      "Calls to the shared store not made, since one had just timed out.",
+    );
     return (shared: NonNullable<MetricsSnapshot["shared"]>) => {
-      for (const one of [reads, unopened, failures, skipped]) one.reset();
+      for (const one of [reads, undecryptable, failures, shortCircuited]) one.reset();
       reads.inc({ outcome: "hit" }, shared.hits);
       reads.inc({ outcome: "miss" }, shared.misses);
-      unopened.inc(shared.undecryptable);
+      undecryptable.inc(shared.undecryptable);
       failures.inc(shared.failures);
-      skipped.inc(shared.shortCircuited);
+      shortCircuited.inc(shared.shortCircuited);
     };
   }
 
   return {
     recorder: {
-      recordRequest: (room, status, cache) => void tally.of(room, status, cache ?? "none").count++,
+      recordRequest: (route, status, cache) => void counters.of(route, status, cache ?? "none").count++,
       recordFetch(outcome, ms) {
-        if (outcome === "unasked") unasked.inc();
+        if (outcome === "not_attempted") notAttempted.inc();
         else upstream.observe({ outcome }, Math.max(0, ms) / 1000);
       },
       recordRefresh: (outcome) => refreshes.inc({ outcome }),
       recordStream: (change) => streams.inc(change),
     },
     async page({ store, shared }) {
-      // Only now: whoever never looks need not pay for it. Its figures of time count from here on.
+      // Started by the first look at the page; its metrics of time count from here on.
       if (!isWatchingProcess) collectDefaultMetrics({ register: registry });
       isWatchingProcess = true;
       requests.reset();
-      for (const { labels, count } of tally.all) requests.inc(labels, count);
+      for (const { labels, count } of counters.all) requests.inc(labels, count);
       lists.set(store.lists);
       bytes.set(store.bytes);
       evictions.reset();
       evictions.inc(store.evictions);
-      if (shared !== undefined) (writeShared ??= sharedFigures())(shared);
+      if (shared !== undefined) (writeShared ??= registerShared())(shared);
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
 }
 
-/** Counts by three words without making anything of them on the way: each hit passes here (test/bench/hit.ts). */
+/** Counts by three labels without allocating: every hit comes here (test/bench/metrics-recording.ts). */
 function requestCounters() {
   const all: RequestCount[] = [];
-  const rooms = new Map<string, Map<number, Map<string, RequestCount>>>();
+  const routes = new Map<string, Map<number, Map<string, RequestCount>>>();
 
-  function of(room: string, status: number, cache: string): RequestCount {
+  function of(route: string, status: number, cache: string): RequestCount {
     const counted = statusLabel(status);
-    return rooms.get(room)?.get(counted)?.get(cache) ?? added(room, counted, cache);
+    return routes.get(route)?.get(counted)?.get(cache) ?? add(route, counted, cache);
   }
 
-  function added(route: string, status: number, cache: string): RequestCount {
-    const made = { labels: { route, status: status === 0 ? "other" : String(status), cache }, count: 0 };
-    const statuses = rooms.get(route) ?? new Map<number, Map<string, RequestCount>>();
-    const words = statuses.get(status) ?? new Map<string, RequestCount>();
-    rooms.set(route, statuses.set(status, words.set(cache, made)));
-    all.push(made);
-    return made;
+  function add(route: string, status: number, cache: string): RequestCount {
+    const count = { labels: { route, status: status === 0 ? "other" : String(status), cache }, count: 0 };
+    const statuses = routes.get(route) ?? new Map<number, Map<string, RequestCount>>();
+    const labels = statuses.get(status) ?? new Map<string, RequestCount>();
+    routes.set(route, statuses.set(status, labels.set(cache, count)));
+    all.push(count);
+    return count;
   }
 
   return { all, of };
 }
+
+/** A status with a label of its own, or 0 for all others: upstream may send any number. */
+function statusLabel(status: number): number {
+  return COUNTED.has(status) ? status : 0;
+}
+
+// IANA's registry of 2026 without those that no server may send, and 499: the client left.
+const COUNTED = new Set([
+  200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400, 401, 402, 403, 404,
+  405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451,
+  499, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
+]);

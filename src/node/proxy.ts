@@ -1,24 +1,19 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { badRequest, ApiError, errorBody } from "../http/errors.ts";
+import { ApiError, badGateway, badRequest, upstreamTimeout, upstreamUnreachable } from "../http/errors.ts";
+import type { Settings } from "../config/settings.ts";
 import type { RawHeaders } from "../http/headers.ts";
 import type { ProxyRequest } from "../http/request-context.ts";
-import type { ForwardFactory } from "./request.ts";
 import { streamedBody, bufferedBody } from "./request-body.ts";
+import type { ForwardFactory } from "./request.ts";
 import { compressUpload, isCompressible } from "./upload-compression.ts";
 
-export interface ProxySettings {
-  readonly passthroughUrl: string;
-  /** The longest silence of upstream, before its headers or within its body. */
-  readonly passthroughTimeoutMs: number;
-  readonly maxBodyBytes: number;
-  readonly compressUploads: boolean;
-}
+type ProxySettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes" | "compressUploads">;
 
 /**
- * Carries passthrough calls between Node's own request and response, below Request and Response: there, bodies are
- * decoded, field lines joined, and every chunk crosses two more streams.
+ * Forwards passthrough calls between Node's own request and response, below Request and Response: those decode bodies, join
+ * header lines, and pass every chunk through two more streams.
  */
 export function createProxy(
   dispatcher: Dispatcher,
@@ -30,7 +25,7 @@ export function createProxy(
   return (incoming, outgoing) => (call) =>
     new Promise((resolve, reject) => {
       const answer = responseHandler(outgoing, call, resolve, (error) => {
-        // What is left of the body would be read as the next request.
+        // The rest of the body would be read as the next request.
         if (!incoming.complete) outgoing.shouldKeepAlive = false;
         reject(error);
       });
@@ -53,13 +48,13 @@ export function createProxy(
         }
       };
       if (!hasBody(incoming)) return dispatch(call.rawHeaders, null);
-      // By then Node has read on: most bodies came together with their header section, and go up with it in one write.
+      // By then Node has read on: most bodies arrive together with their headers, and are sent with them in one write.
       setImmediate(() => {
         const isCompressed = compressUploads && isCompressible(call);
         const whole = isCompressed ? null : bufferedBody(incoming);
         if (whole !== null) return dispatch(call.rawHeaders, whole);
         const body = streamedBody(incoming, maxBodyBytes);
-        // Where undici never came to read it, too: it would hold on to what else comes.
+        // Also where undici never read it: it would buffer whatever else arrives.
         outgoing.once("close", () => body.destroy());
         if (!isCompressed) return dispatch(call.rawHeaders, body);
         compressUpload(call, body)
@@ -77,12 +72,12 @@ function responseHandler(
 ): Dispatcher.DispatchHandler {
   let hasLeft = outgoing.destroyed;
   let upstream: Dispatcher.DispatchController | undefined;
-  // Nginx's number for a caller who left before there was a status; it is seen in the log alone.
+  // Nginx's status for a client that left before the response; only the log shows it.
   let status = 499;
   const onClientClose = () => {
     if (outgoing.writableFinished) return;
     hasLeft = true;
-    upstream?.abort(new Error("the caller left"));
+    upstream?.abort(new Error("the client left"));
   };
   outgoing.once("close", onClientClose);
   const done = () => {
@@ -92,13 +87,13 @@ function responseHandler(
   return {
     onRequestStart(controller) {
       upstream = controller;
-      if (hasLeft) controller.abort(new Error("the caller left"));
+      if (hasLeft) controller.abort(new Error("the client left"));
     },
     onResponseStart(controller, statusCode, _headers, reason = "") {
       const lines = toRawHeaders(controller.rawHeaders);
       if (statusCode < 200) {
-        // Node 22 has no way to send it, HTTP/1.0 none to receive it; and what a caller does not read would pile up here:
-        // an interim answer cannot be paused.
+        // Node 22 cannot send it, HTTP/1.0 cannot receive it; and it cannot be paused, so for a client that does not read it
+        // would pile up here.
         const isTaken = outgoing.req.httpVersion !== "1.0" && outgoing.socket?.writableNeedDrain === false;
         if (isTaken && "writeInformation" in outgoing) {
           outgoing.writeInformation(statusCode, call.toClientHeaders(statusCode, lines));
@@ -107,12 +102,8 @@ function responseHandler(
       }
       status = statusCode;
       outgoing.sendDate = false;
-      outgoing.writeHead(
-        statusCode,
-        statusMessage(statusCode, reason),
-        call.toClientHeaders(statusCode, lines),
-      );
-      // Together with the first bytes of the body where they are here already, else at once.
+      outgoing.writeHead(statusCode, statusMessage(statusCode, reason), call.toClientHeaders(statusCode, lines));
+      // Sent together with the first bytes of the body where those have arrived, else at once.
       process.nextTick(() => outgoing.flushHeaders());
     },
     onResponseData(controller, chunk) {
@@ -130,7 +121,7 @@ function responseHandler(
         reject(toApiError(error));
         return;
       }
-      // Never a clean end to a cut answer. Without a length or chunks only a reset tells the two apart.
+      // A response that was cut must not end cleanly. Without a length or chunks only a reset shows the difference.
       if (outgoing.req.httpVersion === "1.0") outgoing.socket?.resetAndDestroy();
       else outgoing.destroy();
       done();
@@ -138,12 +129,12 @@ function responseHandler(
   };
 }
 
-// undici reads a phrase as UTF-8, and Node refuses to write what is not printable: it says nothing that the status does not.
+// undici decodes a reason phrase as UTF-8, and Node refuses to write unprintable ones: the standard phrase says the same.
 function statusMessage(status: number, reason: string): string {
   return /^[\t\x20-\x7e]*$/.test(reason) ? reason : (STATUS_CODES[status] ?? "");
 }
 
-// undici hands raw fields on as bytes of Latin-1, which is what Node writes.
+// undici gives raw header lines as bytes of Latin-1, which is what Node writes.
 function toRawHeaders(raw: Dispatcher.DispatchController["rawHeaders"]): RawHeaders {
   return Array.isArray(raw) ? raw.map((part) => part.toString("latin1")) : [];
 }
@@ -162,23 +153,17 @@ function toApiError(error: unknown): ApiError {
     return badRequest("Send a method, path and header fields that HTTP allows.");
   }
   if (TIMEOUT_CODES.has(code)) {
-    return failure(504, "upstream_timeout", "NanoGPT did not answer in time: try again.");
+    return upstreamTimeout();
   }
   if (INVALID_RESPONSE_CODES.has(code) || (error instanceof Error && error.name === "HTTPParserError")) {
-    return failure(
+    return badGateway(
       502,
       "upstream_invalid_response",
       "NanoGPT's answer was not HTTP that can be passed on: try again.",
     );
   }
   if (code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE") {
-    return failure(502, "upstream_error", "NanoGPT closed the connection before it answered: try again.");
+    return badGateway(502, "upstream_error", "NanoGPT closed the connection before it answered: try again.");
   }
-  const message =
-    "NanoGPT could not be reached: check this host's network and PASSTHROUGH_URL, then try again.";
-  return failure(502, "upstream_unreachable", message);
-}
-
-function failure(status: number, code: string, message: string): ApiError {
-  return new ApiError(errorBody(status, code, message), { "Retry-After": "1" });
+  return upstreamUnreachable("check this host's network and PASSTHROUGH_URL");
 }

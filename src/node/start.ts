@@ -4,14 +4,14 @@ import { createApp } from "../app.ts";
 import type { Settings } from "../config/settings.ts";
 import { retentionMs } from "../http/freshness.ts";
 import type { RequestLog } from "../observability/log.ts";
-import { createMemoryStore } from "../storage/memory.ts";
 import { noopMetrics } from "../observability/metrics.ts";
+import { createMemoryStore } from "../storage/memory.ts";
 import { codecs } from "./codecs.ts";
 import { createConnector } from "./connector.ts";
 import { readConsoleFiles } from "./console-files.ts";
-import { startServer, type RunningServer } from "./server.ts";
 import { createPrometheusMetrics } from "./prometheus.ts";
 import { createProxy } from "./proxy.ts";
+import { startServer, type RunningServer } from "./server.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 // Less than the 75 s of many servers, so that a connection is seldom closed under a call that is on its way: nothing is
@@ -26,25 +26,22 @@ export interface StartOptions {
 }
 
 /** Starts Keylane on Node and resolves when it listens. */
-export async function start(
-  settings: Settings,
-  { log, now = Date.now }: StartOptions,
-): Promise<RunningServer> {
+export async function start(settings: Settings, { log, now = Date.now }: StartOptions): Promise<RunningServer> {
   // Idle connections stay open for the next call; a list fetch has its own, shorter limits.
   const agent = new Agent({
     connect: createConnector(CONNECT_TIMEOUT_MS),
     allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
-  // fetch speaks as a browser does; upstream is told Keylane's own fields and nothing else.
+  // fetch adds a browser's headers; upstream gets Keylane's own and nothing else.
   const listDispatcher = agent.compose((dispatch) => (options, handler) => {
-    const fields = Object.entries(options.headers ?? {}).filter(([name]) => !BROWSER_HEADERS.has(name));
-    return dispatch({ ...options, headers: Object.fromEntries(fields) }, handler);
+    const headers = Object.entries(options.headers ?? {}).filter(([name]) => !BROWSER_HEADERS.has(name));
+    return dispatch({ ...options, headers: Object.fromEntries(headers) }, handler);
   });
-  // fetch notes every URL it asks for, query and all, for a page to measure: nobody reads that here.
+  // fetch records every URL, with its query, for performance measurements that nobody reads here.
   performance.setResourceTimingBufferSize(0);
   const { redisUrl, listMaxBytes: maxBytes } = settings;
-  // The client is imported only where there is a Redis: it is a tenth of the memory at rest.
+  // Imported only where there is a Redis: the client takes a tenth of the idle memory.
   const remoteStore =
     redisUrl === undefined
       ? undefined
@@ -53,7 +50,7 @@ export async function start(
           tombstoneTtlMs: retentionMs(settings),
           now,
         });
-  // So that the first callers of a new process find what its neighbours know.
+  // The first clients of a new process then find the lists of its peers.
   await remoteStore?.firstAttempt;
   const prometheus = settings.metrics ? createPrometheusMetrics(settings.memoryMaxBytes) : undefined;
   let isDraining = false;
@@ -65,17 +62,17 @@ export async function start(
     console: settings.hasConsole ? readConsoleFiles() : new Map(),
     now,
     log,
-    metrics_: prometheus?.recorder ?? noopMetrics,
+    metrics: prometheus?.recorder ?? noopMetrics,
     yieldToEventLoop,
     metricsPage: prometheus?.page,
     isDraining: () => isDraining,
   });
   const server = await startServer(app, settings, createProxy(agent, settings), () => {
     isDraining = true;
-  }).catch((fault: unknown) => {
-    // A connection would keep a process alive that has nothing to do.
+  }).catch((error: unknown) => {
+    // An open connection would keep the process alive.
     remoteStore?.close();
-    throw fault;
+    throw error;
   });
   return {
     url: server.url,

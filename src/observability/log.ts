@@ -1,5 +1,6 @@
+import type { CacheLabel } from "../http/cache-headers.ts";
 import type { Route } from "../http/canonical-path.ts";
-import type { CacheLabel } from "../http/cache-status.ts";
+import type { Clock } from "../http/freshness.ts";
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -11,28 +12,28 @@ export interface Log {
   error(fields: LogFields, message: string): void;
 }
 
-/** What the one line tells that each request has. Every text is plain: there is nothing in it to escape. */
+/** The fields of the access-log line of a request. No text in it needs escaping in JSON. */
 export interface AccessLogFields {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** As requestIds() or a sane caller gave it. */
+  /** Generated, or a client's that is sane. */
   readonly id: string;
   /** A token (RFC 9110 §9.1). */
   readonly method: string;
-  readonly route: Route["room"];
+  readonly route: Route["kind"];
   readonly status: number;
   readonly ms: number;
   readonly cache: CacheLabel | undefined;
-  /** Digits and letters. */
+  /** Hexadecimal digits. */
   readonly caller: string | undefined;
 }
 
-/** The log that tells of requests, too. */
+/** A log with access-log lines. */
 export interface RequestLog extends Log {
   request(fields: AccessLogFields): void;
 }
 
-/** Makes a request's line, of level info and in pino's shape. */
+/** The access-log line of a request: level info, in pino's shape. */
 export function accessLogLine(fields: AccessLogFields): string {
   const { time, id, method, route, status, ms, cache, caller } = fields;
   const ends = `${cache === undefined ? "" : `,"cache":"${cache}"`}${caller === undefined ? "" : `,"caller":"${caller}"`}`;
@@ -42,8 +43,8 @@ export function accessLogLine(fields: AccessLogFields): string {
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Writes one JSON object a line through `write`, in pino's shape, for runtimes where pino does not run. */
-export function jsonLogger(level: LogLevel, now: () => number, write: (line: string) => void): RequestLog {
+/** A log of one JSON object a line, in pino's shape, for runtimes without pino. */
+export function jsonLogger(level: LogLevel, now: Clock, write: (line: string) => void): RequestLog {
   const least = LOG_LEVELS.indexOf(level);
   const at = (name: LogLevel) => {
     if (LOG_LEVELS.indexOf(name) < least) return () => {};
@@ -51,21 +52,21 @@ export function jsonLogger(level: LogLevel, now: () => number, write: (line: str
       write(JSON.stringify({ level: name, time: now(), ...fields, msg: message }));
     };
   };
-  const isTold = LOG_LEVELS.indexOf("info") >= least;
+  const isEnabled = LOG_LEVELS.indexOf("info") >= least;
   return {
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
     request: (fields) => {
-      if (isTold) write(accessLogLine(fields));
+      if (isEnabled) write(accessLogLine(fields));
     },
   };
 }
 
-/** Says where a fault happened, never its message: that may quote what was sent. */
-export function stackFrames(fault: unknown): string {
-  const stack = fault instanceof Error ? (fault.stack ?? "") : "";
+/** The first eight stack frames of an error, without its message, which may quote what was sent. */
+export function stackFrames(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
   return stack
     .split("\n")
     .filter((line) => line.startsWith("    at "))

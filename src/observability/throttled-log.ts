@@ -1,35 +1,35 @@
 import { LRUCache } from "lru-cache";
+import type { Clock } from "../http/freshness.ts";
 import type { LogFields } from "./log.ts";
 
-/** Failures of one kind, told so that a thousand of them take a few lines: see `trouble`. */
+/** Logs repeated failures of one kind so that a thousand of them take a few lines. */
 export interface ThrottledLog {
-  /** Something failed. What has the same name is the same failure again; the fields say more of this very one. */
+  /** Failures of one `name` are repetitions of each other; the fields describe this one. */
   failure(name: string, fields?: LogFields): void;
-  /** It went well. */
   recovered(): void;
 }
 
 const INTERVAL_MS = 60_000;
-// Names are our own words, statuses and the runtime's codes: more of them come from nowhere.
+// Names are fixed texts, statuses and the runtime's error codes, so there are few.
 const MAX_NAMES = 500;
 
 interface Repeated {
   loggedAt: number;
-  /** Failures that no line has told of yet. */
+  /** Failures since the last line. */
   suppressed: number;
 }
 
 /**
- * Tells of a failure when it begins, and again at most once a minute while it repeats, with the number of `times` since
- * the line before; of the end once, where a line told of the beginning. It has no timer: what nobody meets is not told.
+ * Logs the first failure of a name, then at most one a minute, with the number of `times` since the line before; logs
+ * the recovery once, if a failure was logged. It has no timer: a recovery is logged when the next call succeeds.
  */
 export function throttledLog(
-  now: () => number,
-  tell: (fields: LogFields) => void,
-  tellWell: (fields: LogFields) => void = () => {},
+  now: Clock,
+  logFailure: (fields: LogFields) => void,
+  logRecovery: (fields: LogFields) => void = () => {},
 ): ThrottledLog {
   const repeated = new LRUCache<string, Repeated>({ max: MAX_NAMES });
-  let toldSince: number | undefined;
+  let failingSince: number | undefined;
   let times = 0;
   return {
     failure(name, fields) {
@@ -38,17 +38,17 @@ export function throttledLog(
       repeated.set(name, known);
       known.suppressed++;
       const sinceMs = now() - known.loggedAt;
-      // A clock that steps back must not make it silent for as long as the step was wide.
+      // A clock that steps back must not silence it for as long as the step was wide.
       if (sinceMs >= 0 && sinceMs < INTERVAL_MS) return;
-      tell({ ...fields, times: known.suppressed });
+      logFailure({ ...fields, times: known.suppressed });
       known.loggedAt = now();
       known.suppressed = 0;
-      toldSince ??= now();
+      failingSince ??= now();
     },
     recovered() {
-      if (toldSince === undefined) return;
-      tellWell({ times, seconds: Math.max(0, Math.round((now() - toldSince) / 1000)) });
-      toldSince = undefined;
+      if (failingSince === undefined) return;
+      logRecovery({ times, seconds: Math.max(0, Math.round((now() - failingSince) / 1000)) });
+      failingSince = undefined;
       times = 0;
     },
   };

@@ -1,20 +1,17 @@
 import { hash } from "node:crypto";
 import type { Handler } from "hono";
+import { matchesEtag } from "../http/cache-headers.ts";
 import { notFound } from "../http/errors.ts";
-import type { AppEnv } from "../http/request-context.ts";
-import { matchesEtag } from "../http/cache-control.ts";
+import { type AppEnv, toResponse } from "../http/request-context.ts";
 
-/** The files of the console page, text by name; none where there is no page. `index.html` is what `/` answers. */
+/** The console page's files: name to text; empty when CONSOLE is off. `/` serves `index.html`. */
 export type ConsoleFiles = ReadonlyMap<string, string>;
 
 /**
- * The console page: `/` for who accepts HTML, and the page's own files under `/console/`. It is the same for everyone:
- * what is personal the page asks for itself, as any tool does.
+ * Creates the handlers of the console page: `front` for `/` (clients that accept HTML get the page, all others
+ * `about`) and `file` for `/console/:file`. The files contain no personal data; the page requests the list itself.
  */
-export function createConsole(
-  files: ConsoleFiles,
-  about: Handler<AppEnv>,
-): Record<"front" | "file", Handler<AppEnv>> {
+export function createConsole(files: ConsoleFiles, about: Handler<AppEnv>): Record<"front" | "file", Handler<AppEnv>> {
   const pages = new Map([...files].map(([name, text]) => [name, pageOf(name, text)] as const));
   const index = pages.get(INDEX);
   return {
@@ -23,8 +20,8 @@ export function createConsole(
       return index === undefined || !wantsPage ? about(c, next) : deliver(c, index);
     },
     file(c) {
-      const { route } = c.env;
-      const page = route.room === "console" && route.file !== INDEX ? pages.get(route.file) : undefined;
+      const name = c.req.param("file") ?? "";
+      const page = name === INDEX ? undefined : pages.get(name);
       if (page === undefined) throw notFound();
       return deliver(c, page);
     },
@@ -35,22 +32,22 @@ const INDEX = "index.html";
 
 interface Page {
   readonly text: string;
-  readonly fields: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 function pageOf(name: string, text: string): Page {
   const bytes = new TextEncoder().encode(text);
   const type = TYPES.get(name.slice(name.lastIndexOf("."))) ?? "text/plain";
-  const fields = {
+  const headers = {
     "Content-Type": `${type}; charset=utf-8`,
     "Content-Length": String(bytes.length),
-    // Strong: the bytes are the same until another version is deployed.
+    // A strong ETag: the bytes change only with the deployed version.
     ETag: `"${hash("sha256", bytes, "base64url").slice(0, 27)}"`,
     "Cache-Control": "no-cache",
     ...GUARDS,
     ...(name === INDEX ? { Vary: "Accept" } : {}),
   };
-  return { text, fields };
+  return { text, headers };
 }
 
 const TYPES: ReadonlyMap<string, string> = new Map([
@@ -59,8 +56,8 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   [".js", "text/javascript"],
 ]);
 
-// A key is typed into this page: it runs nothing, asks nobody and is framed by nobody but this very host. With trusted
-// types no text can become markup, not even by a mistake of ours.
+// Users type a key into this page: it may load from and connect to its own origin only, and no page may frame it.
+// Trusted Types keep text from becoming markup even if the page has a bug.
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -81,12 +78,12 @@ const GUARDS = {
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 
-function deliver(c: Parameters<Handler<AppEnv>>[0], { text, fields }: Page): Response {
-  const headers: Record<string, string> = { ...fields, ...c.env.headers };
+function deliver(c: Parameters<Handler<AppEnv>>[0], page: Page): Response {
+  const headers: Record<string, string> = { ...page.headers, ...c.env.responseHeaders };
   const ifNoneMatch = c.req.raw.headers.get("if-none-match");
   if (ifNoneMatch === null || !matchesEtag(ifNoneMatch, headers["ETag"] ?? "")) {
-    return new Response(text, { status: 200, headers });
+    return toResponse(200, headers, page.text);
   }
   delete headers["Content-Length"];
-  return new Response(null, { status: 304, headers });
+  return toResponse(304, headers);
 }

@@ -1,203 +1,173 @@
 import type { Context, Handler } from "hono";
-import { notCached, type ListCache, type CacheResult } from "../cache/list-cache.ts";
-import type { Settings } from "../config/settings.ts";
-import { parseCredential, type Fingerprint } from "../http/credential.ts";
-import { ApiError, errorBody } from "../http/errors.ts";
-import { GRACE_MS } from "../cache/single-flight.ts";
-import { precompute } from "../foreseen.ts";
-import { age } from "../http/freshness.ts";
-import type { Log } from "../observability/log.ts";
-import { COMMON_LIST_ROUTES } from "../http/canonical-path.ts";
-import { cacheKey, parseListQuery } from "../cache/cache-key.ts";
-import {
-  encodeOriginal,
-  negotiateCoding,
-  getReady,
-  getRepresentation,
-  COMMON_ACCEPT_ENCODINGS,
-} from "../cache/representation.ts";
-import { toApiError } from "../cache/negative-cache.ts";
-import type { SharedCache } from "../storage/shared-store.ts";
-import { isBasicModel } from "../models/shape.ts";
-import type { CacheKey, Coding, Representation, StoredList, Codecs } from "../storage/store.ts";
-import { toUpstreamFailure, TIMED_OUT, UpstreamFailure } from "../upstream/failures.ts";
-import type { ListRequest, ListClient } from "../upstream/list-client.ts";
 import { mapMaybePromise, type MaybePromise } from "../async/maybe-promise.ts";
-import { throttledLog } from "../observability/throttled-log.ts";
 import { withTimeout } from "../async/timeout.ts";
-import type { ResponseData, RequestContext, AppEnv } from "../http/request-context.ts";
-import { cacheStatus } from "../http/cache-status.ts";
-import { parseDirectives, type Directives, matchesEtag } from "../http/cache-control.ts";
+import { cacheKey, parseListQuery } from "../cache/cache-key.ts";
+import { notCached, type CacheResult, type ListCache } from "../cache/list-cache.ts";
+import { toApiError } from "../cache/negative-cache.ts";
+import {
+  COMMON_ACCEPT_ENCODINGS,
+  encodeOriginal,
+  getRepresentation,
+  negotiateCoding,
+} from "../cache/representation.ts";
+import { OVERDUE_GRACE_MS } from "../cache/single-flight.ts";
+import type { Settings } from "../config/settings.ts";
+import { matchesEtag, parseDirectives, type Directives, cacheStatus } from "../http/cache-headers.ts";
+import { COMMON_LIST_ROUTES } from "../http/canonical-path.ts";
+import { parseCredential, type Fingerprint } from "../http/credential.ts";
+import { ApiError, errorBody, UPSTREAM_TIMEOUT } from "../http/errors.ts";
+import { age, type Clock } from "../http/freshness.ts";
+import { type AppEnv, type RequestContext, toResponse } from "../http/request-context.ts";
+import type { Log } from "../observability/log.ts";
+import { throttledLog } from "../observability/throttled-log.ts";
+import type { SharedCache } from "../storage/shared-store.ts";
+import type { CacheKey, Codecs, Coding, Representation, StoredList } from "../storage/store.ts";
+import { toUpstreamFailure, UpstreamFailure } from "../upstream/failures.ts";
+import type { ListClient, ListRequest } from "../upstream/list-client.ts";
 
 export interface ModelRoutesDeps {
   readonly settings: Pick<Settings, "modelsList" | "modelsShape" | "listTimeoutMs">;
   readonly cache: ListCache;
-  readonly shared: SharedCache | undefined;
-  readonly upstream: ListClient;
+  readonly sharedCache: SharedCache | undefined;
+  readonly listClient: ListClient;
   readonly codecs: Codecs;
   readonly fingerprint: (credential: string) => Fingerprint;
-  /** Names a caller in the log; says nothing after the next start. */
-  readonly callerName: (fingerprint: Fingerprint) => string;
-  readonly now: () => number;
+  /** Names a client in the log; means nothing after the next start. */
+  readonly clientName: (fingerprint: Fingerprint) => string;
+  readonly now: Clock;
   readonly log: Log;
 }
 
-/** The room's handlers, and a shorter way for what needs no waiting. */
-export interface ModelRoutes extends Record<"list" | "purge", Handler<AppEnv>> {
-  /**
-   * Answers where a list is held that is fresh `at` that instant, in a representation that is made already; undefined
-   * where there is more to do. Throws a KeylaneError where it is not clear whose list is meant.
-   */
-  fresh(visit: RequestContext, at: number): ResponseData | undefined;
-}
-
-/** The life of a list request: identify, look up or ask, shape, deliver. One model by id is a view of the same list. */
-export function createModelRoutes(room: ModelRoutesDeps): ModelRoutes {
-  const { settings, cache, upstream, codecs, now } = room;
-  const questionOf = precompute(COMMON_LIST_ROUTES.values(), (route) => parseListQuery(route, settings));
+/** The list routes: parse credential and query, ask the cache, choose a representation, respond. */
+export function createModelRoutes(deps: ModelRoutesDeps): Record<"list" | "one" | "purge", Handler<AppEnv>> {
+  const { settings, cache, sharedCache, listClient, codecs, now } = deps;
+  const queryOf = precompute(COMMON_LIST_ROUTES.values(), (route) => parseListQuery(route, settings));
   const codingOf = precompute(COMMON_ACCEPT_ENCODINGS, (field) => negotiateCoding(field, codecs));
-  const dropping = throttledLog(now, (fields) => room.log.warn(fields, "rows that are no models dropped"));
+  const invalidRowsLog = throttledLog(now, (fields) => deps.log.warn(fields, "invalid rows dropped"));
 
-  function list(c: Context<AppEnv>): MaybePromise<Response> {
-    const visit = c.env;
-    const { caller, name, request, key, coding, directives, view } = read(visit);
-    const ask = asker(request, key, coding, name);
+  /** `id` undefined: the whole list. */
+  function serve(c: Context<AppEnv>, id: string | undefined): MaybePromise<Response> {
+    const { credential, isToken, caller, key, listRequest, coding, directives, shape } = parseRequest(c.env);
+    const fetchList = listFetcher(listRequest, key, coding, caller);
     const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-    const found =
-      caller.kind === "token"
-        ? askOnce(ask, directives, waitUntil)
-        : cache.get({
-            key,
-            directives,
-            fetchList: ask,
-            waitUntil,
-            caller: name,
-            shared: room.shared?.entry(key, caller.credential),
-          });
-    return mapMaybePromise(found, (found) => {
-      visit.logFields.outcome = found.outcome;
-      const held = getRepresentation(found.list, view, coding, codecs);
-      if (!(held instanceof Promise)) return responseOf(deliver(visit, found, held));
-      return held.then((made) => {
-        cache.updateSize(key, found.list);
-        if (made === undefined) throw modelNotFound();
-        return responseOf(deliver(visit, found, made));
+    const shared = sharedCache?.entry(key, credential);
+    const result = isToken
+      ? fetchUncached(fetchList, directives, waitUntil)
+      : cache.get({ key, directives, fetchList, waitUntil, caller, shared });
+    return mapMaybePromise(result, (result) => {
+      c.env.logFields.outcome = result.outcome;
+      const representation = getRepresentation(result.list, { shape, id }, coding, codecs);
+      if (!(representation instanceof Promise)) return buildResponse(c.env, result, representation);
+      return representation.then((rendered) => {
+        cache.updateSize(key, result.list);
+        if (rendered === undefined) throw modelNotFound();
+        return buildResponse(c.env, result, rendered);
       });
     });
   }
 
-  function fresh(visit: RequestContext, at: number): ResponseData | undefined {
-    const { key, coding, directives, view } = read(visit);
-    // Of a token nothing is ever stored.
-    const found = cache.fresh(key, directives, at);
-    if (found === undefined) return undefined;
-    const ready = getReady(found.list, view, coding);
-    if (ready === undefined) return undefined;
-    visit.logFields.outcome = found.outcome;
-    return deliver(visit, found, ready, at);
-  }
-
-  function read({ route, request: { header }, logFields }: RequestContext) {
-    if (route.room !== "models" && route.room !== "model")
-      throw new TypeError(`Not a list route: ${route.room}`);
-    const caller = parseCredential(header("authorization"), header("x-api-key"));
-    const fingerprint = room.fingerprint(caller.credential);
-    logFields.caller = room.callerName(fingerprint);
-    const question = questionOf(route);
+  function parseRequest({ route, request: { header }, logFields }: RequestContext) {
+    if (route.kind !== "models" && route.kind !== "model") throw new TypeError(`Not a list route: ${route.kind}`);
+    const { kind, credential } = parseCredential(header("authorization"), header("x-api-key"));
+    const fingerprint = deps.fingerprint(credential);
+    const caller = deps.clientName(fingerprint);
+    logFields.caller = caller;
+    const query = queryOf(route);
     const origin = header("origin") ?? undefined;
     return {
+      credential,
+      isToken: kind === "token",
       caller,
-      name: logFields.caller,
-      request: { list: question.list, query: question.query, credential: caller.credential, origin },
-      key: cacheKey(fingerprint, question, origin),
+      key: cacheKey(fingerprint, query, origin),
+      listRequest: { list: query.list, query: query.query, credential, origin },
       coding: codingOf(header("accept-encoding")),
       directives: parseDirectives(header("cache-control")),
-      view: { shape: question.shape, id: route.room === "model" ? route.id : undefined },
+      shape: query.shape,
     };
   }
 
-  function asker(request: ListRequest, { fingerprint }: CacheKey, coding: Coding, name: string) {
-    return async (hasPriority: boolean, signal: AbortSignal): Promise<StoredList> => {
-      const { models, answeredAt } = await upstream.fetchList(
-        request,
-        { key: fingerprint, hasPriority },
-        signal,
-      );
-      if (models.dropped > 0) dropping.failure("rows", { caller: name, rows: models.dropped });
+  function listFetcher(request: ListRequest, { fingerprint }: CacheKey, coding: Coding, caller: string) {
+    return async (hasStoredList: boolean, signal: AbortSignal): Promise<StoredList> => {
+      const waiter = { key: fingerprint, hasPriority: hasStoredList };
+      const { list, answeredAt } = await listClient.fetchList(request, waiter, signal);
+      if (list.dropped > 0) invalidRowsLog.failure("rows", { caller, rows: list.dropped });
       return {
         storedAt: answeredAt,
-        isEmpty: models.models.length === 0,
-        isBasic: models.models.every(isBasicModel),
-        original: await encodeOriginal(models.bytes, keptCoding(coding), codecs),
+        isEmpty: list.models.length === 0,
+        isBasic: list.isBasic,
+        original: await encodeOriginal(list.bytes, storageCoding(coding), codecs),
         views: new Map(),
       };
     };
   }
 
-  // Kept as the first caller likes it: most tools ask in one coding for ever.
-  function keptCoding(asked: Coding): Coding {
-    return asked === "identity" && codecs.has("gzip") ? "gzip" : asked;
+  // Stored in the coding that the first client prefers: most tools always send the same Accept-Encoding.
+  function storageCoding(requested: Coding): Coding {
+    return requested === "identity" && codecs.has("gzip") ? "gzip" : requested;
   }
 
-  // A signed token names its caller for one call: nothing is shared, stored or tried again.
-  async function askOnce(
-    ask: ReturnType<typeof asker>,
+  // A signed token names its client for one call: its list is neither shared nor stored, and the call not repeated.
+  async function fetchUncached(
+    fetchList: ReturnType<typeof listFetcher>,
     { onlyIfCached }: Directives,
     waitUntil: (work: Promise<unknown>) => void,
   ): Promise<CacheResult> {
     if (onlyIfCached) throw notCached();
     try {
-      const answer = ask(false, AbortSignal.timeout(settings.listTimeoutMs));
-      // On Workers a caller who leaves would take his place among the list fetches with him.
-      waitUntil(answer.catch(() => {}));
-      // There a question can also be lost with the request whose end gave it its place: this timer is its own.
-      const list = await withTimeout(answer, settings.listTimeoutMs + GRACE_MS);
-      if (list === undefined) throw new UpstreamFailure("failed", TIMED_OUT, "overdue");
+      const fetched = fetchList(false, AbortSignal.timeout(settings.listTimeoutMs));
+      // On Workers a cancelled request would leak its concurrency slot; waitUntil keeps it alive.
+      waitUntil(fetched.catch(() => {}));
+      // A queued fetch can die with the request that woke it; this timeout does not depend on that request.
+      const list = await withTimeout(fetched, settings.listTimeoutMs + OVERDUE_GRACE_MS);
+      if (list === undefined) throw new UpstreamFailure("failed", UPSTREAM_TIMEOUT, "overdue");
       return { list, outcome: { by: "forward", why: "bypass", isStored: false, isCollapsed: false } };
-    } catch (fault) {
-      throw toApiError({ failure: toUpstreamFailure(fault), retryAt: now() }, now());
+    } catch (error) {
+      throw toApiError({ failure: toUpstreamFailure(error), retryAt: now() }, now());
     }
   }
 
-  function deliver(
-    visit: RequestContext,
+  function buildResponse(
+    context: RequestContext,
     { list, outcome }: CacheResult,
     { etag, coding, bytes }: Representation,
-    at = now(),
-  ): ResponseData {
-    const fields: Record<string, string> = {
-      ...visit.headers,
+  ): Response {
+    const headers: Record<string, string> = {
+      ...context.responseHeaders,
       ETag: etag,
       "Cache-Control": "private, no-cache",
       Vary: "Authorization, X-API-Key, Origin, Accept-Encoding",
-      Age: String(Math.floor(age(list.storedAt, at) / 1000)),
+      Age: String(Math.floor(age(list.storedAt, now()) / 1000)),
       "Cache-Status": cacheStatus(outcome),
       "Content-Type": "application/json",
     };
-    const ifNoneMatch = visit.request.header("if-none-match");
-    if (ifNoneMatch !== null && matchesEtag(ifNoneMatch, etag))
-      return { status: 304, headers: fields, body: null };
-    fields["Content-Length"] = String(bytes.length);
-    if (coding !== "identity") fields["Content-Encoding"] = coding;
-    return { status: 200, headers: fields, body: bytes };
+    const ifNoneMatch = context.request.header("if-none-match");
+    if (ifNoneMatch !== null && matchesEtag(ifNoneMatch, etag)) return toResponse(304, headers);
+    headers["Content-Length"] = String(bytes.length);
+    if (coding !== "identity") headers["Content-Encoding"] = coding;
+    return toResponse(200, headers, bytes);
   }
 
   async function purge(c: Context<AppEnv>): Promise<Response> {
-    const { header } = c.env.request;
-    const fingerprint = room.fingerprint(
-      parseCredential(header("authorization"), header("x-api-key")).credential,
-    );
-    c.env.logFields.caller = room.callerName(fingerprint);
+    const { request, responseHeaders, logFields } = c.env;
+    const { credential } = parseCredential(request.header("authorization"), request.header("x-api-key"));
+    const fingerprint = deps.fingerprint(credential);
+    logFields.caller = deps.clientName(fingerprint);
     cache.purge(fingerprint);
-    await room.shared?.purge(fingerprint);
-    return new Response(null, { status: 204, headers: c.env.headers });
+    await sharedCache?.purge(fingerprint);
+    return toResponse(204, responseHeaders);
   }
 
-  return { list, fresh, purge };
+  return { list: (c) => serve(c, undefined), one: (c) => serve(c, c.req.param("id")), purge };
 }
 
-function responseOf({ status, headers, body }: ResponseData): Response {
-  return new Response(body, { status, headers: headers });
+/**
+ * Precomputes `fn` for known inputs; for other inputs it is computed each time and never stored, since they may contain a
+ * key.
+ */
+function precompute<Input, Output>(inputs: Iterable<Input>, fn: (input: Input) => Output): (input: Input) => Output {
+  const known = new Map<Input, Output>();
+  for (const input of inputs) known.set(input, fn(input));
+  return (input) => known.get(input) ?? fn(input);
 }
 
 function modelNotFound(): ApiError {

@@ -1,51 +1,39 @@
 import type { Handler } from "hono";
-import { serializeError, errorBody } from "../http/errors.ts";
-import { VERSION } from "../version.ts";
+import { preflightFields } from "../http/cors.ts";
+import { errorBody, serializeError } from "../http/errors.ts";
+import { type AppEnv, textResponse, toResponse } from "../http/request-context.ts";
 import type { MetricsPage } from "../observability/metrics.ts";
-import type { AppEnv } from "../http/request-context.ts";
+import { VERSION } from "../version.ts";
 
-const DOCS = "README.md, in the package and the repository";
+const ABOUT = JSON.stringify({
+  name: "keylane",
+  version: VERSION,
+  base_url: "/v1",
+  docs: "README.md, in the package and the repository",
+});
+const DRAINING = serializeError(errorBody(503, "draining", "Use another instance: this one stops."));
 
-/** What a person or a supervisor asks of the program itself. Nothing here knows of keys or carries CORS fields. */
+/** Health, metrics, probes and CORS preflights: nothing here knows of keys. */
 export function createOperations(
   isDraining: () => boolean,
-  figures: () => Promise<MetricsPage>,
-): Record<"about" | "healthz" | "readyz" | "metrics" | "hello", Handler<AppEnv>> {
+  metricsPage: () => Promise<MetricsPage>,
+): Record<"about" | "healthz" | "readyz" | "metrics" | "hello" | "preflight", Handler<AppEnv>> {
   return {
-    about: (c) =>
-      json(
-        200,
-        c.env.requestId,
-        JSON.stringify({ name: "keylane", version: VERSION, base_url: "/v1", docs: DOCS }),
-      ),
-    healthz: (c) => json(200, c.env.requestId, '{"status":"alive"}'),
-    readyz: (c) => {
-      if (!isDraining()) return json(200, c.env.requestId, '{"status":"ready"}');
-      return json(
-        503,
-        c.env.requestId,
-        serializeError(errorBody(503, "draining", "Use another instance: this one stops.")),
-      );
+    about: ({ env }) => textResponse(200, JSON_TYPE, ABOUT, env.responseHeaders),
+    healthz: ({ env }) => textResponse(200, JSON_TYPE, '{"status":"alive"}', env.responseHeaders),
+    readyz: ({ env }) =>
+      isDraining()
+        ? textResponse(503, JSON_TYPE, DRAINING, env.responseHeaders)
+        : textResponse(200, JSON_TYPE, '{"status":"ready"}', env.responseHeaders),
+    metrics: async ({ env }) => {
+      const { contentType, text } = await metricsPage();
+      return textResponse(200, contentType, text, env.responseHeaders);
     },
-    metrics: async (c) => {
-      const { contentType, text } = await figures();
-      return page(200, c.env.requestId, text, contentType);
-    },
-    // Claude Code asks this before anything else.
-    hello: (c) => new Response(null, { status: 200, headers: c.env.headers }),
+    // Claude Code sends `HEAD …/api/hello` before anything else.
+    hello: ({ env }) => toResponse(200, env.responseHeaders),
+    preflight: ({ env: { request, responseHeaders } }) =>
+      toResponse(204, { ...responseHeaders, ...preflightFields(request.header, responseHeaders) }),
   };
 }
 
-function json(status: number, requestId: string, body: string): Response {
-  return page(status, requestId, body, "application/json");
-}
-
-function page(status: number, requestId: string, body: string, contentType: string): Response {
-  const headers = {
-    "Content-Type": contentType,
-    "Content-Length": String(new TextEncoder().encode(body).length),
-    "Cache-Control": "no-store",
-    "X-Request-Id": requestId,
-  };
-  return new Response(body, { status, headers });
-}
+const JSON_TYPE = "application/json";

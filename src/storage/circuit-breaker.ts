@@ -1,94 +1,97 @@
-import type { Log } from "../observability/log.ts";
-import type { RemoteStore } from "./store.ts";
-import { throttledLog } from "../observability/throttled-log.ts";
 import { withTimeout } from "../async/timeout.ts";
 import { errorCode } from "../http/errors.ts";
+import type { Clock } from "../http/freshness.ts";
+import type { Log } from "../observability/log.ts";
 import type { CircuitBreakerMetrics } from "../observability/metrics.ts";
+import { throttledLog } from "../observability/throttled-log.ts";
+import type { RemoteStore } from "./store.ts";
 
-export type RemoteStoreCall = Exclude<keyof RemoteStore, "onPurge">;
+export type RemoteStoreCall = Exclude<keyof RemoteStore, "subscribe" | "label" | "writeMs">;
 
-/** Calls a vault so that it is never an error and hardly a wait: what fails or is slow gives undefined. */
+/** Circuit breaker around the remote store: failures and calls over 50 ms give undefined. */
 export interface CircuitBreaker {
-  /** What is urgent is tried even where the vault was too slow just before. */
-  execute<T>(what: RemoteStoreCall, work: () => Promise<T>, urgent?: "urgent"): Promise<T | undefined>;
+  /** `force`: the call is made even while the breaker is open. */
+  execute<T>(call: RemoteStoreCall, work: () => Promise<T>, force?: "force"): Promise<T | undefined>;
   metrics(): CircuitBreakerMetrics;
 }
 
-// A vault that takes longer is an empty one.
 const CALL_TIMEOUT_MS = 50;
-// In which this process is to look for an answer.
-const STEPS = 5;
-// So long nobody waits for a vault that was too slow; then one caller tries again.
+const TIMEOUT_SLICES = 5;
+/** Time the breaker stays open after a call that was too slow; then one call probes. */
 const OPEN_MS = 500;
 
-/** A write may take `writeMs` where that is given. `now` gives milliseconds since the epoch. */
-export function createCircuitBreaker(now: () => number, log: Log, writeMs?: number): CircuitBreaker {
-  // What fails by its kind: full memory refuses to write, and reads well.
+/** */
+export function createCircuitBreaker(
+  { label, writeMs }: Pick<RemoteStore, "label" | "writeMs">,
+  now: Clock,
+  log: Log,
+): CircuitBreaker {
+  // By kind of call: a Redis whose memory is full refuses writes and still reads.
   const failing = new Set<RemoteStoreCall>();
-  // By one name, whatever the call and the fault: a store that is down fails in many ways.
-  const troubled = throttledLog(
+  // One name for all calls and errors: a store that is down fails in many ways.
+  const storeLog = throttledLog(
     now,
-    (fields) => log.warn(fields, "shared store fails: going on without it"),
-    (fields) => log.info(fields, "shared store works again"),
+    (fields) => log.warn(fields, `${label} unavailable, continuing without it`),
+    (fields) => log.info(fields, `${label} recovered`),
   );
-  let slowAt: number | undefined;
+  let openedAt: number | undefined;
   let failures = 0;
   let shortCircuited = 0;
 
-  function isResting(): boolean {
-    const restedMs = slowAt === undefined ? OPEN_MS : now() - slowAt;
-    return restedMs >= 0 && restedMs < OPEN_MS;
+  function isOpen(): boolean {
+    const openForMs = openedAt === undefined ? OPEN_MS : now() - openedAt;
+    return openForMs >= 0 && openForMs < OPEN_MS;
   }
 
-  function succeeded(what: RemoteStoreCall): void {
-    slowAt = undefined;
+  function onSuccess(call: RemoteStoreCall): void {
+    openedAt = undefined;
     if (failing.size === 0) return;
-    // Who can write can do all the rest.
-    if (what === "write") failing.clear();
-    else failing.delete(what);
-    if (failing.size === 0) troubled.recovered();
+    // A successful write clears every failure state.
+    if (call === "write") failing.clear();
+    else failing.delete(call);
+    if (failing.size === 0) storeLog.recovered();
   }
 
-  function failed(what: RemoteStoreCall, fault: string): void {
+  function onFailure(call: RemoteStoreCall, error: string): void {
     failures++;
-    failing.add(what);
-    troubled.failure("store", { fault, call: what });
+    failing.add(call);
+    storeLog.failure("store", { error, call });
   }
 
   return {
-    async execute(what, work, urgent) {
-      // What nobody waits for needs no rest.
-      const ownMs = what === "write" ? writeMs : undefined;
-      if (isResting() && urgent === undefined && ownMs === undefined) {
+    async execute(call, work, force) {
+      // Background writes ignore the open breaker.
+      const backgroundMs = call === "write" ? writeMs : undefined;
+      if (isOpen() && force === undefined && backgroundMs === undefined) {
         shortCircuited++;
         return undefined;
       }
-      // The others rest while one tries.
-      if (slowAt !== undefined) slowAt = now();
-      const told = Promise.resolve()
+      // The breaker stays open for all other calls while this one probes.
+      if (openedAt !== undefined) openedAt = now();
+      const settled = Promise.resolve()
         .then(work)
         .then(
           (value) => ({ value }),
-          (fault: unknown) => ({ fault: errorCode(fault) }),
+          (error: unknown) => ({ error: errorCode(error) }),
         );
-      const outcome = await timeoutInSlices(told, ownMs ?? CALL_TIMEOUT_MS);
+      const outcome = await timeoutInSlices(settled, backgroundMs ?? CALL_TIMEOUT_MS);
       if (outcome !== undefined && "value" in outcome) {
-        succeeded(what);
+        onSuccess(call);
         return outcome.value;
       }
-      if (outcome === undefined) slowAt = now();
-      failed(what, outcome?.fault ?? "late");
+      if (outcome === undefined) openedAt = now();
+      onFailure(call, outcome?.error ?? "late");
       return undefined;
     },
     metrics: () => ({ failures, shortCircuited }),
   };
 }
 
-// Not by one timer: where this process is too busy to look, all its time is over with nothing read. Each step lasts as
-// long as the process was busy, and what has come meanwhile is read before the next one ends.
-async function timeoutInSlices<T>(told: Promise<T>, ms: number): Promise<T | undefined> {
+// Not one timer: in a process too busy to read replies, all of its time would pass with nothing read. Each slice lasts as
+// long as the process was busy, and replies that came meanwhile are read before the next one ends.
+async function timeoutInSlices<T>(settled: Promise<T>, ms: number): Promise<T | undefined> {
   let outcome: T | undefined;
-  for (let step = 0; step < STEPS && outcome === undefined; step++)
-    outcome = await withTimeout(told, ms / STEPS);
+  for (let slice = 0; slice < TIMEOUT_SLICES && outcome === undefined; slice++)
+    outcome = await withTimeout(settled, ms / TIMEOUT_SLICES);
   return outcome;
 }

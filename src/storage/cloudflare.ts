@@ -1,14 +1,14 @@
-import type { RemoteStore } from "./store.ts";
 import { createSingleValueStore, type SingleValueSettings, type KeyValueStore } from "./single-value.ts";
+import type { RemoteStore } from "./store.ts";
 
-/** What is used of a KV namespace. */
+/** The methods of a KV namespace that are used. */
 export interface KvNamespace {
   get(key: string, options: { type: "arrayBuffer"; cacheTtl: number }): Promise<ArrayBuffer | null>;
   put(key: string, value: Uint8Array, options: { expirationTtl: number }): Promise<void>;
   delete(key: string): Promise<void>;
 }
 
-/** What is used of the Cache API. */
+/** The methods of the Cache API that are used. */
 export interface CacheStorage {
   open(name: string): Promise<{
     match(url: string): Promise<Response | undefined>;
@@ -21,17 +21,16 @@ declare global {
   var caches: CacheStorage;
 }
 
-/** A vault in Cloudflare's Cache API, in a namespace of its own: each data centre has one, and knows of no other. */
+/** Cloudflare's Cache API as a remote store, in a cache of its own; each data centre has a separate one. */
 export function createCacheApiStore(settings: SingleValueSettings): RemoteStore {
   return createSingleValueStore(inCache(), settings);
 }
 
-/** A vault in a KV namespace: one for the whole world, where a place may see what another wrote or deleted a minute later. */
+/** A KV namespace as a remote store: global, but a write or delete may take a minute to be seen elsewhere. */
 export function createKvStore(namespace: KvNamespace, settings: SingleValueSettings): RemoteStore {
   return createSingleValueStore(inKv(namespace), settings);
 }
 
-/** Says whether a binding is a KV namespace. */
 export function isKvNamespace(binding: unknown): binding is KvNamespace {
   return (
     typeof binding === "object" &&
@@ -40,25 +39,26 @@ export function isKvNamespace(binding: unknown): binding is KvNamespace {
   );
 }
 
-// A host that is nobody's (RFC 2606 §2): nothing is ever asked for there.
+// A reserved host name (RFC 2606 §2): no request goes there.
 const PREFIX = "https://keylane.invalid/1/";
 const KV_PREFIX = "keylane:1:";
-// The least that KV takes. An answer, a miss too, is repeated so long in the place that read it.
+// KV's minimum. A data centre that has read a value, or a miss, repeats it for so long.
 const KV_READ_SECONDS = 30;
-// The least that KV takes. What lies there longer than it may is dead all the same: every list has its own time.
+// KV's minimum. A list that is kept longer than its lifetime is still not served: it has its own `expiresAt`.
 const KV_RETENTION_SECONDS = 60;
 
-// Opened anew each time: what one request opened is not to be relied on in another.
+// Opened for each call: a handle from one request must not be used in another.
 const open = () => caches.open("keylane");
 
 function inCache(): KeyValueStore {
   return {
+    label: "Cache API",
     async get(fingerprint) {
       const found = await (await open()).match(PREFIX + fingerprint);
       return found === undefined ? undefined : new Uint8Array(await found.arrayBuffer());
     },
     async put(fingerprint, bytes, retentionMs) {
-      // Nothing else is kept by the Cache API; who may read it is settled by the seal.
+      // The Cache API stores nothing private; the seal decides who can read it.
       const headers = { "Cache-Control": `public, max-age=${Math.ceil(retentionMs / 1000)}` };
       await (await open()).put(PREFIX + fingerprint, new Response(bytes, { headers }));
     },
@@ -70,6 +70,7 @@ function inCache(): KeyValueStore {
 
 function inKv(namespace: KvNamespace): KeyValueStore {
   return {
+    label: "KV",
     async get(fingerprint) {
       const options = { type: "arrayBuffer", cacheTtl: KV_READ_SECONDS } as const;
       const found = await namespace.get(KV_PREFIX + fingerprint, options);

@@ -1,15 +1,15 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import type { CacheKey, Coding, StoredList } from "./store.ts";
 import { concat } from "../async/bytes.ts";
+import type { CacheKey, Coding, StoredList } from "./store.ts";
 
-/** Seals and opens the lists of one caller, for stores that lie outside the process. */
+/** Encrypts and decrypts the lists of one client, for stores outside the process. */
 export interface Seal {
   seal(key: CacheKey, list: StoredList): Uint8Array<ArrayBuffer>;
-  /** Gives undefined for anything but what was sealed for this caller, under this key, in this format. */
+  /** Gives undefined for anything but a list sealed for this client, under this cache key, in this format. */
   open(key: CacheKey, sealed: Uint8Array): StoredList | undefined;
 }
 
-// Written into every seal: bytes of another format do not open, and are a miss.
+// The first byte of every sealed list: another format is a miss.
 const FORMAT = 1;
 const CIPHER = "aes-256-gcm";
 const TAG_BYTES = 16;
@@ -21,15 +21,15 @@ const IS_BASIC = 8;
 const ETAG_LENGTH = 27;
 
 /**
- * Makes a caller's seal. Its key is derived (HKDF-SHA-256, RFC 5869) from the operator's secret and the caller's own
- * credential: neither alone opens anything, and one caller cannot open another's list even by mistake.
+ * Makes the seal of a client. Its key is derived (HKDF-SHA-256, RFC 5869) from CACHE_SECRET and the client's own credential:
+ * neither alone opens anything, and one client cannot open another's list even by mistake.
  *
- * A sealed list, 63 bytes longer than its coded bytes; lengths are not padded, so a store can see about how many models
- * a list has:
+ * The format of a sealed list, with lengths in bytes. It adds 63 bytes; lengths are not padded, so a store can estimate how
+ * many models a list has:
  *
  *     format 1 · storedAt 6 · nonce 12 · [ coding and flags 1 · validator 27 · coded bytes ] · tag 16
  *
- * What stands in brackets is encrypted with AES-256-GCM; format, storedAt and cache key are additional data.
+ * The part in brackets is encrypted with AES-256-GCM; format, storedAt, nonce and cache key are additional data.
  */
 export function createSeal(secret: string, credential: string): Seal {
   const material = `${secret.length} ${secret}${credential}`;
@@ -61,12 +61,12 @@ export function createSeal(secret: string, credential: string): Seal {
   };
 }
 
-/** Reads, unopened, when a sealed list was stored; undefined for what is none. Only opening proves it. */
+/** When a sealed list was stored, read without opening it, so not authenticated; undefined for other bytes. */
 export function sealedAt(sealed: Uint8Array): number | undefined {
   return sealed.length > HEAD_BYTES && sealed[0] === FORMAT ? storedAtOf(sealed) : undefined;
 }
 
-// The cache key's two parts hold no line break: no two keys give the same bytes.
+// Neither part of a cache key contains a line break: no two keys give the same bytes.
 function additionalData(head: Uint8Array, { fingerprint, variant }: CacheKey): Uint8Array {
   return concat([head, new TextEncoder().encode(`${fingerprint}\n${variant}`)]);
 }

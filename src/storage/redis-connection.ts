@@ -3,16 +3,16 @@ import { createClient, ErrorReply, MultiErrorReply } from "@redis/client";
 
 export type RedisClient = ReturnType<typeof createClient<{}, {}, {}, 3>>;
 
-/** A connection to Redis that is made anew whenever it is lost or falls silent, until it is closed. */
+/** A connection to Redis that reconnects whenever it is lost or silent, until it is closed. */
 export interface RedisConnection {
-  /** Has commands run. Throws a RedisFault; at once where there is no connection. */
+  /** Runs commands. Throws a RedisError, at once where there is no connection. */
   run<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
-  /** Resolves when the first attempt to connect has ended well or badly; soon in any case. */
+  /** Resolves when the first attempt to connect has succeeded or failed, after a second at the latest. */
   readonly firstAttempt: Promise<void>;
   close(): void;
 }
 
-/** Why Redis did not do what it was asked: its own word for it, such as `READONLY`, or the system's. */
+/** A failed command; `code` is Redis's own, such as `READONLY`, or the system's. */
 export class RedisError extends Error {
   readonly code: string;
   constructor(code: string) {
@@ -23,56 +23,56 @@ export class RedisError extends Error {
 
 const CONNECT_TIMEOUT_MS = 2000;
 const FIRST_ATTEMPT_MS = 1000;
-// A connection that does not answer until the next one is given up: the network may be cut, and TCP would wait for minutes.
+// A connection that has not answered by the next ping is closed: the network may be cut, and TCP would wait for minutes.
 const PING_INTERVAL_MS = 2500;
-const LONGEST_BACK_OFF_MS = 5000;
-// So many callers may come at once, as to a process that has just started; behind a silent server more would only wait
-// longer. Bounded by whole pieces of work: a queue of commands that is full would cut a transaction in half.
-const MAX_WAITING = 2000;
+const MAX_BACK_OFF_MS = 5000;
+// As many clients as may come at once to a process that has just started; behind a silent server more would only wait longer.
+// Counted by whole pieces of work: a full queue of commands would cut a transaction in half.
+const MAX_PENDING = 2000;
 
 /**
- * Connects to `url`, with a client of its own for each connection. Calls `whenWell` when it has connected and every few
- * seconds while Redis answers.
+ * Connects to `url`, with a new client for each connection. Calls `onReady` when it has connected, and every few seconds
+ * while Redis answers.
  */
-export function createRedisConnection(url: string, whenWell: (client: RedisClient) => void): RedisConnection {
-  let lastFault = "connecting";
-  let losses = 0;
+export function createRedisConnection(url: string, onReady: (client: RedisClient) => void): RedisConnection {
+  let lastError = "connecting";
+  let failedAttempts = 0;
   let backOff: NodeJS.Timeout | undefined;
-  const { promise: firstAttempt, resolve: stopTrying } = Promise.withResolvers<void>();
-  const patience = setTimeout(stopTrying, FIRST_ATTEMPT_MS);
+  const { promise: firstAttempt, resolve: settleFirstAttempt } = Promise.withResolvers<void>();
+  const firstAttemptTimer = setTimeout(settleFirstAttempt, FIRST_ATTEMPT_MS);
 
-  let waiting = 0;
+  let pending = 0;
   let isAnswered = true;
   let isClosed = false;
   let client = connect();
 
   function connect(): RedisClient {
-    const made: RedisClient = createClient({
+    const newClient: RedisClient = createClient({
       url,
       RESP: 3,
       disableOfflineQueue: true,
       socket: {
         connectTimeout: CONNECT_TIMEOUT_MS,
-        // While it is set up; pings come more often than that afterwards.
+        // While it is being set up; afterwards pings are more frequent.
         socketTimeout: 2 * PING_INTERVAL_MS,
-        // Its own waits for the next attempt could not be ended, and a stop would wait for them.
+        // The client's own wait for the next attempt cannot be cancelled, and a stop would wait for it.
         reconnectStrategy: false,
       },
     });
-    made.on("error", (fault: unknown) => {
-      lastFault = errorWord(fault);
-      stopTrying();
+    newClient.on("error", (error: unknown) => {
+      lastError = redisErrorCode(error);
+      settleFirstAttempt();
     });
-    // What was still being connected when it was let go of would stay.
-    made.on("connect", () => isClosed && made.destroy());
-    made.on("ready", () => {
-      whenWell(made);
-      stopTrying();
+    // A connection that completes after `close` would stay open.
+    newClient.on("connect", () => isClosed && newClient.destroy());
+    newClient.on("ready", () => {
+      onReady(newClient);
+      settleFirstAttempt();
     });
-    made.on("terminated", reconnect);
-    // What goes wrong is told above, and firstAttempt again.
-    void made.connect().catch(() => {});
-    return made;
+    newClient.on("terminated", reconnect);
+    // Errors are handled by the listeners above, which retry.
+    void newClient.connect().catch(() => {});
+    return newClient;
   }
 
   function reconnect(): void {
@@ -80,70 +80,70 @@ export function createRedisConnection(url: string, whenWell: (client: RedisClien
       backOff = undefined;
       client.destroy();
       client = connect();
-    }, backOffMs(losses++));
+    }, backOffMs(failedAttempts++));
   }
 
   const heartbeat = setInterval(() => {
-    // What is being connected has limits of its own.
+    // A connection that is being set up has its own timeouts.
     if (!client.isReady) return;
     if (!isAnswered) {
       client.destroy();
-      lastFault = "silent";
+      lastError = "silent";
       client = connect();
     }
     isAnswered = !client.isReady;
     if (client.isReady) void ping(client);
   }, PING_INTERVAL_MS);
 
-  async function ping(asked: RedisClient): Promise<void> {
-    const word = randomUUID();
+  async function ping(pinged: RedisClient): Promise<void> {
+    const nonce = randomUUID();
     try {
-      // Another word back answers another command: the two ends have lost step, and would not find it again.
-      isAnswered = (await asked.ping(word)) === word;
+      // Another reply belongs to another command: requests and replies are out of step, and would stay so.
+      isAnswered = (await pinged.ping(nonce)) === nonce;
       if (!isAnswered) return;
-      losses = 0;
-      whenWell(asked);
-    } catch (fault) {
-      // A refusal is an answer too, and what was lost is connected again already.
-      if (fault instanceof ErrorReply || !asked.isReady) isAnswered = true;
+      failedAttempts = 0;
+      onReady(pinged);
+    } catch (error) {
+      // An error reply is a reply too, and a lost connection is already being replaced.
+      if (error instanceof ErrorReply || !pinged.isReady) isAnswered = true;
     }
   }
 
   return {
     firstAttempt,
     async run(work) {
-      if (!client.isReady) throw new RedisError(lastFault);
-      if (waiting >= MAX_WAITING) throw new RedisError("busy");
-      waiting++;
+      if (!client.isReady) throw new RedisError(lastError);
+      if (pending >= MAX_PENDING) throw new RedisError("busy");
+      pending++;
       try {
         return await work(client);
-      } catch (fault) {
-        throw new RedisError(errorWord(fault));
+      } catch (error) {
+        throw new RedisError(redisErrorCode(error));
       } finally {
-        waiting--;
+        pending--;
       }
     },
     close() {
       isClosed = true;
       clearInterval(heartbeat);
-      clearTimeout(patience);
+      clearTimeout(firstAttemptTimer);
       clearTimeout(backOff);
       client.destroy();
     },
   };
 }
 
-/** Redis begins what it says with a word in capitals; nothing else of it is told: it may quote what was sent. */
-function errorWord(fault: unknown): string {
-  if (!(fault instanceof Error)) return "unknown";
-  // Of a transaction the first thing that went wrong.
-  if (fault instanceof MultiErrorReply) return errorWord(fault.errors().next().value);
-  if ("code" in fault && typeof fault.code === "string") return fault.code;
-  const reply = /^[A-Z]{2,}(?= )/.exec(fault.message)?.[0];
-  return fault instanceof ErrorReply && reply !== undefined ? reply : fault.constructor.name;
+/** The code at the begin of Redis's error text, in capitals. The rest of the text may quote what was sent. */
+function redisErrorCode(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  // Of a transaction, its first error.
+  if (error instanceof MultiErrorReply) return redisErrorCode(error.errors().next().value);
+  if ("code" in error && typeof error.code === "string") return error.code;
+  const reply = /^[A-Z]{2,}(?= )/.exec(error.message)?.[0];
+  return error instanceof ErrorReply && reply !== undefined ? reply : error.constructor.name;
 }
 
-// Jittered in full, so that the processes do not all come back at once.
-function backOffMs(losses: number): number {
-  return 50 + Math.random() * Math.min(LONGEST_BACK_OFF_MS - 50, 50 * 2 ** Math.min(losses, 10));
+// With full jitter, so that the processes do not all reconnect at once.
+function backOffMs(failedAttempts: number): number {
+  return 50 + Math.random() * Math.min(MAX_BACK_OFF_MS - 50, 50 * 2 ** Math.min(failedAttempts, 10));
 }

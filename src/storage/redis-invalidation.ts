@@ -1,37 +1,35 @@
 import { randomUUID } from "node:crypto";
 import { ErrorReply, MultiErrorReply } from "@redis/client";
 import type { Fingerprint } from "../http/credential.ts";
-import { CLOCK_SKEW_MS } from "../http/freshness.ts";
-import type { InvalidationTarget } from "./store.ts";
+import { CLOCK_SKEW_MS, type Clock } from "../http/freshness.ts";
 import type { RedisClient, RedisConnection } from "./redis-connection.ts";
+import type { InvalidationTarget } from "./store.ts";
 
-/** The purges of several processes over one Redis: each leaves a mark there, and is told to those who listen. */
+/** Purges over one Redis: each leaves a tombstone there, and is published to the peers. */
 export interface RedisInvalidation {
-  /** Removes all lists of a fingerprint, and marks when. What fails is owed, and tried again by `pay`. */
+  /** Replaces all lists of a fingerprint with a tombstone of `at` (ms since the epoch), and publishes the purge. */
   purge(fingerprint: Fingerprint, at: number): Promise<void>;
-  /** Carries out what is owed. */
-  flushPending(): Promise<void>;
-  /** Hears of purges on this connection; after a gap, looks for the marks of those that went by unheard. */
+  /** Receives peers' purges on this connection; after a gap, looks for the tombstones of purges that were missed. */
   listen(client: RedisClient): Promise<void>;
-  /** Takes a mark for what it says: an instant, or -1 where it is missing or from a clock that nobody should follow. */
-  parseTimestamp(mark: string | null | undefined): number;
-  /** Has this process forget a fingerprint whose purge it has learned of. */
+  /** The instant of a tombstone, or -1 where it is missing or from a clock too far ahead. */
+  parseTimestamp(tombstone: string | null | undefined): number;
+  /** Removes a fingerprint's lists from this process, after a purge by a peer. */
   applyPurge(fingerprint: Fingerprint): void;
-  subscribe(near: InvalidationTarget): void;
+  /** Tells all targets that Redis answers. */
+  onReady(): void;
+  subscribe(target: InvalidationTarget): void;
 }
 
 export interface InvalidationSettings {
-  /** How long a mark stays: as long as a list from before it may be held anywhere. */
+  /** How long a tombstone is kept: as long as a list from before it may be stored anywhere. */
   readonly tombstoneTtlMs: number;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock;
 }
 
-/** The field of a fingerprint's hash that says when it was purged last. */
+/** The field of a fingerprint's hash with the instant of its last purge. */
 export const PURGED_AT = "purged";
-const PURGES = "keylane:1:purges";
-const MAX_OWED = 5000;
-const MARKS_AT_ONCE = 100;
+const CHANNEL = "keylane:1:purges";
+const TOMBSTONES_AT_ONCE = 100;
 
 /** Makes the purges of this process, over the connection that runs its commands. */
 export function createRedisInvalidation(
@@ -40,67 +38,52 @@ export function createRedisInvalidation(
   { tombstoneTtlMs, now }: InvalidationSettings,
 ): RedisInvalidation {
   const self = randomUUID();
-  const owed = new Map<Fingerprint, number>();
-  const nears: InvalidationTarget[] = [];
-  let isPaying = false;
-  // On this one nothing has been missed since it began; before that, since then.
-  let heardOn: RedisClient | undefined;
-  let heardUntil = now();
+  const targets: InvalidationTarget[] = [];
+  // No purge has been missed on this client since it subscribed, nor on an earlier one up to this instant.
+  let subscribedClient: RedisClient | undefined;
+  let subscribedUntil = now();
 
-  function parseTimestamp(mark: string | null | undefined): number {
-    const at = Number(mark ?? -1);
+  function parseTimestamp(tombstone: string | null | undefined): number {
+    const at = Number(tombstone ?? -1);
     return at <= now() + CLOCK_SKEW_MS ? at : -1;
   }
 
   function applyPurge(fingerprint: Fingerprint): void {
-    for (const near of nears) near.forget(fingerprint);
+    for (const target of targets) target.invalidate(fingerprint);
   }
 
-  // One function, so that to subscribe again adds no second listener.
+  // One function, so that subscribing again adds no second listener.
   function onMessage(message: string): void {
     const [from, fingerprint] = message.split(" ");
     if (from !== self && fingerprint !== undefined) applyPurge(fingerprint);
   }
 
-  async function forget(fingerprint: Fingerprint, at: number): Promise<void> {
-    await connection.run(async (client) => {
-      const before = await replaceWithTombstone(client, keyOf(fingerprint), at);
-      // Another process has purged it later than this one, whose turn comes only now.
-      if (before > at) await replaceWithTombstone(client, keyOf(fingerprint), before);
-      // Only now: who hears of it looks here.
-      await client.publish(PURGES, `${self} ${fingerprint}`).catch(unlessRefused);
-    });
-    if (owed.get(fingerprint) === at) owed.delete(fingerprint);
-  }
-
-  /** Puts a mark in the place of all lists, and gives the mark that was there. */
+  /** Puts a tombstone in the place of all lists, and gives the instant of the one that was there. */
   async function replaceWithTombstone(client: RedisClient, key: string, at: number): Promise<number> {
     try {
       const all = client.multi().hGet(key, PURGED_AT).unlink(key).hSet(key, PURGED_AT, String(at));
       const [before] = await all.pExpire(key, tombstoneTtlMs).execTyped();
       return parseTimestamp(before);
-    } catch (fault) {
-      // What was no hash has no mark, and is gone.
-      if (fault instanceof MultiErrorReply) return -1;
-      if (!(fault instanceof ErrorReply)) throw fault;
-      // A full memory has no room for the mark: what counts is done all the same.
+    } catch (error) {
+      // A value of another type had no tombstone, and is deleted.
+      if (error instanceof MultiErrorReply) return -1;
+      if (!(error instanceof ErrorReply)) throw error;
+      // A full memory has no space for the tombstone: the lists are deleted all the same.
       await client.unlink(key);
       return -1;
     }
   }
 
-  // Marks last longer than the lists that they void, so nothing is missed, however long the gap was.
+  // Tombstones outlive the lists that they void, so nothing is missed, however long the gap was.
   async function catchUp(since: number): Promise<void> {
-    const held = [...new Set(nears.flatMap((near) => [...near.fingerprints()]))];
-    for (let i = 0; i < held.length; i += MARKS_AT_ONCE) {
-      const some = held.slice(i, i + MARKS_AT_ONCE);
-      const marks = await connection.run((client) =>
-        Promise.all(
-          some.map((fingerprint) => client.hGet(keyOf(fingerprint), PURGED_AT).catch(unlessRefused)),
-        ),
+    const fingerprints = [...new Set(targets.flatMap((target) => [...target.fingerprints()]))];
+    for (let i = 0; i < fingerprints.length; i += TOMBSTONES_AT_ONCE) {
+      const batch = fingerprints.slice(i, i + TOMBSTONES_AT_ONCE);
+      const tombstones = await connection.run((client) =>
+        Promise.all(batch.map((fingerprint) => client.hGet(keyOf(fingerprint), PURGED_AT).catch(unlessRefused))),
       );
-      for (const [index, fingerprint] of some.entries()) {
-        if (parseTimestamp(marks[index] ?? null) >= since) applyPurge(fingerprint);
+      for (const [index, fingerprint] of batch.entries()) {
+        if (parseTimestamp(tombstones[index] ?? null) >= since) applyPurge(fingerprint);
       }
     }
   }
@@ -108,29 +91,27 @@ export function createRedisInvalidation(
   return {
     parseTimestamp,
     applyPurge,
-    async purge(fingerprint, at) {
-      if (owed.size < MAX_OWED || owed.has(fingerprint)) owed.set(fingerprint, at);
-      await forget(fingerprint, at);
-    },
-    async flushPending() {
-      if (isPaying) return;
-      isPaying = true;
-      // One that is refused keeps no other from being paid.
-      for (const [fingerprint, at] of owed) await forget(fingerprint, at).catch(() => {});
-      isPaying = false;
-    },
+    purge: (fingerprint, at) =>
+      connection.run(async (client) => {
+        const before = await replaceWithTombstone(client, keyOf(fingerprint), at);
+        // A peer's purge may be later than this one, which was pending for a while.
+        if (before > at) await replaceWithTombstone(client, keyOf(fingerprint), before);
+        // Published last: a peer that receives it looks here.
+        await client.publish(CHANNEL, `${self} ${fingerprint}`).catch(unlessRefused);
+      }),
     async listen(client) {
       const since = now();
-      await client.subscribe(PURGES, onMessage);
-      if (heardOn !== client) await catchUp(heardUntil - CLOCK_SKEW_MS);
-      heardOn = client;
-      heardUntil = since;
+      await client.subscribe(CHANNEL, onMessage);
+      if (subscribedClient !== client) await catchUp(subscribedUntil - CLOCK_SKEW_MS);
+      subscribedClient = client;
+      subscribedUntil = since;
     },
-    subscribe: (near) => void nears.push(near),
+    onReady: () => targets.forEach((target) => target.onReady()),
+    subscribe: (target) => void targets.push(target),
   };
 }
 
-function unlessRefused(fault: unknown): undefined {
-  if (!(fault instanceof ErrorReply)) throw fault;
+function unlessRefused(error: unknown): undefined {
+  if (!(error instanceof ErrorReply)) throw error;
   return undefined;
 }

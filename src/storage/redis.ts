@@ -2,46 +2,45 @@ import { randomUUID } from "node:crypto";
 import { RESP_TYPES } from "@redis/client";
 import type { Fingerprint } from "../http/credential.ts";
 import { sealedAt } from "./encryption.ts";
-import { MAX_VARIANTS, type RemoteStore } from "./store.ts";
-import { PURGED_AT, createRedisInvalidation, type InvalidationSettings } from "./redis-invalidation.ts";
 import { createRedisConnection, RedisError, type RedisClient } from "./redis-connection.ts";
+import { PURGED_AT, createRedisInvalidation, type InvalidationSettings } from "./redis-invalidation.ts";
+import { MAX_VARIANTS, type RemoteStore } from "./store.ts";
 
-/** A vault in Redis, for several Node processes, and the way to let go of it. */
+/** A remote store in Redis, for several Node processes. */
 export interface RedisStore extends RemoteStore {
-  /** Resolves when the first attempt to connect has ended well or badly; soon in any case. */
+  /** Resolves when the first attempt to connect has succeeded or failed, after a second at the latest. */
   readonly firstAttempt: Promise<unknown>;
   close(): void;
 }
 
 export interface RedisStoreSettings extends InvalidationSettings {
-  /** A value over this is not read, and given as an empty one. */
+  /** A larger value is not read, and counts as undecryptable. */
   readonly maxBytes: number;
 }
 
 const PREFIX = "keylane:1";
-// More than several processes at once make of one key.
+// More than several processes that write at once make of one key.
 const MAX_FIELDS = 4 * MAX_VARIANTS;
 const MAX_MARK_BYTES = 20;
-// No list opens from this.
+// Bytes that cannot be decrypted.
 const UNREADABLE: Uint8Array = new Uint8Array();
 
 /**
- * Keeps sealed lists in Redis: a hash for each fingerprint, a field for each list, so that one command forgets them all.
- * No command is about two keys, so a cluster may hold them. It connects when it can, and until then fails at once; a purge
- * that failed is tried again by itself.
+ * Stores sealed lists in Redis: a hash for each fingerprint, a field for each list, so that one command deletes them all. No
+ * command uses two keys, so a cluster works too. It connects when it can; until then calls fail at once.
  */
 export function createRedisStore(url: string, { maxBytes, ...times }: RedisStoreSettings): RedisStore {
   const self = randomUUID();
-  const connection = createRedisConnection(url, () => void purges.flushPending());
+  const connection = createRedisConnection(url, () => purges.onReady());
   const purges = createRedisInvalidation(connection, keyOf, times);
   const subscription = createRedisConnection(url, (client) => void purges.listen(client).catch(() => {}));
 
-  /** What is no hash at our key is none of ours: it goes, and there is nothing. */
+  /** Runs `work`; on WRONGTYPE deletes the foreign value and retries once. */
   async function withHash<T>(key: string, work: (client: RedisClient) => Promise<T>): Promise<T> {
     try {
       return await connection.run(work);
-    } catch (fault) {
-      if (!(fault instanceof RedisError) || fault.code !== "WRONGTYPE") throw fault;
+    } catch (error) {
+      if (!(error instanceof RedisError) || error.code !== "WRONGTYPE") throw error;
       return await connection.run(async (client) => {
         await client.unlink(key);
         return work(client);
@@ -69,6 +68,7 @@ export function createRedisStore(url: string, { maxBytes, ...times }: RedisStore
   }
 
   return {
+    label: "Redis",
     firstAttempt: Promise.all([connection.firstAttempt, subscription.firstAttempt]),
     async read(fingerprint, name) {
       const key = keyOf(fingerprint);
@@ -83,13 +83,13 @@ export function createRedisStore(url: string, { maxBytes, ...times }: RedisStore
       const isLate = (sealedAt(bytes ?? UNREADABLE) ?? 0) <= purges.parseTimestamp(mark);
       return isLate ? UNREADABLE : (bytes ?? undefined);
     },
-    async write(fingerprint, name, bytes, retentionMs, askedAt = Infinity) {
+    async write(fingerprint, name, bytes, retentionMs, fetchStartedAt = Infinity) {
       const key = keyOf(fingerprint);
       const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-      // Purged by a neighbour since this process asked upstream: it has not heard of that yet.
-      const isVoid = (mark: string | null | undefined) => askedAt <= purges.parseTimestamp(mark);
+      // A peer has purged the fingerprint since the fetch began, and this process has not received that yet.
+      const isVoid = (mark: string | null | undefined) => fetchStartedAt <= purges.parseTimestamp(mark);
       await withHash(key, async (client) => {
-        // Before as well as after: what is void is best not there for anybody to find.
+        // Checked before as well as after: a void list should not be stored even for a moment.
         const [before] = await Promise.all([client.hGet(key, PURGED_AT), dropForeign(client, key)]);
         if (isVoid(before)) return purges.applyPurge(fingerprint);
         const stored = client.multi().hSet(key, name, value).pExpire(key, Math.ceil(retentionMs));
@@ -113,7 +113,7 @@ export function createRedisStore(url: string, { maxBytes, ...times }: RedisStore
     async unlock(fingerprint, name) {
       await connection.run((client) => client.unlink(claimOf(fingerprint, name)));
     },
-    subscribe: (near) => purges.subscribe(near),
+    subscribe: (target) => purges.subscribe(target),
     close() {
       connection.close();
       subscription.close();
@@ -124,16 +124,16 @@ export function createRedisStore(url: string, { maxBytes, ...times }: RedisStore
 const keyOf = (fingerprint: Fingerprint) => `${PREFIX}:${fingerprint}`;
 const claimOf = (fingerprint: Fingerprint, name: string) => `${PREFIX}:claim:${fingerprint}:${name}`;
 
-// oxlint-disable-next-line typescript/explicit-module-boundary-types -- the client's type is made of all its commands
+// oxlint-disable-next-line typescript/explicit-module-boundary-types -- the type is derived from all commands of the client
 const buffers = (client: RedisClient) => client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
 
-/** What no Keylane has put at our key goes, whatever is with it: it would be dragged along, if not read. */
+/** Deletes a hash with fields that no Keylane writes: they would be kept alive with ours. */
 async function dropForeign(client: RedisClient, key: string): Promise<void> {
   const [fields, markBytes] = await Promise.all([client.hLen(key), sizeOf(client, key, PURGED_AT)]);
   if (fields > MAX_FIELDS || markBytes > MAX_MARK_BYTES) await client.unlink(key);
 }
 
-// The client's own HSTRLEN has the type of something else.
+// The client's own HSTRLEN has the wrong return type.
 async function sizeOf(client: RedisClient, key: string, name: string): Promise<number> {
   return Number(await client.sendCommand(["HSTRLEN", key, name]));
 }

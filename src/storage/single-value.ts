@@ -1,30 +1,32 @@
 import { LRUCache } from "lru-cache";
+import { concat } from "../async/bytes.ts";
 import type { Fingerprint } from "../http/credential.ts";
+import type { Clock } from "../http/freshness.ts";
 import { sealedAt } from "./encryption.ts";
 import { MAX_VARIANTS, type RemoteStore } from "./store.ts";
-import { concat } from "../async/bytes.ts";
 
-/** A store outside the process that holds one value for each fingerprint. It may be slow, forgetful and late to know. */
+/** A store outside the process with one value per fingerprint. It may be slow, lose values and be eventually consistent. */
 export interface KeyValueStore {
+  /** Names it in log messages. */
+  readonly label: string;
   get(fingerprint: Fingerprint): Promise<Uint8Array | undefined>;
   put(fingerprint: Fingerprint, bytes: Uint8Array<ArrayBuffer>, retentionMs: number): Promise<void>;
   delete(fingerprint: Fingerprint): Promise<void>;
 }
 
 export interface SingleValueSettings {
-  /** Most that one fingerprint's lists may take together: the oldest go. */
+  /** Limit for all lists of one fingerprint together: the oldest are dropped. */
   readonly maxBytes: number;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock;
   /** Keeps the runtime awake for work that outlives the request. */
   readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
 /**
- * Makes a vault of a single-value store. All lists of a fingerprint are one value, so that a purge is one delete and
- * cannot miss a list. Of two isolates that write it at once one may lose its list: a miss. What this isolate removes
- * stays removed; a write elsewhere that had begun before may bring back what it read, for as long as that lives.
- * Nobody can claim anything here, and nobody is told of a purge.
+ * Makes a remote store of a key-value store. All lists of a fingerprint are one value, so that a purge is one delete and
+ * cannot miss a list. Of two isolates that write it at once one may lose its list, which is a miss. What this isolate
+ * removes stays removed; a write that had begun elsewhere may restore what it read, until that expires. There are no
+ * locks, and purges are not announced.
  */
 export function createSingleValueStore(
   single: KeyValueStore,
@@ -32,10 +34,10 @@ export function createSingleValueStore(
 ): RemoteStore {
   const removals = new LRUCache<Fingerprint, object>({ max: MAX_REMOVALS });
 
-  async function held(fingerprint: Fingerprint): Promise<readonly Bundled[]> {
+  async function load(fingerprint: Fingerprint): Promise<readonly Entry[]> {
     const bytes = await single.get(fingerprint);
     if (bytes === undefined) return [];
-    const lists = unbundled(bytes);
+    const lists = parse(bytes);
     if (lists === undefined) waitUntil(single.delete(fingerprint).catch(() => {}));
     return (lists ?? []).filter(({ expiresAt }) => expiresAt > now());
   }
@@ -43,30 +45,31 @@ export function createSingleValueStore(
   async function change(fingerprint: Fingerprint, changed: Change): Promise<void> {
     const last = removals.get(fingerprint);
     const isRemoved = () => removals.get(fingerprint) !== last;
-    const before = await held(fingerprint);
+    const before = await load(fingerprint);
     const after = changed(before);
     if (isRemoved() || after === before) return;
     const retentionMs = Math.max(...after.map(({ expiresAt }) => expiresAt)) - now();
-    if (retentionMs > 0) await single.put(fingerprint, bundle(after), retentionMs);
+    if (retentionMs > 0) await single.put(fingerprint, serialize(after), retentionMs);
     else await single.delete(fingerprint);
-    // The removal may have been carried out before the put was.
+    // The removal may have reached the store before the put.
     if (isRemoved()) await single.delete(fingerprint);
   }
 
-  // Whoever waits for a slow store gives up; the work itself is still to be done.
-  function outliving(work: Promise<void>): Promise<void> {
+  // The request stops waiting for a slow store; the work itself goes on.
+  function inBackground(work: Promise<void>): Promise<void> {
     waitUntil(work.catch(() => {}));
     return work;
   }
 
   return {
+    label: single.label,
     writeMs: WRITE_MS,
     async read(fingerprint, name) {
-      return (await held(fingerprint)).find((list) => list.name === name)?.bytes;
+      return (await load(fingerprint)).find((list) => list.name === name)?.bytes;
     },
     write(fingerprint, name, bytes, retentionMs) {
       const list = { name, bytes, expiresAt: Math.ceil(now() + retentionMs) };
-      return outliving(
+      return inBackground(
         change(fingerprint, (lists) => newest([list, ...lists.filter((one) => one.name !== name)], maxBytes)),
       );
     },
@@ -74,11 +77,11 @@ export function createSingleValueStore(
       removals.set(fingerprint, {});
       const without: Change = (lists) =>
         lists.some((one) => one.name === name) ? lists.filter((one) => one.name !== name) : lists;
-      return outliving(change(fingerprint, without));
+      return inBackground(change(fingerprint, without));
     },
     purge(fingerprint) {
       removals.set(fingerprint, {});
-      return outliving(single.delete(fingerprint));
+      return inBackground(single.delete(fingerprint));
     },
     tryLock: () => Promise.resolve(true),
     unlock: () => Promise.resolve(),
@@ -86,28 +89,28 @@ export function createSingleValueStore(
   };
 }
 
-interface Bundled {
+interface Entry {
   readonly name: string;
   readonly expiresAt: number;
   readonly bytes: Uint8Array;
 }
 
-type Change = (lists: readonly Bundled[]) => readonly Bundled[];
+type Change = (lists: readonly Entry[]) => readonly Entry[];
 
 const MAX_REMOVALS = 1000;
-// KV writes to a distant centre, after the answer.
+// KV writes to a distant data centre, after the response.
 const WRITE_MS = 5000;
 const HEAD_BYTES = 11;
 
-// The newest come first, so that of two that say the same time the one written later stays.
-function newest(lists: readonly Bundled[], maxBytes: number): readonly Bundled[] {
+// The newest are first, so that of two with the same time the one written later stays.
+function newest(lists: readonly Entry[], maxBytes: number): readonly Entry[] {
   const byAge = lists.toSorted((a, b) => (sealedAt(b.bytes) ?? 0) - (sealedAt(a.bytes) ?? 0));
   let bytes = 0;
   return byAge.slice(0, MAX_VARIANTS).filter((list) => (bytes += list.bytes.length) <= maxBytes);
 }
 
-/** For each list: length of its name 1 · expiresAt 6 · length of its bytes 4 · name · bytes. */
-function bundle(lists: readonly Bundled[]): Uint8Array<ArrayBuffer> {
+/** The format, for each list: length of its name 1 · expiresAt 6 · length of its bytes 4 · name · bytes. */
+function serialize(lists: readonly Entry[]): Uint8Array<ArrayBuffer> {
   return concat(
     lists.flatMap(({ name, expiresAt, bytes }) => {
       const encodedName = new TextEncoder().encode(name);
@@ -121,9 +124,9 @@ function bundle(lists: readonly Bundled[]): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** Gives undefined for what is no bundle, or is cut. */
-function unbundled(whole: Uint8Array): readonly Bundled[] | undefined {
-  const lists: Bundled[] = [];
+/** Gives undefined for bytes of another format, or cut ones. */
+function parse(whole: Uint8Array): readonly Entry[] | undefined {
+  const lists: Entry[] = [];
   const view = new DataView(whole.buffer, whole.byteOffset, whole.length);
   let at = 0;
   while (at + HEAD_BYTES <= whole.length && lists.length < MAX_VARIANTS) {

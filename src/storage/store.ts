@@ -1,7 +1,7 @@
 import type { Fingerprint } from "../http/credential.ts";
 import type { StoreSize } from "../observability/metrics.ts";
 
-/** Where a stored list stands. Two callers never share a fingerprint, two questions of a caller never a variant. */
+/** Identifies a stored list: no two clients share a fingerprint, no two lists of a client a variant. */
 export interface CacheKey {
   readonly fingerprint: Fingerprint;
   readonly variant: string;
@@ -17,36 +17,35 @@ export interface Representation {
   readonly etag: string;
 }
 
-/** A representation, or the work that makes it; undefined where the list has no such model. */
-export type RepresentationSlot = Representation | Promise<Representation | undefined>;
+/** A representation being rendered; undefined where the list has no such model. */
+export type PendingRepresentation = Promise<Representation | undefined>;
 
-/** A list as upstream answered it, coded once, with every representation that was made of it since. */
+/** A list as upstream sent it, in one coding, with the representations rendered from it since. */
 export interface StoredList {
   /** Milliseconds since the epoch, when upstream answered. */
   readonly storedAt: number;
-  /** Upstream said `data: []`: believed, but not for long. */
+  /** Upstream sent `data: []`, which is served for a short time only. */
   readonly isEmpty: boolean;
   /** Every row has the four basic fields and no other, so that the basic shape is the list itself. */
   readonly isBasic: boolean;
   /** The whole list, rows as they came. */
   readonly original: Representation;
-  /** Made on demand, by view and coding. */
-  readonly views: Map<string, RepresentationSlot>;
+  /** Rendered on demand, by view (shape or one model) and coding. */
+  readonly views: Map<string, Representation | PendingRepresentation>;
 }
 
 /**
- * Keeps stored lists by cache key. It may forget anything at any time, and never mixes two keys.
- * At most 8 variants of one fingerprint are kept: a further one puts out that fingerprint's own oldest.
+ * Stores lists by cache key. It may evict anything at any time, and never mixes two keys. It stores at most 8 variants of
+ * one fingerprint: a further one evicts that fingerprint's own oldest.
  */
 export interface Store {
   get(key: CacheKey): StoredList | undefined;
   put(key: CacheKey, list: StoredList): void;
-  /** Counts a list again that has grown by a view; does nothing when it is no longer the one kept. */
+  /** Accounts for a view added to a list; does nothing when that list is no longer stored. */
   updateSize(key: CacheKey, list: StoredList): void;
   delete(key: CacheKey): void;
-  /** Forgets every variant of a fingerprint. */
+  /** Removes every variant of a fingerprint. */
   purge(fingerprint: Fingerprint): void;
-  /** Whose lists are kept. */
   fingerprints(): Iterable<Fingerprint>;
   size(): StoreSize;
 }
@@ -54,57 +53,50 @@ export interface Store {
 export const MAX_VARIANTS = 8;
 
 /**
- * Keeps sealed bytes outside the process, by fingerprint and name. It may forget anything at any time, fail and be slow:
- * whoever uses it must be right without it.
+ * Stores sealed bytes outside the process, by fingerprint and name. It may lose anything at any time, fail and be slow:
+ * its users must be correct without it.
  */
 export interface RemoteStore {
-  /** How long a write may take, for which nobody waits; as long as any other call where this is left out. */
+  /** Names it in log messages, such as `Redis`. */
+  readonly label: string;
+  /** Time limit of a write, where writes happen in the background; undefined: that of any other call. */
   readonly writeMs?: number;
   read(fingerprint: Fingerprint, name: string): Promise<Uint8Array | undefined>;
-  /** Keeps bytes for `retentionMs` at most; where it can tell, not after a purge since upstream was asked for them. */
+  /** Stores bytes for `retentionMs` at most, unless the fingerprint was purged after `fetchStartedAt` (where it can tell). */
   write(
     fingerprint: Fingerprint,
     name: string,
     bytes: Uint8Array,
     retentionMs: number,
-    askedAt?: number,
+    fetchStartedAt?: number,
   ): Promise<void>;
   delete(fingerprint: Fingerprint, name: string): Promise<void>;
   /**
-   * Forgets all names of a fingerprint, and tells the neighbours that share this vault, where it can. What was sealed up
-   * to `at` (ms since the epoch) and is written late, it may refuse.
+   * Deletes all names of a fingerprint, and announces that to the peers, where it can. It may refuse later writes of what
+   * was sealed up to `at` (ms since the epoch).
    */
   purge(fingerprint: Fingerprint, at: number): Promise<void>;
-  /** Gives true to one of several who claim the same: it is his for `ms`, or until it is released. */
+  /** Takes the lock of a list for `ms`, or until it is unlocked. Gives false where a peer holds it. */
   tryLock(fingerprint: Fingerprint, name: string, ms: number): Promise<boolean>;
   unlock(fingerprint: Fingerprint, name: string): Promise<void>;
-  /** Has `near` forget what a neighbour purges, where the vault can tell. */
-  subscribe(near: InvalidationTarget): void;
+  /** Calls `target.invalidate` for each purge announced by a peer, if the store supports it. */
+  subscribe(target: InvalidationTarget): void;
 }
 
-/** The lists in this process, as a vault that hears of a neighbour's purge sees them. */
+/** What a remote store tells a process that subscribes to it. */
 export interface InvalidationTarget {
+  /** The fingerprints with lists in this process, some of whose purges may have been missed. */
   fingerprints(): Iterable<Fingerprint>;
-  forget(fingerprint: Fingerprint): void;
+  invalidate(fingerprint: Fingerprint): void;
+  /** The store answers: now, and every few seconds while it does. */
+  onReady(): void;
 }
 
-/** What the runtime can code and decode, off the hot path. Fails on bytes that are not in the coding. */
+/** A content coding of the runtime, off the hot path. Decoding rejects for bytes that are not in the coding. */
 export interface Codec {
-  /** Gives bytes of their own, no part of a larger buffer. */
+  /** Gives a buffer of its own, no part of a larger one. */
   encode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   decode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 export type Codecs = ReadonlyMap<Coding, Codec>;
-
-/** Counts the bytes of all representations of a list. */
-export function sizeInBytes(list: StoredList): number {
-  let bytes = list.original.bytes.length;
-  for (const [name, held] of list.views) {
-    bytes += 2 * name.length + (held instanceof Promise ? 0 : held.bytes.length + REPRESENTATION_BYTES);
-  }
-  return bytes;
-}
-
-// Map slot, object, typed array, validator.
-const REPRESENTATION_BYTES = 320;

@@ -1,76 +1,69 @@
-/** Who wants a place. */
+import type { Clock } from "../http/freshness.ts";
+/** A request for a slot. */
 export interface Waiter {
-  /** Guests of one name hold a quarter of the places at most. */
+  /** Waiters of one key hold a quarter of the slots at most. */
   readonly key: string;
-  /** A list of this guest's is held already: he goes before those whom upstream may not know at all. */
+  /** A list of this key is stored, so upstream knows the key: it goes before keys that may be invalid. */
   readonly hasPriority: boolean;
 }
 
-/**
- * Lets at most so many pieces of work be under way at a time; the others wait their turn: known guests first, then first
- * come first served.
- */
+/** Limits how many pieces of work run at a time; the others wait: priority first, then in the order of arrival. */
 export interface ConcurrencyLimiter {
   /**
-   * Waits for a place and gives the function that gives it back. Rejects with the signal's reason when that comes first.
-   * A place is lost after `leaseMs`, given back or not, and so is a turn that has not come by then.
+   * Waits for a slot and gives the function that releases it. Rejects with the signal's reason when that aborts first. A
+   * slot is reclaimed after `leaseMs`, and a waiter is dropped that has no slot by then.
    */
-  acquire(guest: Waiter, signal: AbortSignal, leaseMs: number): Promise<() => void>;
-}
-
-interface Lease {
-  readonly key: string;
-  readonly until: number;
+  acquire(waiter: Waiter, signal: AbortSignal, leaseMs: number): Promise<() => void>;
 }
 
 interface QueueEntry {
-  readonly guest: Waiter;
+  readonly waiter: Waiter;
   readonly until: number;
 }
 
-// One caller with endless questions must leave places to the others.
-const MAX_SHARE = 4;
+// One client with many requests must leave slots to the others.
+const MAX_SHARE = 1 / 4;
 
 /**
- * Makes a bulkhead of `places`. Written here instead of taken from p-limit because of Workers: there a request can be
- * cancelled so that neither its callbacks nor its timers ever run, and the place it held would be gone for ever.
+ * Written here instead of taken from p-limit because of Workers: there a request can be cancelled so that neither its
+ * callbacks nor its timers ever run, and its slot would be lost for ever.
  */
-export function createConcurrencyLimiter(slots: number, now: () => number): ConcurrencyLimiter {
-  const leases = new Set<Lease>();
-  const known = new Map<() => void, QueueEntry>();
-  const others = new Map<() => void, QueueEntry>();
-  const most = Math.ceil(slots / MAX_SHARE);
+export function createConcurrencyLimiter(slots: number, now: Clock): ConcurrencyLimiter {
+  const leases = new Set<{ readonly key: string; readonly until: number }>();
+  const priorityQueue = new Map<() => void, QueueEntry>();
+  const queue = new Map<() => void, QueueEntry>();
+  const maxPerKey = Math.ceil(slots * MAX_SHARE);
 
   function isFree({ key }: Waiter): boolean {
     let own = 0;
     for (const lease of leases) if (lease.key === key) own++;
-    return leases.size < slots && own < most;
+    return leases.size < slots && own < maxPerKey;
   }
 
   function wakeNext(): void {
-    // Counted once for each name: thousands of turns can be those of one guest.
-    const isNameFree = new Map<string, boolean>();
-    for (const queue of [known, others]) {
-      for (const [wake, { guest, until }] of queue) {
+    // Computed once per key: thousands of waiters can have the same one.
+    const freeByKey = new Map<string, boolean>();
+    for (const entries of [priorityQueue, queue]) {
+      for (const [wake, { waiter, until }] of entries) {
         if (leases.size >= slots) return;
-        const isOver = until < now();
-        const isNext = isNameFree.get(guest.key) ?? isFree(guest);
-        isNameFree.set(guest.key, isNext);
-        if (!isOver && !isNext) continue;
-        queue.delete(wake);
-        // A request that died in the queue would take a place with it.
-        if (isOver) continue;
+        const isExpired = until < now();
+        const isNext = freeByKey.get(waiter.key) ?? isFree(waiter);
+        freeByKey.set(waiter.key, isNext);
+        if (!isExpired && !isNext) continue;
+        entries.delete(wake);
+        // A request that died in the queue would take a slot with it.
+        if (isExpired) continue;
         wake();
-        isNameFree.delete(guest.key);
+        freeByKey.delete(waiter.key);
       }
     }
   }
 
-  // Whether places were lost to those who never gave them back.
+  // Whether slots were reclaimed from requests that never released them.
   function reclaimExpired(): boolean {
-    let lost = false;
-    for (const lease of leases) if (lease.until <= now()) lost = leases.delete(lease) || lost;
-    return lost;
+    let isReclaimed = false;
+    for (const lease of leases) if (lease.until <= now()) isReclaimed = leases.delete(lease) || isReclaimed;
+    return isReclaimed;
   }
 
   function take({ key }: Waiter, leaseMs: number): () => void {
@@ -82,21 +75,21 @@ export function createConcurrencyLimiter(slots: number, now: () => number): Conc
   }
 
   return {
-    async acquire(guest, signal, leaseMs) {
+    async acquire(waiter, signal, leaseMs) {
       signal.throwIfAborted();
       if (reclaimExpired()) wakeNext();
-      // Whoever waits still has no place to go to: nobody is overtaken, and the queue need not be walked for each guest.
-      if (isFree(guest)) return take(guest, leaseMs);
-      const queue = guest.hasPriority ? known : others;
+      // If a slot is free, no earlier waiter was eligible for it, so this cannot overtake one.
+      if (isFree(waiter)) return take(waiter, leaseMs);
+      const entries = waiter.hasPriority ? priorityQueue : queue;
       const { promise, resolve, reject } = Promise.withResolvers<() => void>();
-      // Called by whoever leaves: on Workers that is another request, which may touch nothing here but the promise.
-      const wake = () => resolve(take(guest, leaseMs));
+      // Called by the releasing request: on Workers that is another one, which may touch nothing here but the promise.
+      const wake = () => resolve(take(waiter, leaseMs));
       const giveUp = () => {
-        queue.delete(wake);
+        entries.delete(wake);
         reject(signal.reason);
       };
       signal.addEventListener("abort", giveUp, { once: true });
-      queue.set(wake, { guest, until: now() + leaseMs });
+      entries.set(wake, { waiter, until: now() + leaseMs });
       return promise.finally(() => signal.removeEventListener("abort", giveUp));
     },
   };

@@ -1,22 +1,24 @@
-import { createConcurrencyLimiter, type Waiter } from "./concurrency-limit.ts";
-import { parseModelList, scanRows, InvalidModelList, type ModelList } from "../models/model-list.ts";
+import { concat } from "../async/bytes.ts";
+import { runCooperatively } from "../async/cooperative.ts";
+import type { Settings } from "../config/settings.ts";
+import { parseRetryAfter } from "../http/cache-headers.ts";
+import type { ListName } from "../http/canonical-path.ts";
 import { errorCode } from "../http/errors.ts";
+import type { Clock } from "../http/freshness.ts";
+import { InvalidModelList, parseModelList, scanRows, type ModelList } from "../models/model-list.ts";
 import type { MetricsRecorder } from "../observability/metrics.ts";
+import { VERSION } from "../version.ts";
+import { createConcurrencyLimiter, type Waiter } from "./concurrency-limit.ts";
 import {
-  serverError,
-  invalidResponse,
-  QUEUE_TIMEOUT,
+  fetchOutcome,
   fromErrorResponse,
-  TIMED_OUT,
+  invalidResponse,
+  notAttempted,
+  serverError,
+  timedOut,
   unreachable,
   UpstreamFailure,
-  fetchOutcome,
 } from "./failures.ts";
-import type { ListName } from "../http/canonical-path.ts";
-import { runCooperatively } from "../async/cooperative.ts";
-import { VERSION } from "../version.ts";
-import { parseRetryAfter } from "../http/cache-control.ts";
-import { concat } from "../async/bytes.ts";
 
 export interface ListRequest {
   readonly list: ListName;
@@ -27,17 +29,18 @@ export interface ListRequest {
 }
 
 export interface ListResponse {
-  readonly models: ModelList;
-  /** Milliseconds since the epoch, when the answer began. */
+  readonly list: ModelList;
+  /** Milliseconds since the epoch, when the response began. */
   readonly answeredAt: number;
 }
 
+/** The only client of NanoGPT's list endpoints. */
 export interface ListClient {
-  /** Asks for a list once, when it is the guest's turn. Throws an UpstreamFailure, and nothing else. */
-  fetchList(request: ListRequest, guest: Waiter, signal: AbortSignal): Promise<ListResponse>;
+  /** Fetches a list once, when the waiter gets a slot. Throws an UpstreamFailure, and nothing else. */
+  fetchList(request: ListRequest, waiter: Waiter, signal: AbortSignal): Promise<ListResponse>;
 }
 
-/** The part of fetch that is used: it decodes the body, follows nothing and keeps nothing. */
+/** The part of fetch that is used: it decodes the body, follows no redirect and stores nothing. */
 export type Fetch = (
   url: string,
   init: { headers: Record<string, string>; redirect: "manual"; cache: "no-store"; signal: AbortSignal },
@@ -50,101 +53,83 @@ const PATHS: Readonly<Record<ListName, string>> = {
   paid: "/paid/v1/models",
 };
 const ERROR_MAX_BYTES = 64 * 1024;
-// Its words are worth a wait, but a shorter one than a caller with a stored list has patience for.
-const ERROR_PART_OF_TIMEOUT = 4;
+// The text of an error is worth a wait, but a shorter one than that of a client with a stored list (a half).
+const ERROR_BODY_SHARE_OF_TIMEOUT = 1 / 4;
 
-export interface ListClientSettings {
-  /** Without a slash at the end. */
-  readonly upstreamUrl: string;
-  /** Bounds the decoded body. */
-  readonly listMaxBytes: number;
-  readonly listTimeoutMs: number;
-}
+export type ListClientSettings = Pick<Settings, "upstreamUrl" | "listMaxBytes" | "listTimeoutMs">;
 
 const MAX_FETCHES = 16;
-// A fetch that had less than this part of LIST_TIMEOUT, for the wait before it, proves nothing by its silence.
-const FAIR_PART_OF_TIMEOUT = 0.7;
+// A timeout after less than 70 % of LIST_TIMEOUT (the rest was spent queued) is not blamed on upstream.
+const FAIR_SHARE_OF_TIMEOUT = 0.7;
 
-/** The only room that asks for a list. */
 export function createListClient(
   settings: ListClientSettings,
   fetch: Fetch,
-  now: () => number,
-  observe: MetricsRecorder,
-  nextTurn: () => Promise<void>,
+  now: Clock,
+  metrics: MetricsRecorder,
+  yieldToEventLoop: () => Promise<void>,
 ): ListClient {
-  const { upstreamUrl: base, listMaxBytes: maxBytes, listTimeoutMs } = settings;
-  const places = createConcurrencyLimiter(MAX_FETCHES, now);
+  const { upstreamUrl, listMaxBytes, listTimeoutMs } = settings;
+  const limiter = createConcurrencyLimiter(MAX_FETCHES, now);
 
-  async function ask(request: ListRequest, signal: AbortSignal): Promise<ListResponse> {
-    const response = await fetch(urlOf(base, request), {
+  async function fetchNow(request: ListRequest, signal: AbortSignal): Promise<ListResponse> {
+    const response = await fetch(urlOf(upstreamUrl, request), {
       headers: headersOf(request),
       redirect: "manual",
       // A Worker's fetch would read through the zone's own cache.
       cache: "no-store",
       signal,
-    }).catch((fault: unknown) => {
-      throw signal.aborted ? fault : unreachable(fault);
+    }).catch((error: unknown) => {
+      throw signal.aborted ? error : unreachable(error);
     });
     const answeredAt = now();
     const { status } = response;
     if (status === 200) {
-      const body = await read(response.body, maxBytes);
-      // Each step takes milliseconds where a list is long: others go between.
-      await nextTurn();
-      const parsable = await runCooperatively(scanRows(body), nextTurn, now);
-      await nextTurn();
-      return { models: parseModelList(parsable), answeredAt };
+      const body = await readBody(response.body, listMaxBytes);
+      // Each step takes milliseconds where a list is long: other work runs in between.
+      await yieldToEventLoop();
+      const scanned = await runCooperatively(scanRows(body), yieldToEventLoop, now);
+      await yieldToEventLoop();
+      return { list: parseModelList(scanned), answeredAt };
     }
-    const retryAfter = parseRetryAfter(response.headers.get("retry-after"), answeredAt);
+    const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), answeredAt);
     if (status < 400 || status >= 500) {
-      // Nobody reads the body of a redirect or a fault; left alone it would keep the connection.
+      // The body of a redirect or a 5xx is not read; unless cancelled it would occupy the connection.
       await response.body?.cancel().catch(() => {});
-      throw status < 500 ? invalidResponse(`status ${status}`) : serverError(status, retryAfter);
+      throw status < 500 ? invalidResponse(`status ${status}`) : serverError(status, retryAfterMs);
     }
-    const body = await readError(response.body, listTimeoutMs / ERROR_PART_OF_TIMEOUT);
-    throw fromErrorResponse(status, body, request.credential, retryAfter);
+    const body = await readErrorBody(response.body, listTimeoutMs * ERROR_BODY_SHARE_OF_TIMEOUT);
+    throw fromErrorResponse(status, body, request.credential, retryAfterMs);
+  }
+
+  function toFailure(error: unknown, signal: AbortSignal, tookMs: number): UpstreamFailure {
+    // First of all what upstream said: a key that it refused is refused, even where the time was over by then.
+    if (error instanceof UpstreamFailure) return error;
+    const isFair = tookMs >= listTimeoutMs * FAIR_SHARE_OF_TIMEOUT;
+    if (signal.aborted) return isFair ? timedOut() : notAttempted("late turn");
+    return invalidResponse(error instanceof InvalidModelList ? error.message : `broken body (${errorCode(error)})`);
   }
 
   return {
-    async fetchList(request, guest, signal) {
-      const leave = await places.acquire(guest, signal, listTimeoutMs).catch(() => {
-        observe.recordFetch("unasked", 0);
-        throw unasked("no free place");
+    async fetchList(request, waiter, signal) {
+      const release = await limiter.acquire(waiter, signal, listTimeoutMs).catch(() => {
+        metrics.recordFetch("not_attempted", 0);
+        throw notAttempted("no free slot");
       });
       const startedAt = now();
       try {
-        const answer = await ask(request, signal);
-        observe.recordFetch("good", now() - startedAt);
-        return answer;
-      } catch (fault) {
-        const failure = failureOf(fault, signal, now() - startedAt);
-        observe.recordFetch(fetchOutcome(failure), now() - startedAt);
+        const response = await fetchNow(request, signal);
+        metrics.recordFetch("good", now() - startedAt);
+        return response;
+      } catch (error) {
+        const failure = toFailure(error, signal, now() - startedAt);
+        metrics.recordFetch(fetchOutcome(failure), now() - startedAt);
         throw failure;
       } finally {
-        leave();
+        release();
       }
     },
   };
-
-  function failureOf(fault: unknown, signal: AbortSignal, tookMs: number): UpstreamFailure {
-    // First of all what upstream said: a key that it refused is refused, though the time was over then.
-    if (fault instanceof UpstreamFailure) return fault;
-    // Where the turn came late, silence says little about upstream: nobody is refused for it.
-    const isFair = tookMs >= listTimeoutMs * FAIR_PART_OF_TIMEOUT;
-    if (signal.aborted) return isFair ? timedOut() : unasked("late turn");
-    return invalidResponse(
-      fault instanceof InvalidModelList ? fault.message : `broken body (${errorCode(fault)})`,
-    );
-  }
-}
-
-function unasked(reason: string): UpstreamFailure {
-  return new UpstreamFailure("unasked", QUEUE_TIMEOUT, reason);
-}
-
-function timedOut(): UpstreamFailure {
-  return new UpstreamFailure("failed", TIMED_OUT, "timeout");
 }
 
 function urlOf(base: string, { list, query }: ListRequest): string {
@@ -162,11 +147,8 @@ function headersOf({ credential, origin }: ListRequest): Record<string, string> 
   return headers;
 }
 
-// Counts decoded bytes as they come, so that a small body that unpacks to a huge one ends early.
-async function read(
-  body: ReadableStream<Uint8Array> | null,
-  maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+// Counts decoded bytes as they come, so that a small body that unpacks to a huge one is cut early.
+async function readBody(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body ?? []) {
@@ -177,23 +159,23 @@ async function read(
   return concat(chunks);
 }
 
-// An error whose body breaks or does not end is still that error: what came of it has to do.
-async function readError(body: ReadableStream<Uint8Array> | null, maxMs: number): Promise<Uint8Array> {
+// An error whose body breaks or does not end is still that error: the part that came is used.
+async function readErrorBody(body: ReadableStream<Uint8Array> | null, maxMs: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const reader = body?.getReader();
-  const leave = () => void reader?.cancel().catch(() => {});
-  const timer = setTimeout(leave, maxMs);
+  const cancel = () => void reader?.cancel().catch(() => {});
+  const timer = setTimeout(cancel, maxMs);
   try {
     for (let length = 0; length <= ERROR_MAX_BYTES; length += chunks.at(-1)?.length ?? 0) {
-      const piece = await reader?.read();
-      if (piece?.value === undefined) break;
-      chunks.push(piece.value);
+      const chunk = await reader?.read();
+      if (chunk?.value === undefined) break;
+      chunks.push(chunk.value);
     }
   } catch {
     // Cut or reset.
   } finally {
     clearTimeout(timer);
-    leave();
+    cancel();
   }
   return concat(chunks);
 }

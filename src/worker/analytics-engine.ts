@@ -1,11 +1,11 @@
 import type { MetricsRecorder } from "../observability/metrics.ts";
 
-/** What a Worker can do with a dataset of Analytics Engine. */
+/** The binding of an Analytics Engine dataset. */
 export interface Dataset {
   writeDataPoint(point: DataPoint): void;
 }
 
-/** A row of that dataset. The README says what stands where. */
+/** A row of the dataset; the README lists its columns. */
 export interface DataPoint {
   readonly indexes: readonly [string];
   readonly blobs: readonly string[];
@@ -22,22 +22,22 @@ export function isDataset(binding: unknown): binding is Dataset {
 }
 
 /**
- * Writes a point for each request, each list that upstream was asked for and each refresh. No point holds anything that
- * names a caller: a dataset is kept for months.
+ * Writes a data point for each request, each list fetch and each refresh. None of them identifies a client: a dataset is kept
+ * for months.
  */
 export function createAnalyticsEngine(dataset: Dataset): MetricsRecorder {
   function write(what: string, blobs: readonly string[], doubles: readonly number[]): void {
     try {
       dataset.writeDataPoint({ indexes: [what], blobs, doubles });
     } catch {
-      // A request may write so many and no more; a figure that is missing is never an error.
+      // The number of points per request is limited; a missing one is no error.
     }
   }
   return {
-    recordRequest: (room, status, cache, ms) => write("request", [room, cache ?? "none"], [ms, status]),
+    recordRequest: (route, status, cache, ms) => write("request", [route, cache ?? "none"], [ms, status]),
     recordFetch: (outcome, ms) => write("fetch", [outcome], [ms]),
     recordRefresh: (outcome) => write("refresh", [outcome], []),
-    // A Worker does not learn when an answer is over.
+    // A Worker does not learn when a response has ended.
     recordStream() {},
   };
 }

@@ -1,5 +1,5 @@
-// What is used of the runtime's own module, whose published types would change the globals of all files.
+// The part of the runtime's module that is used; its published types would change the globals of all files.
 declare module "cloudflare:workers" {
-  /** Keeps the request awake in which it is called. */
+  /** Extends the lifetime of the current request. */
   export function waitUntil(work: Promise<unknown>): void;
 }

@@ -1,11 +1,11 @@
 import type { Settings } from "../config/settings.ts";
-import { badRequest, bodyTooLarge, ApiError, errorBody } from "../http/errors.ts";
+import { badRequest, bodyTooLarge, upstreamTimeout, upstreamUnreachable, type ApiError } from "../http/errors.ts";
 import type { RawHeaders } from "../http/headers.ts";
 import type { RawRequest, ProxyRequest } from "../http/request-context.ts";
 
 type ProxySettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes">;
 
-/** Makes, for each request, what the core cannot know of it. The streams are handed on whole: the runtime pumps them. */
+/** Makes the RawRequest of each Request. Bodies are handed on as streams, which the runtime pumps. */
 export function createRawRequest(settings: ProxySettings): (request: Request) => RawRequest {
   return (request) => ({
     target: targetOf(request.url),
@@ -18,14 +18,14 @@ export function createRawRequest(settings: ProxySettings): (request: Request) =>
 async function forward(request: Request, call: ProxyRequest, settings: ProxySettings): Promise<Response> {
   const abort = new AbortController();
   const body = requestBody(request, settings.maxBodyBytes, (reason) => abort.abort(reason));
-  const timer = setTimeout(() => abort.abort(TIMED_OUT), settings.passthroughTimeoutMs);
+  const timer = setTimeout(() => abort.abort(upstreamTimeout()), settings.passthroughTimeoutMs);
   try {
     const response = await fetch(settings.passthroughUrl + call.path, {
       method: call.method,
       headers: toHeaders(call.rawHeaders),
       body,
       redirect: "manual",
-      // A Worker's GET reads through the zone's cache unless told not to, which costs two header fields; POST does not.
+      // A Worker's GET reads through the zone's cache unless `no-store` is set, which adds two header fields.
       ...(isBodiless(call.method) ? { cache: "no-store" } : {}),
       signal: AbortSignal.any([request.signal, abort.signal]),
       duplex: "half",
@@ -34,31 +34,17 @@ async function forward(request: Request, call: ProxyRequest, settings: ProxySett
     const headers = toHeaders(call.toClientHeaders(status, toRawHeaders(response.headers)));
     return new Response(response.body, { status, statusText, headers });
   } catch {
-    throw abort.signal.aborted ? abort.signal.reason : UNREACHABLE;
+    throw abort.signal.aborted ? abort.signal.reason : upstreamUnreachable("check PASSTHROUGH_URL");
   } finally {
     clearTimeout(timer);
   }
 }
 
-const TIMED_OUT = new ApiError(
-  errorBody(504, "upstream_timeout", "NanoGPT did not answer in time: try again."),
-  { "Retry-After": "1" },
-);
-const UNREACHABLE = new ApiError(
-  errorBody(
-    502,
-    "upstream_unreachable",
-    "NanoGPT could not be reached: check PASSTHROUGH_URL, then try again.",
-  ),
-  { "Retry-After": "1" },
-);
-
-// A length that was announced has been checked already and is kept by the runtime; others are counted on the way.
+// An announced length has been checked and is enforced by the runtime; other bodies are counted here.
 function requestBody(request: Request, maxBytes: number, cut: (reason: ApiError) => void): Request["body"] {
   const { headers, method, body } = request;
   if (isBodiless(method)) {
-    if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0)
-      throw bodyNotSupported();
+    if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0) throw bodyNotSupported();
     return null;
   }
   if (body === null || headers.has("content-length")) return body;
@@ -70,12 +56,8 @@ function requestBody(request: Request, maxBytes: number, cut: (reason: ApiError)
       if (done) return controller.close();
       bytes += value?.length ?? 0;
       if (value !== undefined && bytes <= maxBytes) return controller.enqueue(value);
-      cut(
-        value === undefined
-          ? badRequest("Send the whole body that the request begins.")
-          : bodyTooLarge(maxBytes),
-      );
-      // To fail here would end the body as if it were whole; what waits is dropped with the call.
+      cut(value === undefined ? badRequest("Send the whole body that the request begins.") : bodyTooLarge(maxBytes));
+      // Failing here would end the body as if it were complete; the pending promise is dropped with the call.
       await new Promise(() => {});
     },
     cancel: (reason) => reader.cancel(reason),
@@ -86,22 +68,20 @@ function isBodiless(method: string): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-// fetch has no way to send it (Fetch standard, `new Request`, step 35).
+// fetch cannot send it (Fetch standard, `new Request`, step 35).
 function bodyNotSupported(): ApiError {
   return badRequest("Send a GET or HEAD without a body: on Workers it cannot be passed on.");
 }
 
-// The request target is what follows scheme and host; `new URL` would write it anew.
+// The request target is the part after scheme and host; `new URL` would normalize it.
 function targetOf(url: string): string {
   const target = url.replace(/^[a-z]+:\/\/[^/?]*/i, "");
   return target.startsWith("/") ? target : `/${target}`;
 }
 
-// Cloudflare adds these on the way in; the caller did not send them, and they tell upstream who that is.
+// Cloudflare adds these to requests; the client did not send them, and they identify it to upstream.
 function isEdgeHeader(name: string): boolean {
-  return (
-    name.startsWith("cf-") || name === "x-real-ip" || name === "x-forwarded-proto" || name === "cdn-loop"
-  );
+  return name.startsWith("cf-") || name === "x-real-ip" || name === "x-forwarded-proto" || name === "cdn-loop";
 }
 
 function toRawHeaders(headers: Headers, isLeftOut: (name: string) => boolean = () => false): RawHeaders {

@@ -1,4 +1,4 @@
-// The rules in wrangler.toml give these files as texts.
+// The rules in wrangler.toml import these files as text.
 declare module "../console/*" {
   const text: string;
   export default text;

@@ -10,16 +10,12 @@ interface Prepared {
 }
 const prepared: Record<string, Prepared> = JSON.parse(await readFile(process.env["PREPARED"] ?? "", "utf8"));
 const answers = new Map(
-  Object.entries(prepared).map(([path, { fields, body }]) => [
-    path,
-    { fields, body: Buffer.from(body, "base64") },
-  ]),
+  Object.entries(prepared).map(([path, { fields, body }]) => [path, { fields, body: Buffer.from(body, "base64") }]),
 );
 const server = createServer((incoming, outgoing) => {
   const answer = answers.get(incoming.url ?? "");
   if (answer === undefined) outgoing.writeHead(404).end();
-  else if (incoming.headers["if-none-match"] === undefined)
-    outgoing.writeHead(200, answer.fields).end(answer.body);
+  else if (incoming.headers["if-none-match"] === undefined) outgoing.writeHead(200, answer.fields).end(answer.body);
   else {
     const { "content-length": _, ...rest } = answer.fields;
     outgoing.writeHead(304, rest).end();

@@ -5,10 +5,11 @@ import type { Row } from "./compare.ts";
 import { FULL, SHORT } from "./scale.ts";
 import { hits } from "./hits.ts";
 import { misses } from "./misses.ts";
+import { outcomes } from "./outcomes.ts";
 import { pinLoad } from "./processes.ts";
 import { refresh } from "./refresh.ts";
 import { resident } from "./resident.ts";
-import { inScene, type Scene } from "./setup.ts";
+import { withSetup, type BenchSetup } from "./setup.ts";
 import { starts } from "./starts.ts";
 import { streams } from "./streams.ts";
 import { table } from "./table.ts";
@@ -16,9 +17,10 @@ import { table } from "./table.ts";
 // All that is compared, in one run: `npm run bench`, `npm run bench -- hits misses`, `npm run bench -- --short`,
 // `npm run bench -- --json FILE`. README.md here says how to read it.
 
-const CASES: Readonly<Record<string, (scene: Scene) => Promise<Row[]>>> = {
+const CASES: Readonly<Record<string, (setup: BenchSetup) => Promise<Row[]>>> = {
   hits,
   misses,
+  outcomes,
   calls,
   streams,
   resident,
@@ -26,26 +28,25 @@ const CASES: Readonly<Record<string, (scene: Scene) => Promise<Row[]>>> = {
   starts,
 };
 
-const { values, positionals } = words();
+const { values, positionals } = args();
 const names = positionals.length === 0 ? Object.keys(CASES) : positionals;
 const unknown = names.filter((name) => !(name in CASES));
 if (unknown.length > 0) refuse(`No case is named ${unknown.join(", ")}.`);
 
-// So that what was started is stopped also where the run is ended early.
+// So that what was setup is stopped also where the run is ended early.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
 const cores = pinLoad();
 const rows: Row[] = [];
 for (const name of names) {
-  const measured = await inScene(values.short ? SHORT : FULL, async (scene) => CASES[name]?.(scene) ?? []);
+  const measured = await withSetup(values.short ? SHORT : FULL, async (setup) => CASES[name]?.(setup) ?? []);
   const scale = values.short ? "; short: the figures mean nothing" : "";
   console.log(`${name} (${cores}${scale})\n${table(measured)}\n`);
   rows.push(...measured);
 }
-if (values.json !== undefined)
-  await writeFile(values.json, `${JSON.stringify({ cores, rows }, undefined, 2)}\n`);
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ cores, rows }, undefined, 2)}\n`);
 
-function words() {
+function args() {
   try {
     return parseArgs({
       allowPositionals: true,

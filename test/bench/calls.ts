@@ -1,21 +1,21 @@
-import { chatter } from "./echo-upstream.ts";
-import { contest, type Row } from "./compare.ts";
-import { load, type Sent } from "./load.ts";
+import { startEchoUpstream } from "./echo-upstream.ts";
+import { compare, type Row } from "./compare.ts";
+import { load, type LoadRequest } from "./load.ts";
 import { nginx } from "./nginx.ts";
 import { nodeServer, type Server } from "./processes.ts";
-import type { Scene } from "./setup.ts";
+import type { BenchSetup } from "./setup.ts";
 
 export interface Proxy {
-  readonly who: string;
+  readonly name: string;
   readonly server: Server;
 }
 
 /** Calls that pass through, by Keylane and by the least that a proxy can be. */
-export async function calls(scene: Scene): Promise<Row[]> {
-  const upstream = await chatter(scene.stops);
+export async function calls(setup: BenchSetup): Promise<Row[]> {
+  const upstream = await startEchoUpstream(setup.onCleanup);
   const direct = { url: upstream, cpuMicros: () => Promise.resolve(Number.NaN) };
-  const proxies = await proxiesOf(scene, upstream);
-  const { requests, rounds } = scene.extent;
+  const proxies = await startProxies(setup, upstream);
+  const { requests, rounds } = setup.scale;
   const upload = Math.max(8, Math.floor(requests / 20));
   const all = [
     { name: "call: 1 KB chat, 1 connection", sent: post(1000), requests, connections: 1 },
@@ -24,32 +24,32 @@ export async function calls(scene: Scene): Promise<Row[]> {
   ];
   const rows: Row[] = [];
   for (const { name, sent, requests, connections } of all) {
-    const contestants = proxies.map(({ who, server }) => ({
-      who,
+    const contestants = proxies.map(({ name, server }) => ({
+      name,
       run: () => load(server, () => sent, requests, connections),
     }));
     const unproxied = async () => {
       const { ms = Number.NaN } = await load(direct, () => sent, requests, connections);
       return { ms };
     };
-    rows.push(...(await contest(name, [...contestants, { who: "no proxy", run: unproxied }], rounds)));
+    rows.push(...(await compare(name, [...contestants, { name: "no proxy", run: unproxied }], rounds)));
   }
   return rows;
 }
 
 /** Starts the bare pipe, Keylane and, where it is installed, nginx before the same upstream. */
-export async function proxiesOf(scene: Scene, upstream: string): Promise<Proxy[]> {
-  const pipe = await nodeServer("test/bench/pipe.ts", { UPSTREAM: upstream }, scene.stops);
-  const keylane = await scene.keylane({ UPSTREAM_URL: upstream });
-  const recipe = await nginx("pass", upstream, scene.folder, scene.stops);
+export async function startProxies(setup: BenchSetup, upstream: string): Promise<Proxy[]> {
+  const pipe = await nodeServer("test/bench/pipe.ts", { UPSTREAM: upstream }, setup.onCleanup);
+  const keylane = await setup.keylane({ UPSTREAM_URL: upstream });
+  const recipe = await nginx("pass", upstream, setup.folder, setup.onCleanup);
   const own = [
-    { who: "bare pipe", server: pipe },
-    { who: "keylane", server: keylane },
+    { name: "bare pipe", server: pipe },
+    { name: "keylane", server: keylane },
   ];
-  return recipe === undefined ? own : [...own, { who: "nginx, proxy_pass", server: recipe }];
+  return recipe === undefined ? own : [...own, { name: "nginx, proxy_pass", server: recipe }];
 }
 
-function post(bytes: number): Sent {
+function post(bytes: number): LoadRequest {
   const headers = { authorization: "Bearer key-for-the-bench", "content-type": "application/json" };
   return { method: "POST", path: "/v1/chat/completions", headers, body: Buffer.alloc(bytes, "a") };
 }

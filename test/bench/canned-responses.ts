@@ -1,17 +1,17 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { request } from "undici";
-import { nodeServer, type Server, type Stops } from "./processes.ts";
-import type { Sent } from "./load.ts";
+import { nodeServer, type Server, type OnCleanup } from "./processes.ts";
+import type { LoadRequest } from "./load.ts";
 
 const CONNECTIONS_OWN = new Set(["date", "connection", "keep-alive"]);
 
 /** Starts the bare server with Keylane's own answers to these requests, each under `/` and its name. */
-export async function preparedServer(
+export async function startCannedServer(
   keylane: Server,
-  asked: ReadonlyMap<string, Sent>,
+  asked: ReadonlyMap<string, LoadRequest>,
   folder: string,
-  stops: Stops,
+  stops: OnCleanup,
 ): Promise<{ server: Server; etags: ReadonlyMap<string, string> }> {
   const answers: Record<string, unknown> = {};
   const etags = new Map<string, string>();

@@ -1,17 +1,17 @@
-/** What one round gives, by unit: `µs CPU` of the measured process for each request, `ms` as its caller sees it. */
-export type Figures = Readonly<Record<string, number>>;
+/** What one round gives, by unit: `µs CPU` of the measured process for each request, `ms` as its client sees it. */
+export type Measurements = Readonly<Record<string, number>>;
 
-export interface Contestant {
-  readonly who: string;
-  /** Whom it is compared with: the first, unless told. */
-  readonly over?: string;
-  readonly run: () => Promise<Figures>;
+export interface Candidate {
+  readonly name: string;
+  /** The candidate that it is compared with; by default the first. */
+  readonly baseline?: string;
+  readonly run: () => Promise<Measurements>;
 }
 
 /** One line of the table. */
 export interface Row {
   readonly case: string;
-  readonly who: string;
+  readonly name: string;
   readonly unit: string;
   readonly median: number;
   /** The least disturbed round: the figure to read on a busy machine. */
@@ -22,38 +22,36 @@ export interface Row {
 }
 
 /**
- * Has all contestants run in turn, round after round, so that what disturbs the machine disturbs them alike. Rounds to
- * warm up are not counted.
+ * Runs all candidates in turn, round after round, so that a disturbance of the machine affects all of them. Warm-up rounds
+ * are not counted.
  */
-export async function contest(
-  name: string,
-  contestants: readonly Contestant[],
+export async function compare(
+  caseName: string,
+  candidates: readonly Candidate[],
   rounds: number,
   warmUps = 1,
 ): Promise<Row[]> {
-  const measured = contestants.map(() => new Map<string, number[]>());
+  const measured = candidates.map(() => new Map<string, number[]>());
   for (let round = 1 - warmUps; round <= rounds; round++) {
-    for (const [index, { run }] of contestants.entries()) {
+    for (const [index, { run }] of candidates.entries()) {
       for (const [unit, figure] of Object.entries(await run())) {
         const figures = measured[index]?.get(unit) ?? [];
         if (round > 0) measured[index]?.set(unit, [...figures, figure]);
       }
     }
   }
-  return contestants.flatMap(({ who, over = contestants[0]?.who }, index) =>
+  return candidates.flatMap(({ name, baseline = candidates[0]?.name }, index) =>
     [...(measured[index] ?? [])].map(([unit, figures]) => {
-      const base = measured[contestants.findIndex((one) => one.who === over)]?.get(unit) ?? [];
+      const base = measured[candidates.findIndex((one) => one.name === baseline)]?.get(unit) ?? [];
       const [middle, least] = [median(figures), Math.min(...figures)];
-      const isAlone = who === over || base.length === 0;
+      const isAlone = name === baseline || base.length === 0;
       return {
-        case: name,
-        who,
+        case: caseName,
+        name,
         unit,
         median: middle,
         best: least,
-        ratio: isAlone
-          ? undefined
-          : median(figures.map((figure, round) => figure / (base[round] ?? Number.NaN))),
+        ratio: isAlone ? undefined : median(figures.map((figure, round) => figure / (base[round] ?? Number.NaN))),
         bestRatio: isAlone ? undefined : least / Math.min(...base),
       };
     }),
@@ -61,9 +59,9 @@ export async function contest(
 }
 
 /** A line for what is measured alone. */
-export function single(name: string, who: string, unit: string, figures: readonly number[]): Row {
+export function singleRow(caseName: string, name: string, unit: string, figures: readonly number[]): Row {
   const [middle, least] = [median(figures), Math.min(...figures)];
-  return { case: name, who, unit, median: middle, best: least, ratio: undefined, bestRatio: undefined };
+  return { case: caseName, name, unit, median: middle, best: least, ratio: undefined, bestRatio: undefined };
 }
 
 export function median(values: readonly number[]): number {

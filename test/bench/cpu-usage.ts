@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-// Loaded into a server under measurement. Answers a message with figures of its own process: `cpu` with the CPU time it
+// Loaded into a server under measurement. Answers a message with metrics of its own process: `cpu` with the CPU time it
 // has used, in microseconds, `loop` with the longest its event loop stood still since the last such message, in
 // milliseconds; `gc` collects garbage.
 const delays = monitorEventLoopDelay({ resolution: 1 });

@@ -1,11 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { dirname, join } from "node:path";
 import { hasOpenssl, makeCertificate } from "../support/certificate.ts";
-import { said } from "./wait-for-output.ts";
+import { waitForOutput } from "./wait-for-output.ts";
 
-// Keylane beside its caller, and NanoGPT's stand-in 40 ms away over TLS, each in a network namespace: the model list, the
+// Keylane beside its client, and NanoGPT's stand-in 40 ms away over TLS, each in a network namespace: the model list, the
 // first token of a streamed chat, and that of a chat with a long history at 10 Mbit/s, by Keylane and direct. A cold
-// client connects for each call, as a program that starts anew does; a warm one keeps its connection. Read the round
+// client connects for each call, as a program that starts again does; a warm one keeps its connection. Read the round
 // trips. There are no names to look up here: a cold direct call pays for that besides. Needs root, ip and openssl.
 
 const DELAY_MS = 40;
@@ -24,7 +24,7 @@ const children: ChildProcess[] = [];
 try {
   const taps = [end(NEAR, "10.77.0.1"), end(FAR, FAR_ADDRESS)] as const;
   const far = [certificate.path, join(dirname(certificate.path), "key.pem"), KEY];
-  await said(within(FAR, ["test/bench/direct/remote.ts", ...far]).stdout, /listens/);
+  await waitForOutput(within(FAR, ["test/bench/direct/remote.ts", ...far]).stdout, /listens/);
   const roads = [await keylane(8787, "false"), await keylane(8788, "true")];
   await compare("no limit of bandwidth", taps, roads, 1e9, 0);
   await compare("10 Mbit/s, a history of 400 kB", taps, roads, 1e7, HISTORY_BYTES);
@@ -45,29 +45,18 @@ async function compare(
   bitsPerSecond: number,
   historyBytes: number,
 ): Promise<void> {
-  const wire = begun(process.execPath, [
-    "test/bench/direct/wire.ts",
-    ...taps,
-    `${DELAY_MS}`,
-    `${bitsPerSecond}`,
-  ]);
-  const words = [
-    "test/bench/direct/caller.ts",
-    certificate.path,
-    FAR_ADDRESS,
-    ...roads,
-    KEY,
-    `${historyBytes}`,
-  ];
-  const told = JSON.parse(await said(within(NEAR, words).stdout, /^(\{.*\})$/m)) as Record<string, number[]>;
+  const wire = begun(process.execPath, ["test/bench/direct/wire.ts", ...taps, `${DELAY_MS}`, `${bitsPerSecond}`]);
+  const args = ["test/bench/direct/caller.ts", certificate.path, FAR_ADDRESS, ...roads, KEY, `${historyBytes}`];
+  const received = JSON.parse(await waitForOutput(within(NEAR, args).stdout, /^(\{.*\})$/m)) as Record<
+    string,
+    number[]
+  >;
   wire.kill("SIGKILL");
-  const roundTrip = median(told["round trip"] ?? []);
+  const roundTrip = median(received["round trip"] ?? []);
   console.log(`\n${what}: a round trip takes ${roundTrip.toFixed(1)} ms${" ".repeat(12)}ms  round trips`);
-  for (const [name, all] of Object.entries(told)) {
+  for (const [name, all] of Object.entries(received)) {
     const ms = median(all);
-    console.log(
-      `  ${name.padEnd(48)}${ms.toFixed(1).padStart(10)}${(ms / roundTrip).toFixed(2).padStart(13)}`,
-    );
+    console.log(`  ${name.padEnd(48)}${ms.toFixed(1).padStart(10)}${(ms / roundTrip).toFixed(2).padStart(13)}`);
   }
 }
 
@@ -83,7 +72,7 @@ async function keylane(port: number, compressUploads: string): Promise<string> {
     COMPRESS_UPLOADS: compressUploads,
     LOG_LEVEL: "silent",
   };
-  await said(within(NEAR, ["src/node.ts"], settings).stderr, /base URL to/);
+  await waitForOutput(within(NEAR, ["src/node.ts"], settings).stderr, /base URL to/);
   return `http://127.0.0.1:${port}`;
 }
 
@@ -104,9 +93,9 @@ function deviceOf(name: string, kind: string): string {
   return `${name.slice(3, 4)}${process.pid}${kind}`;
 }
 
-function ip(words: string): string {
-  const { status, stdout, stderr } = spawnSync("ip", words.split(" "));
-  if (status !== 0) throw new Error(`ip ${words}: ${String(stderr)}`);
+function ip(args: string): string {
+  const { status, stdout, stderr } = spawnSync("ip", args.split(" "));
+  if (status !== 0) throw new Error(`ip ${args}: ${String(stderr)}`);
   return String(stdout);
 }
 
@@ -116,13 +105,13 @@ function missing(): string | undefined {
   return spawnSync("ip", ["netns"]).status === 0 ? undefined : "ip (iproute2) is not installed here";
 }
 
-function within(name: string, words: string[], env: Record<string, string> = {}) {
-  return begun("ip", ["netns", "exec", name, process.execPath, ...words], env);
+function within(name: string, args: string[], env: Record<string, string> = {}) {
+  return begun("ip", ["netns", "exec", name, process.execPath, ...args], env);
 }
 
-function begun(command: string, words: string[], env: Record<string, string> = {}) {
+function begun(command: string, args: string[], env: Record<string, string> = {}) {
   const options = { env: { PATH: process.env["PATH"], ...env } };
-  const child = spawn(command, words, options);
+  const child = spawn(command, args, options);
   child.stderr.on("data", (data: Buffer) => {
     if (!String(data).match(/Keylane|Lists come/)) process.stderr.write(data);
   });

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Stops } from "./processes.ts";
+import type { OnCleanup } from "./processes.ts";
 
 export const EVENTS_PER_SECOND = 50;
 
@@ -9,7 +9,7 @@ export const EVENTS_PER_SECOND = 50;
  * An upstream for calls that pass through. It answers a POST with 1 KB once the body is in, and a GET of
  * `/v1/events?n=` with so many events, each the time at which it was sent, by this process's clock.
  */
-export async function chatter(stops: Stops): Promise<string> {
+export async function startEchoUpstream(stops: OnCleanup): Promise<string> {
   const answer = Buffer.from(JSON.stringify({ text: "a".repeat(1000) }));
   const server = createServer((incoming, outgoing) => {
     if (incoming.method === "GET") {

@@ -1,8 +1,8 @@
 import { Agent, request } from "undici";
-import { median, type Figures } from "./compare.ts";
+import { median, type Measurements } from "./compare.ts";
 import type { Server } from "./processes.ts";
 
-export interface Sent {
+export interface LoadRequest {
   readonly method?: "GET" | "POST";
   readonly path: string;
   readonly headers?: Record<string, string>;
@@ -16,10 +16,10 @@ export interface Sent {
 /** Sends a request again and again over so many connections; gives the server's CPU time for each and the latency. */
 export async function load(
   { url, cpuMicros }: Pick<Server, "url" | "cpuMicros">,
-  sent: (turn: number) => Sent,
+  sent: (turn: number) => LoadRequest,
   requests: number,
   connections: number,
-): Promise<Figures> {
+): Promise<Measurements> {
   const dispatcher = new Agent({ connections });
   const times: number[] = [];
   let turn = 0;

@@ -3,7 +3,7 @@ import { encodeOriginal } from "../../src/cache/representation.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
-// What a stored list takes beside its compressed bytes, and how well the store's own account fits:
+// What a stored list takes beside its compressed bytes, and how closely the store's own accounting fits:
 // `node --expose-gc test/bench/memory.ts`.
 
 const LISTS = 2000;

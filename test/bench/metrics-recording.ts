@@ -1,7 +1,7 @@
 import { noopMetrics, type MetricsRecorder } from "../../src/observability/metrics.ts";
 import { createPrometheusMetrics } from "../../src/node/prometheus.ts";
 
-// What counting adds to a hit: time per request told of, in interleaved rounds of one run, beside the same told to nobody
+// What counting adds to a hit: time per recorded request, in interleaved rounds of one run, beside a recorder that does nothing
 // and to a counter of prom-client's own with its labels resolved beforehand.
 
 const ROUNDS = 9;
@@ -17,12 +17,16 @@ const plain = new Counter({
 });
 const child = plain.labels("models", "200", "hit");
 
-const told: Record<string, MetricsRecorder["recordRequest"]> = {
+const received: Record<string, MetricsRecorder["recordRequest"]> = {
   nobody: noopMetrics.recordRequest,
-  "keylane's figures": createPrometheusMetrics(1).recorder.recordRequest,
+  "keylane's metrics": createPrometheusMetrics(1).recorder.recordRequest,
   "prom-client's child": () => child.inc(),
 };
-const rounds = Object.entries(told).map(([name, answered]) => ({ name, answered, nanos: [] as number[] }));
+const rounds = Object.entries(received).map(([name, answered]) => ({
+  name,
+  answered,
+  nanos: [] as number[],
+}));
 for (let round = 0; round <= ROUNDS; round++) {
   for (const { answered, nanos } of rounds) {
     const startedAt = process.hrtime.bigint();

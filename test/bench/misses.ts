@@ -1,21 +1,18 @@
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { contest, type Row } from "./compare.ts";
+import { compare, type Row } from "./compare.ts";
 import { load } from "./load.ts";
-import type { Scene } from "./setup.ts";
+import type { BenchSetup } from "./setup.ts";
 
 const PATH = "/v1/models?detailed=true";
 const CONNECTIONS = 4;
 
 /** Lists that nobody holds yet, each asked with a key of its own, over an upstream that is near and one that is not. */
-export async function misses(scene: Scene): Promise<Row[]> {
-  const each = Math.max(8, Math.floor(scene.extent.requests / 20));
-  const keys = Array.from(
-    { length: each * (scene.extent.rounds + 1) * 2 },
-    (_, i) => `key-for-the-bench-${i}`,
-  );
+export async function misses(setup: BenchSetup): Promise<Row[]> {
+  const each = Math.max(8, Math.floor(setup.scale.requests / 20));
+  const keys = Array.from({ length: each * (setup.scale.rounds + 1) * 2 }, (_, i) => `key-for-the-bench-${i}`);
   const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
-  scene.stops(() => nano.stop());
-  const keylane = await scene.keylane({ UPSTREAM_URL: nano.url });
+  setup.onCleanup(() => nano.stop());
+  const keylane = await setup.keylane({ UPSTREAM_URL: nano.url });
   const direct = { url: nano.url, cpuMicros: () => Promise.resolve(Number.NaN) };
   const rows: Row[] = [];
   for (const delayMs of [0, 150]) {
@@ -30,10 +27,10 @@ export async function misses(scene: Scene): Promise<Row[]> {
       return server === direct ? { ms } : { ms, ...figures };
     };
     const contestants = [
-      { who: "upstream, asked directly", run: run(direct, `/personalized${PATH}`) },
-      { who: "keylane", run: run(keylane, PATH) },
+      { name: "upstream, asked directly", run: run(direct, `/personalized${PATH}`) },
+      { name: "keylane", run: run(keylane, PATH) },
     ];
-    rows.push(...(await contest(`miss: upstream takes ${delayMs} ms`, contestants, scene.extent.rounds)));
+    rows.push(...(await compare(`miss: upstream takes ${delayMs} ms`, contestants, setup.scale.rounds)));
     nano.reset();
   }
   return rows;

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../support/free-port.ts";
-import { accountedMicros, begun, ended, type Server, type Stops } from "./processes.ts";
+import { kernelCpuMicros, spawnPinned, kill, type Server, type OnCleanup } from "./processes.ts";
 
 /** The recipe people use: `fly` compresses each answer, `stored` keeps upstream's gzip, `pass` is a mere proxy. */
 export type Recipe = "fly" | "stored" | "pass";
@@ -16,22 +16,22 @@ export async function nginx(
   recipe: Recipe,
   upstream: string,
   folder: string,
-  stops: Stops,
+  stops: OnCleanup,
 ): Promise<Server | undefined> {
   if (!isHere) return undefined;
   const [port, own] = [await freePort(), join(folder, `nginx-${recipe}-${process.pid}`)];
   await mkdir(own, { recursive: true });
   const file = join(own, "nginx.conf");
   await writeFile(file, configuration(recipe, upstream, port, own));
-  const child = begun("nginx", ["-p", own, "-e", join(own, "error.log"), "-c", file], process.env);
-  let told = "";
-  child.stderr?.on("data", (data: Buffer) => (told += data.toString()));
-  stops(() => ended(child));
+  const child = spawnPinned("nginx", ["-p", own, "-e", join(own, "error.log"), "-c", file], process.env);
+  let received = "";
+  child.stderr?.on("data", (data: Buffer) => (received += data.toString()));
+  stops(() => kill(child));
   while (!(await isOpen(port))) {
-    if (child.exitCode !== null) throw new Error(`nginx did not start: ${told}`);
+    if (child.exitCode !== null) throw new Error(`nginx did not start: ${received}`);
     await sleep(20);
   }
-  return { url: `http://127.0.0.1:${port}`, child, cpuMicros: () => accountedMicros(child.pid) };
+  return { url: `http://127.0.0.1:${port}`, child, cpuMicros: () => kernelCpuMicros(child.pid) };
 }
 
 const CACHED = `

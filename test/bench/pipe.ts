@@ -1,7 +1,7 @@
 import { Agent, createServer, request } from "node:http";
 import { once } from "node:events";
 
-// The least a Node proxy can do: UPSTREAM's answer piped down, the caller's body piped up, no field looked at.
+// The least a Node proxy can do: UPSTREAM's answer piped down, the client's body piped up, no field looked at.
 const upstream = new URL(process.env["UPSTREAM"] ?? "");
 const agent = new Agent({ keepAlive: true });
 const server = createServer((incoming, outgoing) => {

@@ -12,7 +12,7 @@ export interface Server {
   readonly cpuMicros: () => Promise<number>;
 }
 
-export interface Stops {
+export interface OnCleanup {
   (stop: () => unknown): void;
 }
 
@@ -25,14 +25,14 @@ export function pinLoad(): string {
 }
 
 /** Builds Keylane and gives the file that starts it. */
-export async function built(): Promise<string> {
+export async function buildKeylane(): Promise<string> {
   await promisify(execFile)("npm", ["run", "build"]);
   return "dist/node.js";
 }
 
 /** Starts a program on the measured core. */
-export function begun(command: string, words: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  const [name, ...rest] = isPinned ? ["taskset", "-c", "0", command, ...words] : [command, ...words];
+export function spawnPinned(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  const [name, ...rest] = isPinned ? ["taskset", "-c", "0", command, ...args] : [command, ...args];
   const child = spawn(name, rest, { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
   running.add(child);
   child.once("exit", () => running.delete(child));
@@ -45,41 +45,37 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts a Node program that tells its address on standard error; account.ts tells its CPU time. */
-export async function nodeServer(
-  file: string,
-  settings: Record<string, string>,
-  stops: Stops,
-): Promise<Server> {
+/** Starts a Node program that tells its address on standard error; cpu-usage.ts tells its CPU time. */
+export async function nodeServer(file: string, settings: Record<string, string>, stops: OnCleanup): Promise<Server> {
   const env = { PATH: process.env["PATH"], PORT: "0", ...settings };
-  const child = begun(process.execPath, ["--expose-gc", "--import", "./test/bench/account.ts", file], env);
-  stops(() => ended(child));
-  const url = await toldUrl(child);
+  const child = spawnPinned(process.execPath, ["--expose-gc", "--import", "./test/bench/cpu-usage.ts", file], env);
+  stops(() => kill(child));
+  const url = await waitForUrl(child);
   const cpuMicros = async () => {
     child.send("cpu");
-    const [told] = await once(child, "message");
-    return Number(told);
+    const [received] = await once(child, "message");
+    return Number(received);
   };
   return { url, child, cpuMicros };
 }
 
 /** Resolves to the address that a program tells on standard error. */
-export async function toldUrl(child: ChildProcess): Promise<string> {
-  let told = "";
+export async function waitForUrl(child: ChildProcess): Promise<string> {
+  let received = "";
   await new Promise<void>((resolve) => {
     child.stderr?.on("data", (data: Buffer) => {
-      told += data.toString();
-      if (/http:\/\/127[\d.:]+/.test(told)) resolve();
+      received += data.toString();
+      if (/http:\/\/127[\d.:]+/.test(received)) resolve();
     });
     child.once("exit", () => resolve());
   });
-  const url = /http:\/\/[\d.]+:\d+/.exec(told)?.[0];
-  if (url === undefined) throw new Error(`A server did not start: ${told}`);
+  const url = /http:\/\/[\d.]+:\d+/.exec(received)?.[0];
+  if (url === undefined) throw new Error(`A server did not start: ${received}`);
   return url;
 }
 
 /** Ends a program by its own handle. */
-export async function ended(child: ChildProcess): Promise<void> {
+export async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, "exit");
   child.kill("SIGKILL");
@@ -87,7 +83,7 @@ export async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** CPU time by the kernel's account of a process of one thread; NaN where the system does not tell. */
-export async function accountedMicros(pid: number | undefined): Promise<number> {
+export async function kernelCpuMicros(pid: number | undefined): Promise<number> {
   const text = await readFile(`/proc/${pid}/schedstat`, "utf8").catch(() => "");
   return Number(text.split(" ")[0] || Number.NaN) / 1000;
 }

@@ -4,12 +4,12 @@ import { createClient } from "@redis/client";
 import { Agent, request } from "undici";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { freePort } from "../support/free-port.ts";
-import { said } from "./wait-for-output.ts";
+import { waitForOutput } from "./wait-for-output.ts";
 
 // What a Redis between two Keylanes costs and saves: the real catalogue, each round with a key of its own, asked of one
-// Keylane (a miss near and far), of its neighbour (a far hit), of that again (a near hit), and of a Keylane without any
+// Keylane (a miss near and far), of its peer (a far hit), of that again (a near hit), and of a Keylane without any
 // Redis (a miss), turn about in one run; then the same misses and near hits with Redis stopped, and killed. The first
-// round after a change is told by itself. Needs redis-server. Read the differences; the rest is the machine's.
+// round after a change is shown by itself. Needs redis-server. Read the differences; the rest is the machine's.
 
 const ROUNDS = 60;
 const WARM_UP = 10;
@@ -23,9 +23,9 @@ const keys = Array.from({ length: 3 * (ROUNDS + WARM_UP) + 3 }, (_, index) => `k
 const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
 const port = await freePort();
 const redis = begun("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""]);
-await said(redis.stdout, /Ready to accept/);
+await waitForOutput(redis.stdout, /Ready to accept/);
 const shared = { REDIS_URL: `redis://127.0.0.1:${port}`, CACHE_SECRET: "a secret for the bench" };
-const [first, neighbour, alone] = [await keylane(shared), await keylane(shared), await keylane({})];
+const [first, peer, alone] = [await keylane(shared), await keylane(shared), await keylane({})];
 await sleep(500);
 
 console.log("median, 95th percentile and first, ms");
@@ -54,8 +54,8 @@ async function measure(hasRedis: boolean): Promise<Map<Kind, number[]>> {
     }
     // The list is put into Redis behind the answer.
     if (hasRedis) await sleep(20);
-    if (hasRedis) times.get("far hit")?.push(await timed(neighbour, key, "hit"));
-    times.get("near hit")?.push(await timed(hasRedis ? neighbour : first, key, "hit"));
+    if (hasRedis) times.get("far hit")?.push(await timed(peer, key, "hit"));
+    times.get("near hit")?.push(await timed(hasRedis ? peer : first, key, "hit"));
   }
   return times;
 }
@@ -79,8 +79,8 @@ function report(when: string, times: Map<Kind, number[]>): void {
     if (counted.length === 0) continue;
     const [median = 0, high = 0] = [counted[counted.length >> 1], counted[Math.floor(counted.length * 0.95)]];
     medians.set(kind, median);
-    const told = [median, high, all[0] ?? 0].map((ms) => ms.toFixed(2).padStart(9));
-    console.log(`  ${kind.padEnd(20)}${told.join("")}`);
+    const received = [median, high, all[0] ?? 0].map((ms) => ms.toFixed(2).padStart(9));
+    console.log(`  ${kind.padEnd(20)}${received.join("")}`);
   }
   const difference = (one: Kind, other: Kind) =>
     ((medians.get(one) ?? Number.NaN) - (medians.get(other) ?? Number.NaN)).toFixed(2).padStart(9);
@@ -94,8 +94,7 @@ async function tellBytes(): Promise<void> {
   let [lists, sealed, used] = [0, 0, 0];
   for (const key of await client.keys("keylane:1:*")) {
     if ((await client.type(key)) !== "hash") continue;
-    for (const name of await client.hKeys(key))
-      sealed += await client.sendCommand<number>(["HSTRLEN", key, name]);
+    for (const name of await client.hKeys(key)) sealed += await client.sendCommand<number>(["HSTRLEN", key, name]);
     used += (await client.memoryUsage(key, { SAMPLES: 0 })) ?? 0;
     lists++;
   }
@@ -109,11 +108,11 @@ async function tellBytes(): Promise<void> {
 async function keylane(more: Record<string, string>): Promise<string> {
   const env = { PATH: process.env["PATH"] ?? "", PORT: "0", UPSTREAM_URL: nano.url, MAX_AGE: "1h", ...more };
   const child = begun(process.execPath, ["src/node.ts"], { ...env, LOG_LEVEL: "silent" });
-  return `http://127.0.0.1:${await said(child.stderr, /base URL to http:\/\/\S+:(\d+)\/v1/)}`;
+  return `http://127.0.0.1:${await waitForOutput(child.stderr, /base URL to http:\/\/\S+:(\d+)\/v1/)}`;
 }
 
-function begun(command: string, words: string[], env: NodeJS.ProcessEnv = process.env) {
-  const child = spawn(command, words, { env, stdio: ["ignore", "pipe", "pipe"] });
+function begun(command: string, args: string[], env: NodeJS.ProcessEnv = process.env) {
+  const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
   return child;
 }

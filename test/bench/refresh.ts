@@ -2,19 +2,19 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { quantile, single, type Row } from "./compare.ts";
+import { quantile, singleRow, type Row } from "./compare.ts";
 import type { Server } from "./processes.ts";
-import type { Scene } from "./setup.ts";
+import type { BenchSetup } from "./setup.ts";
 
 const KEY = "key-for-the-bench";
 
 /** How long the event loop stands still while a detailed list is refreshed behind a stale answer. */
-export async function refresh(scene: Scene): Promise<Row[]> {
+export async function refresh(setup: BenchSetup): Promise<Row[]> {
   const nano = await startNanoGpt({ accounts: [{ key: KEY }] });
-  scene.stops(() => nano.stop());
-  const keylane = await scene.keylane({ UPSTREAM_URL: nano.url, MAX_AGE: "10ms" });
+  setup.onCleanup(() => nano.stop());
+  const keylane = await setup.keylane({ UPSTREAM_URL: nano.url, MAX_AGE: "10ms" });
   const [still, idle]: [number[], number[]] = [[], []];
-  for (let turn = 0; turn < scene.extent.rounds * 6; turn++) {
+  for (let turn = 0; turn < setup.scale.rounds * 6; turn++) {
     await longest(keylane);
     await sleep(60);
     idle.push(await longest(keylane));
@@ -24,11 +24,11 @@ export async function refresh(scene: Scene): Promise<Row[]> {
   }
   const name = "refresh: longest stop of the loop";
   return [
-    single(name, "keylane, no refresh", "ms", warm(idle)),
-    single(name, "keylane, a refresh", "ms", warm(still)),
-    single(`${name}, p95`, "keylane, a refresh", "ms", [quantile(warm(still), 0.95)]),
-    single(`${name}, cold`, "keylane, first fetch", "ms", still.slice(0, 1)),
-    single(`${name}, cold`, "keylane, first refresh", "ms", still.slice(1, 2)),
+    singleRow(name, "keylane, no refresh", "ms", warm(idle)),
+    singleRow(name, "keylane, a refresh", "ms", warm(still)),
+    singleRow(`${name}, p95`, "keylane, a refresh", "ms", [quantile(warm(still), 0.95)]),
+    singleRow(`${name}, cold`, "keylane, first fetch", "ms", still.slice(0, 1)),
+    singleRow(`${name}, cold`, "keylane, first refresh", "ms", still.slice(1, 2)),
   ];
 }
 
@@ -46,6 +46,6 @@ async function ask(url: string): Promise<void> {
 
 async function longest({ child }: Server): Promise<number> {
   child.send("loop");
-  const [told] = await once(child, "message");
-  return Number(told);
+  const [received] = await once(child, "message");
+  return Number(received);
 }

@@ -1,22 +1,22 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { single, type Row } from "./compare.ts";
+import { singleRow, type Row } from "./compare.ts";
 import { load } from "./load.ts";
-import { built, residentBytes, type Server } from "./processes.ts";
-import type { Scene } from "./setup.ts";
+import { buildKeylane, residentBytes, type Server } from "./processes.ts";
+import type { BenchSetup } from "./setup.ts";
 
 const MB = 2 ** 20;
 
 /** Resident memory while one built program holds the detailed lists of so many keys, at the default MEMORY_MAX_SIZE. */
-export async function resident(scene: Scene): Promise<Row[]> {
-  const program = await built();
+export async function resident(setup: BenchSetup): Promise<Row[]> {
+  const program = await buildKeylane();
   const rows: Row[] = [];
-  for (const count of scene.extent.keys) {
+  for (const count of setup.scale.keys) {
     const keys = Array.from({ length: count }, (_, index) => `key-for-the-bench-${index}`);
     const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
-    scene.stops(() => nano.stop());
-    const keylane = await scene.keylane({ UPSTREAM_URL: nano.url }, program);
+    setup.onCleanup(() => nano.stop());
+    const keylane = await setup.keylane({ UPSTREAM_URL: nano.url }, program);
     const idle = await settled(keylane);
     const by = (directives: string) => (turn: number) => ({
       path: "/v1/models?detailed=true",
@@ -31,10 +31,10 @@ export async function resident(scene: Scene): Promise<Row[]> {
     // Each is still there: a list that had to leave would be answered 504, and end the bench.
     await load(keylane, by("only-if-cached"), count, 8);
     const name = `memory: ${count} keys`;
-    rows.push(single(name, "keylane, idle", "MB", [idle / MB]));
-    const own = single(name, "keylane, full", "MB", [full / MB]);
+    rows.push(singleRow(name, "keylane, idle", "MB", [idle / MB]));
+    const own = singleRow(name, "keylane, full", "MB", [full / MB]);
     rows.push({ ...own, ratio: full / idle, bestRatio: full / idle });
-    rows.push(single(name, "keylane, over idle", "MB", [(full - idle) / MB]));
+    rows.push(singleRow(name, "keylane, over idle", "MB", [(full - idle) / MB]));
   }
   return rows;
 }

@@ -1,5 +1,5 @@
-/** How much is measured. The short one only shows that everything runs: its figures mean nothing. */
-export interface Extent {
+/** How much is measured. The short one only shows that everything runs: its metrics mean nothing. */
+export interface Scale {
   readonly rounds: number;
   readonly requests: number;
   /** Rounds of hits before those that count: until V8 has compiled what is hot, for 12,000 requests. */
@@ -10,7 +10,7 @@ export interface Extent {
   readonly starts: number;
 }
 
-export const FULL: Extent = {
+export const FULL: Scale = {
   rounds: 7,
   requests: 3000,
   warmUps: 4,
@@ -19,7 +19,7 @@ export const FULL: Extent = {
   events: 150,
   starts: 7,
 };
-export const SHORT: Extent = {
+export const SHORT: Scale = {
   rounds: 1,
   requests: 24,
   warmUps: 1,

@@ -7,7 +7,7 @@ import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
 // What a seal costs: the real catalogue, compressed, sealed and opened as for a far store, against bare AES-256-GCM over
 // the same bytes and a mere copy of them, in interleaved rounds of one run. Read the ratios; the microseconds are the
-// machine's. The first use of a caller's seal derives its key besides (HKDF), once for each request that asks a far
+// machine's. The first use of a client's seal derives its key besides (HKDF), once for each request that asks a far
 // store. It runs on Node alone: the clock of a Worker stands still while it computes.
 
 const ROUNDS = 400;
@@ -56,8 +56,8 @@ async function measure(coding: Coding): Promise<void> {
       (times[name] ??= []).push(performance.now() - begun);
     }
   }
-  const told = ["seal", "bareSeal", "copy", "open", "bareOpen"].map((name) => micros(times[name] ?? []));
-  const [sealing = "", bareSealing = "", copying = "", opening = "", bareOpening = ""] = told;
+  const received = ["seal", "bareSeal", "copy", "open", "bareOpen"].map((name) => micros(times[name] ?? []));
+  const [sealing = "", bareSealing = "", copying = "", opening = "", bareOpening = ""] = received;
   const sizes = `${String(bytes.length).padStart(9)}   +${sealed.length - bytes.length}`;
   console.log(
     `${coding.padEnd(12)} ${sizes}      |${sealing.padStart(16)}${bareSealing.padStart(7)}${copying.padStart(7)} |${opening.padStart(5)}${bareOpening.padStart(7)}`,

@@ -5,9 +5,9 @@ import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { request } from "undici";
-import { single, type Row } from "./compare.ts";
-import { begun, built, ended, residentBytes, toldUrl } from "./processes.ts";
-import type { Scene } from "./setup.ts";
+import { singleRow, type Row } from "./compare.ts";
+import { spawnPinned, buildKeylane, kill, residentBytes, waitForUrl } from "./processes.ts";
+import type { BenchSetup } from "./setup.ts";
 
 const run = promisify(execFile);
 const UNMETERED = {
@@ -18,21 +18,21 @@ const UNMETERED = {
 };
 
 /** From the start of the built program to its first answer, what it takes at rest, and the size of the Worker. */
-export async function starts(scene: Scene): Promise<Row[]> {
-  const program = await built();
+export async function starts(setup: BenchSetup): Promise<Row[]> {
+  const program = await buildKeylane();
   const [times, sizes]: [number[], number[]] = [[], []];
-  for (let turn = 0; turn < scene.extent.starts; turn++) {
+  for (let turn = 0; turn < setup.scale.starts; turn++) {
     const startedAt = performance.now();
-    const child = begun(process.execPath, [program], { PATH: process.env["PATH"], PORT: "0" });
-    scene.stops(() => ended(child));
-    const answer = await request(`${await toldUrl(child)}/healthz`);
+    const child = spawnPinned(process.execPath, [program], { PATH: process.env["PATH"], PORT: "0" });
+    setup.onCleanup(() => kill(child));
+    const answer = await request(`${await waitForUrl(child)}/healthz`);
     await answer.body.dump();
     times.push(performance.now() - startedAt);
     await sleep(500);
     sizes.push((await residentBytes(child.pid)) / 2 ** 20);
-    await ended(child);
+    await kill(child);
   }
-  const folder = join(scene.folder, "worker");
+  const folder = join(setup.folder, "worker");
   await run("wrangler", ["deploy", "--dry-run", "--outdir", folder], {
     env: { ...process.env, ...UNMETERED },
   });
@@ -42,9 +42,9 @@ export async function starts(scene: Scene): Promise<Row[]> {
     gzipSync(Buffer.concat(await Promise.all(names.map((name) => readFile(join(folder, name)))))).length;
   const [code, all] = [await bytesOf(["worker.js"]), await bytesOf(names)];
   return [
-    single("start of dist to first answer", "keylane", "ms", times),
-    single("resident at rest", "keylane", "MB", sizes),
-    single("Worker, gzip: code", "keylane", "KiB", [code / 1024]),
-    single("Worker, gzip: code and console page", "keylane", "KiB", [all / 1024]),
+    singleRow("start of dist to first answer", "keylane", "ms", times),
+    singleRow("resident at rest", "keylane", "MB", sizes),
+    singleRow("Worker, gzip: code", "keylane", "KiB", [code / 1024]),
+    singleRow("Worker, gzip: code and console page", "keylane", "KiB", [all / 1024]),
   ];
 }

@@ -1,24 +1,20 @@
 import { Agent, request } from "undici";
-import { proxiesOf } from "./calls.ts";
-import { chatter, EVENTS_PER_SECOND } from "./echo-upstream.ts";
-import { contest, quantile, type Row } from "./compare.ts";
-import type { Scene } from "./setup.ts";
+import { startProxies } from "./calls.ts";
+import { startEchoUpstream, EVENTS_PER_SECOND } from "./echo-upstream.ts";
+import { compare, quantile, type Row } from "./compare.ts";
+import type { BenchSetup } from "./setup.ts";
 
-/** Many streams at a time: how long an event is on its way, from the upstream's write to the caller's read. */
-export async function streams(scene: Scene): Promise<Row[]> {
-  const { streams, events, rounds } = scene.extent;
-  const upstream = await chatter(scene.stops);
-  const proxies = await proxiesOf(scene, upstream);
+/** Many streams at a time: how long an event is on its way, from the upstream's write to the client's read. */
+export async function streams(setup: BenchSetup): Promise<Row[]> {
+  const { streams, events, rounds } = setup.scale;
+  const upstream = await startEchoUpstream(setup.onCleanup);
+  const proxies = await startProxies(setup, upstream);
   const contestants = [
-    { who: "no proxy", url: upstream },
-    ...proxies.map(({ who, server }) => ({ who, url: server.url })),
-  ].map(({ who, url }) => ({ who, run: () => delays(url, streams, events) }));
+    { name: "no proxy", url: upstream },
+    ...proxies.map(({ name, server }) => ({ name, url: server.url })),
+  ].map(({ name, url }) => ({ name, run: () => delays(url, streams, events) }));
   // One takes seconds; three rounds of hundreds of thousands of events say enough.
-  return contest(
-    `${streams} streams, ${EVENTS_PER_SECOND} events a second`,
-    contestants,
-    Math.min(3, rounds),
-  );
+  return compare(`${streams} streams, ${EVENTS_PER_SECOND} events a second`, contestants, Math.min(3, rounds));
 }
 
 async function delays(url: string, streams: number, events: number): Promise<Record<string, number>> {

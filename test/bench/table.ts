@@ -2,12 +2,12 @@ import type { Row } from "./compare.ts";
 
 const WIDTHS = [42, 26, 10, 11, 11, 8, 8] as const;
 
-/** Writes the rows as a table: figures, and ratios to the first line of the same case. */
+/** Writes the rows as a table: metrics, and ratios to the first line of the same case. */
 export function table(rows: readonly Row[]): string {
   const heads = ["case", "who", "unit", "median", "best", "ratio", "of best"];
   const lines = rows.map((row) => [
     row.case,
-    row.who,
+    row.name,
     row.unit,
     figure(row.median),
     figure(row.best),

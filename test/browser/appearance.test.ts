@@ -1,3 +1,4 @@
+// The console is accessible, fits wide and narrow windows, and works behind a path of a proxy.
 import { createServer, request } from "node:http";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -5,79 +6,78 @@ import type { AddressInfo } from "node:net";
 import { createRequire } from "node:module";
 import { expect, onTestFinished, test } from "vitest";
 import {
-  behind,
   describeWithBrowser,
-  enter,
-  keepPicture,
-  open,
-  says,
-  type Opened,
+  enterKey,
+  expectText,
+  type OpenedPage,
+  openPage,
+  saveScreenshot,
+  startServers,
 } from "../support/browser.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 import { ALICE } from "../support/setup.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const LOOKS = [
+const APPEARANCES = [
   { width: 1440, scheme: "light" },
   { width: 1440, scheme: "dark" },
   { width: 390, scheme: "light" },
   { width: 390, scheme: "dark" },
 ] as const;
 
-/** What axe-core has against the page. */
-async function findings({ page }: Opened): Promise<string[]> {
+/** Accessibility violations found by axe-core. */
+async function axeViolations({ page }: OpenedPage): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
     violations.map(({ id, impact, nodes }) => impact + " " + id + ": " + nodes[0].html.slice(0, 200)))`);
 }
 
 describeWithBrowser("the console", () => {
-  test.for(LOOKS)("is sound to axe-core and fits its window: $width, $scheme", async (looks) => {
-    // Enough to fill a window; axe-core looks at each row, out of sight or not.
+  test.for(APPEARANCES)("passes axe-core and fits its window: $width, $scheme", async (appearance) => {
+    // Few rows, but enough to fill a window: axe-core checks every row, visible or not.
     const visible = bundledCatalogue()
       .slice(80, 105)
       .map(({ id }) => id);
-    const { keylane, nano } = await behind([{ key: ALICE, visible }]);
-    const opened = await open(keylane.url, looks);
+    const { keylane, nano } = await startServers([{ key: ALICE, visible }]);
+    const opened = await openPage(keylane.url, appearance);
     const { page } = opened;
-    const looked: Record<string, string[]> = {};
-    const isWhole = async (name: string) => {
-      await keepPicture(opened, `${looks.width}-${looks.scheme}-${name}`);
-      looked[name] = await findings(opened);
+    const problems: Record<string, string[]> = {};
+    const check = async (name: string) => {
+      await saveScreenshot(opened, `${appearance.width}-${appearance.scheme}-${name}`);
+      problems[name] = await axeViolations(opened);
       const overflow = "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth";
-      if ((await page.evaluate<number>(overflow)) > 0) looked[name].push("is wider than the window");
+      if ((await page.evaluate<number>(overflow)) > 0) problems[name].push("is wider than the window");
     };
-    await isWhole("welcome");
-    await enter(opened, ALICE);
-    await says(opened, "#facts", /Fresh for\s+\d+ s more/);
-    await isWhole("models");
+    await check("welcome");
+    await enterKey(opened, ALICE);
+    await expectText(opened, "#facts", /Fresh for\s+\d+ s more/);
+    await check("models");
     await page.click("#tab-use");
-    await isWhole("use");
+    await check("use");
     await page.locator("#tools button", { hasText: "Cline" }).click();
-    await isWhole("use-fields");
+    await check("use-fields");
     await page.click("#tab-try");
     await page.fill("#chat-model", "openai/gpt-4-turbo");
     await page.click("#chat-send");
-    await says(opened, "#chat-facts", /tokens\/s/);
-    await isWhole("try");
+    await expectText(opened, "#chat-facts", /tokens\/s/);
+    await check("try");
     await page.click("#tab-past");
-    await isWhole("past");
+    await check("past");
     await page.click("#tab-models");
     await keylane.advance(400_000);
     await nano.pause();
     await page.click("#ask-again");
-    await says(opened, "#trouble", /did not answer well/);
-    await isWhole("down");
-    expect(Object.entries(looked).filter(([, found]) => found.length > 0)).toEqual([]);
-    expect(opened.complaints).toEqual([]);
+    await expectText(opened, "#notice", /failed to answer/);
+    await check("down");
+    expect(Object.entries(problems).filter(([, found]) => found.length > 0)).toEqual([]);
+    expect(opened.consoleMessages).toEqual([]);
   });
 
-  test("is used with the keyboard alone", async () => {
-    const { keylane } = await behind([{ key: ALICE }]);
-    const opened = await open(keylane.url);
+  test("can be used with the keyboard only", async () => {
+    const { keylane } = await startServers([{ key: ALICE }]);
+    const opened = await openPage(keylane.url);
     const { page } = opened;
-    const focused = () =>
-      page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()");
+    const focused = () => page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()");
     expect(await focused()).toBe("key");
     await page.keyboard.type(ALICE);
     await page.keyboard.press("Enter");
@@ -98,19 +98,15 @@ describeWithBrowser("the console", () => {
     expect(await focused()).toBe("ID");
   });
 
-  test("works behind a path of a proxy, and puts that path into what it gives to paste", async () => {
-    const { keylane } = await behind();
+  test("works behind a path of a proxy, and its snippets and base URLs contain that path", async () => {
+    const { keylane } = await startServers();
     const proxy = createServer((incoming, outgoing) => {
       const path = incoming.url?.replace("/tools/lane", "") ?? "";
-      const up = request(
-        keylane.url + path,
-        { method: incoming.method, headers: incoming.headers },
-        (answer) => {
-          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(outgoing);
-        },
-      );
-      incoming.pipe(up);
+      const proxied = request(keylane.url + path, { method: incoming.method, headers: incoming.headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      });
+      incoming.pipe(proxied);
     }).listen(0, "127.0.0.1");
     await once(proxy, "listening");
     onTestFinished(() => {
@@ -118,11 +114,11 @@ describeWithBrowser("the console", () => {
       proxy.closeAllConnections();
     });
     const base = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/tools/lane`;
-    const opened = await open(`${base}/`);
-    await enter(opened, ALICE);
-    await says(opened, "#count", "2 models");
+    const opened = await openPage(`${base}/`);
+    await enterKey(opened, ALICE);
+    await expectText(opened, "#count", "2 models");
     await opened.page.click("#tab-use");
-    await says(opened, "#tool-body pre", new RegExp(`baseURL: "${base}/v1"`));
+    await expectText(opened, "#tool-body pre", new RegExp(`baseURL: "${base}/v1"`));
     const bases = await opened.page.locator("#bases code").allInnerTexts();
     expect(bases.length).toBeGreaterThan(4);
     for (const url of bases) {

@@ -1,87 +1,84 @@
+// The console streams a chat reply, measures its speed, can stop it and removes it with the key.
 import { expect, test } from "vitest";
-import { behind, describeWithBrowser, enter, open, says } from "../support/browser.ts";
+import { describeWithBrowser, enterKey, expectText, openPage, startServers } from "../support/browser.ts";
 import { runtime } from "../support/keylane.ts";
 import { ALICE } from "../support/setup.ts";
 
-// workerd notices a plain close, which is a browser's, only when it next writes.
-const hearsOfLeaving = runtime === "node";
+// workerd notices that a client closed the connection only when it next writes.
+const detectsDisconnect = runtime === "node";
 const MODEL = "openai/gpt-4-turbo";
 
-async function trying(path = "") {
-  const { keylane, nano } = await behind();
-  const opened = await open(keylane.url + path);
-  await enter(opened, ALICE);
+async function openChat() {
+  const { keylane, nano } = await startServers();
+  const opened = await openPage(keylane.url);
+  await enterKey(opened, ALICE);
   await opened.page.locator("#rows .row", { hasText: MODEL }).locator(".name-button").click();
   expect(await opened.page.inputValue("#chat-model")).toBe(MODEL);
   return { nano, opened };
 }
 
 describeWithBrowser("trying a model on the console", () => {
-  test("shows the reply as it is streamed, the time to its first token, and its pace", async () => {
-    const { opened, nano } = await trying();
+  test("shows the reply as it is streamed, the time to its first token, and its speed", async () => {
+    const { opened, nano } = await openChat();
     await opened.page.fill("#chat-text", "tell me <b>all</b>");
     await opened.page.click("#chat-send");
-    await says(opened, "#chat-reply", /^You said “tell me <b>all<\/b>” – grüße from the stand-in/);
-    await says(
-      opened,
-      "#chat-facts",
-      /First token\s+[\d.]+ m?s\s+Pace\s+[\d.]+ tokens\/s\s+Length\s+\d+ tokens/,
-    );
+    await expectText(opened, "#chat-reply", /^You said “tell me <b>all<\/b>” – grüße from the stand-in/);
+    await expectText(opened, "#chat-facts", /First token\s+[\d.]+ m?s\s+Pace\s+[\d.]+ tokens\/s\s+Length\s+\d+ tokens/);
     const call = nano.seen.find(({ target }) => target.includes("chat"));
     expect(JSON.parse(String(call?.body))).toMatchObject({ model: MODEL, stream: true });
     expect(call?.headers["authorization"]).toBe(`Bearer ${ALICE}`);
   });
 
-  test("can be stopped, which ends the call to NanoGPT", async () => {
-    const { opened, nano } = await trying();
-    const held = nano.hold({ path: "/chat" });
+  test("can be stopped, which aborts the request to NanoGPT", async () => {
+    const { opened, nano } = await openChat();
+    const hold = nano.hold({ path: "/chat" });
     await opened.page.click("#chat-send");
-    await held.arrived;
+    await hold.arrived;
     await opened.page.click("#chat-stop");
-    await says(opened, "#chat-reply", /Stopped/);
+    await expectText(opened, "#chat-reply", /Stopped/);
     const call = nano.seen.find(({ target }) => target.includes("/chat"));
-    if (hearsOfLeaving) await expect.poll(() => call?.aborted).toBe(true);
-    held.release();
+    if (detectsDisconnect) await expect.poll(() => call?.aborted).toBe(true);
+    hold.release();
     expect(await opened.page.isEnabled("#chat-send")).toBe(true);
   });
 
-  test("says what NanoGPT has against it", async () => {
-    const { opened, nano } = await trying();
+  test("shows the error that NanoGPT returned", async () => {
+    const { opened, nano } = await openChat();
     nano.fail({ kind: "rate-limited", retryAfter: 30 }, { path: "/chat" });
     await opened.page.click("#chat-send");
-    await says(opened, "#chat-trouble", /^Rate-limited until \d\d:\d\d:\d\d/);
+    await expectText(opened, "#chat-notice", /^Rate-limited until \d\d:\d\d:\d\d/);
     nano.fail(undefined);
     nano.fail(
       { kind: "status", status: 400, body: '{"error":{"message":"<img src=x> is no model"}}' },
       { path: "/chat" },
     );
     await opened.page.click("#chat-send");
-    await says(opened, "#chat-trouble", /^The request was refused \(400\)\s+<img src=x> is no model$/);
-    expect(await opened.page.locator("#chat-trouble img").count()).toBe(0);
+    await expectText(opened, "#chat-notice", /^The request was refused \(400\)\s+<img src=x> is no model$/);
+    expect(await opened.page.locator("#chat-notice img").count()).toBe(0);
   });
 
-  test("says that a reply broke off", async () => {
-    const { opened, nano } = await trying();
+  test("shows that the connection broke during a reply", async () => {
+    const { opened, nano } = await openChat();
     nano.fail({ kind: "cut-chunked" }, { path: "/chat" });
     await opened.page.click("#chat-send");
-    await says(opened, "#chat-trouble", /^The reply broke off/);
+    await expectText(opened, "#chat-notice", /^The reply broke off/);
   });
 
-  test("is over with its key: nothing of its reply is left for the next one", async () => {
-    const { opened, nano } = await trying();
+  test("ends with its key: the request is aborted and the reply removed", async () => {
+    const { opened, nano } = await openChat();
     await opened.page.click("#chat-send");
-    await says(opened, "#chat-reply", /You said/);
+    await expectText(opened, "#chat-reply", /You said/);
     await opened.page.click("#drop-key");
     expect(await opened.page.textContent("#try")).not.toMatch(/You said|tokens/);
     await opened.page.click("#tab-models");
-    await enter(opened, ALICE);
+    await enterKey(opened, ALICE);
     await opened.page.click("#tab-try");
-    const held = nano.hold({ path: "/chat" });
+    const hold = nano.hold({ path: "/chat" });
     await opened.page.click("#chat-send");
-    await held.arrived;
+    await hold.arrived;
     await opened.page.click("#drop-key");
     const call = nano.seen.findLast(({ target }) => target.includes("/chat"));
-    if (hearsOfLeaving) await expect.poll(() => call?.aborted).toBe(true);
-    held.release();
+    if (detectsDisconnect) await expect.poll(() => call?.aborted).toBe(true);
+    hold.release();
   });
 });

@@ -1,5 +1,6 @@
+// A hostile upstream cannot make the console run, load or render anything but text.
 import { expect, test } from "vitest";
-import { behind, describeWithBrowser, enter, open, says } from "../support/browser.ts";
+import { describeWithBrowser, enterKey, expectText, openPage, startServers } from "../support/browser.ts";
 import { ALICE } from "../support/setup.ts";
 import type { DetailedModel } from "../support/nanogpt/nanogpt.ts";
 
@@ -29,7 +30,7 @@ const HOSTILE: DetailedModel[] = MARKUP.map((text) => ({
   icon_url: "https://elsewhere.invalid/x.png",
   subscription: null,
 }));
-const ODD = [
+const MALFORMED = [
   { id: "huge/" + "x".repeat(50_000), name: "y".repeat(50_000), description: "z".repeat(200_000) },
   {
     id: "null/all",
@@ -53,32 +54,28 @@ const ODD = [
   { id: "tiny/price", pricing: { prompt: 0.000_000_1, completion: 1e300, unit: "per_million_tokens" } },
   { id: "other/unit", pricing: { prompt: 3, completion: 4, unit: "per_image" } },
   { id: "" },
-].map((row) =>
-  Object.assign({ object: "model", created: 1, owned_by: "o" }, row),
-) as unknown as DetailedModel[];
+].map((row) => Object.assign({ object: "model", created: 1, owned_by: "o" }, row)) as unknown as DetailedModel[];
 
-describeWithBrowser("a list of a hostile upstream", () => {
+describeWithBrowser("the list of a hostile upstream", () => {
   test("is shown as text: nothing in it runs, loads or becomes markup", async () => {
-    const { keylane } = await behind([{ key: ALICE }], [...HOSTILE, ...ODD]);
-    const opened = await open(keylane.url);
+    const { keylane } = await startServers([{ key: ALICE }], [...HOSTILE, ...MALFORMED]);
+    const opened = await openPage(keylane.url);
     const { page } = opened;
-    await enter(opened, ALICE);
-    await says(opened, "#count", /^\d+ models$/);
+    await enterKey(opened, ALICE);
+    await expectText(opened, "#count", /^\d+ models$/);
     const shown = await page.locator("#rows .id code").allTextContents();
     for (const text of MARKUP) expect(shown).toContain(text);
     const tags = await page.evaluate<string[]>(
-      "[...new Set([...document.querySelectorAll('#rows *, #tool-body *, #chat-models *')].map((one) => one.localName))]",
+      "[...new Set([...document.querySelectorAll('#rows *, #tool-body *, #chat-models *')].map((element) => element.localName))]",
     );
     expect(tags.sort()).toEqual(["button", "code", "div", "option", "pre", "span"]);
-    await page.evaluate(
-      "document.querySelectorAll('#rows .name-button').forEach((button) => button.click())",
-    );
+    await page.evaluate("document.querySelectorAll('#rows .name-button').forEach((button) => button.click())");
     for (const tab of ["use", "try", "past", "models"]) await page.click(`#tab-${tab}`);
     expect(await page.evaluate("typeof window.hit")).toBe("undefined");
     expect(
-      opened.asked.filter((url) => !url.startsWith(keylane.url) && !url.startsWith("data:image/svg")),
+      opened.requestedUrls.filter((url) => !url.startsWith(keylane.url) && !url.startsWith("data:image/svg")),
     ).toEqual([]);
-    expect(opened.complaints).toEqual([]);
+    expect(opened.consoleMessages).toEqual([]);
 
     const price = (id: string, column: string) =>
       page.locator("#rows .row", { hasText: id }).locator(`.${column}`).textContent();
@@ -92,25 +89,25 @@ describeWithBrowser("a list of a hostile upstream", () => {
     expect(Math.max(...(await page.evaluate<number[]>(heights)))).toBeLessThan(120);
   });
 
-  test("of a hundred thousand rows is shown in part, and the rest when asked for", async () => {
+  test("of 20,000 rows is shown in steps of 1000", async () => {
     const many = Array.from({ length: 20_000 }, (_, i) => ({
       id: `m/${i}`,
       object: "model",
       created: 1,
       owned_by: "m",
     }));
-    const { keylane } = await behind([{ key: ALICE }], many);
-    const opened = await open(keylane.url);
-    await enter(opened, ALICE);
-    await says(opened, "#count", "20,000 models");
+    const { keylane } = await startServers([{ key: ALICE }], many);
+    const opened = await openPage(keylane.url);
+    await enterKey(opened, ALICE);
+    await expectText(opened, "#count", "20,000 models");
     expect(await opened.page.locator("#rows .row").count()).toBe(1000);
     await opened.page.click("#more");
     expect(await opened.page.locator("#rows .row").count()).toBe(2000);
   });
 
-  test("cannot make the page write markup, even by a mistake of the page's own", async () => {
-    const { keylane } = await behind();
-    const { page } = await open(keylane.url);
+  test("cannot become markup even if the page has a bug: the content security policy forbids it", async () => {
+    const { keylane } = await startServers();
+    const { page } = await openPage(keylane.url);
     await expect(page.evaluate("document.body.innerHTML = '<b>x</b>'")).rejects.toThrow(/TrustedHTML/);
     const blocked = `fetch("https://elsewhere.invalid/").then(() => "sent", () => "blocked")`;
     expect(await page.evaluate(blocked)).toBe("blocked");

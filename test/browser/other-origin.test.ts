@@ -1,12 +1,13 @@
+// Pages on other origins can use Keylane through CORS, and the browser cache never mixes the lists of two keys.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { behind, describeWithBrowser, open } from "../support/browser.ts";
+import { describeWithBrowser, openPage, startServers } from "../support/browser.ts";
 import { ALICE, BOB } from "../support/setup.ts";
 
-const HERS = ["NousResearch/Hermes-4-70B:thinking", "openai/gpt-4-turbo"];
-const HIS = ["NousResearch/hermes-4-70b"];
+const ALICE_IDS = ["NousResearch/Hermes-4-70B:thinking", "openai/gpt-4-turbo"];
+const BOB_IDS = ["NousResearch/hermes-4-70b"];
 
 interface Init {
   readonly method?: string;
@@ -15,58 +16,47 @@ interface Init {
   readonly body?: string;
 }
 
-interface Told {
+interface FetchResult {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly text: string;
 }
 
-/** Keylane, and a page on another port, which is another origin. */
-async function elsewhere(settings: Record<string, string> = {}) {
-  const { nano, keylane } = await behind(undefined, undefined, settings);
+/** Starts Keylane and opens a page on another port, which is another origin. */
+async function openOtherOrigin(settings: Record<string, string> = {}) {
+  const { nano, keylane } = await startServers(undefined, undefined, settings);
   const server = createServer((_request, response) => {
-    response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Elsewhere</title>");
+    response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Other</title>");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  const { page } = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  const ask = (path: string, init: Init = {}) =>
-    page.evaluate<Told | string>(`fetch(${JSON.stringify(keylane.url + path)}, ${JSON.stringify(init)}).then(
+  const { page } = await openPage(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const pageFetch = (path: string, init: Init = {}) =>
+    page.evaluate<FetchResult | string>(`fetch(${JSON.stringify(keylane.url + path)}, ${JSON.stringify(init)}).then(
       async (answer) => ({ status: answer.status, headers: Object.fromEntries(answer.headers), text: await answer.text() }),
-      (fault) => String(fault),
-    )`) as Promise<Told>;
+      (error) => String(error),
+    )`) as Promise<FetchResult>;
   const listOf = async (key: string, init: Init = {}) => {
-    const { text } = await ask("/v1/models", {
+    const { text } = await pageFetch("/v1/models", {
       ...init,
       headers: { authorization: `Bearer ${key}`, ...init.headers },
     });
     return (JSON.parse(text) as { data: { id: string }[] }).data.map(({ id }) => id).sort();
   };
-  /** How Keylane answered requests so far, as its log has it. */
-  const logged = async () =>
+  /** Method, route and status of every request in the access log so far. */
+  const accessLog = async () =>
     (await keylane.log())
       .map((line) => JSON.parse(line) as { msg: string; route?: string; status?: number; method?: string })
-      .flatMap(({ msg, route, status, method }) =>
-        msg === "request" ? [`${method} ${route} ${status}`] : [],
-      );
-  return { nano, keylane, page, ask, listOf, logged };
+      .flatMap(({ msg, route, status, method }) => (msg === "request" ? [`${method} ${route} ${status}`] : []));
+  return { nano, keylane, page, pageFetch, listOf, accessLog };
 }
 
-// What the OpenAI SDK sends from a browser, and what chat programs add.
-const STAINLESS = [
-  "arch",
-  "lang",
-  "os",
-  "package-version",
-  "retry-count",
-  "runtime",
-  "runtime-version",
-  "timeout",
-];
-const THIRTEEN: Record<string, string> = {
+// Headers that the OpenAI SDK sends from a browser, and those that chat programs add.
+const STAINLESS = ["arch", "lang", "os", "package-version", "retry-count", "runtime", "runtime-version", "timeout"];
+const SDK_HEADERS: Record<string, string> = {
   authorization: `Bearer ${ALICE}`,
   "content-type": "application/json",
   "http-referer": "https://chat.example",
@@ -75,22 +65,26 @@ const THIRTEEN: Record<string, string> = {
   ...Object.fromEntries(STAINLESS.map((name) => [`x-stainless-${name}`, "1"])),
 };
 
-const code = ({ status, text }: Told) => [
+const errorOf = ({ status, text }: FetchResult) => [
   status,
   (JSON.parse(text) as { error: { code: string } }).error.code,
 ];
 
 describeWithBrowser("a page on another origin", () => {
-  test("may send 13 headers of its own, with a list call and with a chat", async () => {
-    const { ask, logged, nano } = await elsewhere();
-    expect(Object.keys(THIRTEEN)).toHaveLength(13);
-    expect((await ask("/v1/models", { headers: THIRTEEN })).status).toBe(200);
+  test("may send 13 request headers with a list request and with a chat request", async () => {
+    const { pageFetch, accessLog, nano } = await openOtherOrigin();
+    expect(Object.keys(SDK_HEADERS)).toHaveLength(13);
+    expect((await pageFetch("/v1/models", { headers: SDK_HEADERS })).status).toBe(200);
     const body = JSON.stringify({ model: "openai/gpt-4-turbo", messages: [{ role: "user", content: "hi" }] });
-    const chat = await ask("/v1/chat/completions", { method: "POST", headers: THIRTEEN, body });
+    const chat = await pageFetch("/v1/chat/completions", {
+      method: "POST",
+      headers: SDK_HEADERS,
+      body,
+    });
     expect(chat.status).toBe(200);
     expect(chat.text).toContain("grüße");
-    expect((await ask("/v1/models", { method: "DELETE", headers: THIRTEEN })).status).toBe(204);
-    expect(await logged()).toEqual([
+    expect((await pageFetch("/v1/models", { method: "DELETE", headers: SDK_HEADERS })).status).toBe(204);
+    expect(await accessLog()).toEqual([
       "OPTIONS preflight 204",
       "GET models 200",
       "OPTIONS preflight 204",
@@ -102,9 +96,9 @@ describeWithBrowser("a page on another origin", () => {
     expect(call?.headers).toMatchObject({ "x-stainless-os": "1", "x-title": "Chat" });
   });
 
-  test("reads the fields that are exposed, of answers and of errors", async () => {
-    const { ask, nano } = await elsewhere();
-    const list = await ask("/v1/models", { headers: THIRTEEN });
+  test("can read the exposed headers of responses and of errors", async () => {
+    const { pageFetch, nano } = await openOtherOrigin();
+    const list = await pageFetch("/v1/models", { headers: SDK_HEADERS });
     expect(list.headers).toMatchObject({
       etag: expect.stringMatching(/^W\/"/),
       age: "0",
@@ -112,48 +106,48 @@ describeWithBrowser("a page on another origin", () => {
       "x-request-id": "mine-1",
     });
     nano.fail({ kind: "rate-limited", retryAfter: 20 });
-    const refused = await ask("/paid/v1/models", { headers: THIRTEEN });
-    expect(refused.status).toBe(429);
-    expect(refused.headers).toMatchObject({ "retry-after": "20", "x-request-id": "mine-1" });
+    const rateLimited = await pageFetch("/paid/v1/models", { headers: SDK_HEADERS });
+    expect(rateLimited.status).toBe(429);
+    expect(rateLimited.headers).toMatchObject({ "retry-after": "20", "x-request-id": "mine-1" });
   });
 
-  test("reads why a call failed, whoever refused it", async () => {
-    const { ask, nano } = await elsewhere();
+  test("can read the error code of Keylane's and of NanoGPT's errors", async () => {
+    const { pageFetch, nano } = await openOtherOrigin();
     const headers = { authorization: `Bearer ${ALICE}` };
-    expect(code(await ask("/v1/models"))).toEqual([401, "missing_api_key"]);
-    const nobody = { authorization: "Bearer sk-nano-test-nobody" };
-    expect(code(await ask("/v1/models", { headers: nobody }))).toEqual([401, "invalid_api_key"]);
-    expect(code(await ask("/v1/models/none", { headers }))).toEqual([404, "model_not_found"]);
-    expect(code(await ask("/none", { headers }))).toEqual([404, "not_found"]);
-    expect(code(await ask("/v1/models", { method: "PUT", headers }))).toEqual([405, "method_not_allowed"]);
-    expect(code(await ask("/v1/chat%00", { method: "POST", headers }))).toEqual([400, "bad_request"]);
+    expect(errorOf(await pageFetch("/v1/models"))).toEqual([401, "missing_api_key"]);
+    const unknownKey = { authorization: "Bearer sk-nano-test-nobody" };
+    expect(errorOf(await pageFetch("/v1/models", { headers: unknownKey }))).toEqual([401, "invalid_api_key"]);
+    expect(errorOf(await pageFetch("/v1/models/none", { headers }))).toEqual([404, "model_not_found"]);
+    expect(errorOf(await pageFetch("/none", { headers }))).toEqual([404, "not_found"]);
+    expect(errorOf(await pageFetch("/v1/models", { method: "PUT", headers }))).toEqual([405, "method_not_allowed"]);
+    expect(errorOf(await pageFetch("/v1/chat%00", { method: "POST", headers }))).toEqual([400, "bad_request"]);
     await nano.pause();
-    expect(code(await ask("/paid/v1/models", { headers }))).toEqual([502, "upstream_unreachable"]);
-    expect(code(await ask("/v1/chat/completions", { method: "POST", headers, body: "{}" }))).toEqual([
+    expect(errorOf(await pageFetch("/paid/v1/models", { headers }))).toEqual([502, "upstream_unreachable"]);
+    expect(errorOf(await pageFetch("/v1/chat/completions", { method: "POST", headers, body: "{}" }))).toEqual([
       502,
       "upstream_unreachable",
     ]);
   });
 
-  test("reads nothing where its origin is not listed", async () => {
-    const { ask } = await elsewhere({ CORS_ORIGIN: "https://chat.example.org" });
-    expect(await ask("/v1/models", { headers: { authorization: `Bearer ${ALICE}` } })).toBe(
+  test("can read nothing unless its origin is listed", async () => {
+    const { pageFetch } = await openOtherOrigin({ CORS_ORIGIN: "https://chat.example.org" });
+    expect(await pageFetch("/v1/models", { headers: { authorization: `Bearer ${ALICE}` } })).toBe(
       "TypeError: Failed to fetch",
     );
   });
 
   test.for(["default", "force-cache"])(
-    "never gets another key's list out of the browser's own cache (%s), nor after a 304",
+    "never gets another key's list from the browser cache (%s), nor after a 304",
     async (cache) => {
-      const { listOf, logged } = await elsewhere();
+      const { listOf, accessLog } = await openOtherOrigin();
       for (const [key, list] of [
-        [ALICE, HERS],
-        [BOB, HIS],
-        [ALICE, HERS],
-        [ALICE, HERS],
-        [BOB, HIS],
-        [BOB, HIS],
-        [ALICE, HERS],
+        [ALICE, ALICE_IDS],
+        [BOB, BOB_IDS],
+        [ALICE, ALICE_IDS],
+        [ALICE, ALICE_IDS],
+        [BOB, BOB_IDS],
+        [BOB, BOB_IDS],
+        [ALICE, ALICE_IDS],
       ] as const) {
         expect(await listOf(key, { cache })).toEqual(list);
       }
@@ -161,21 +155,21 @@ describeWithBrowser("a page on another origin", () => {
         const headers = { authorization: "", "x-api-key": key };
         return listOf(key, { cache, headers });
       };
-      expect([await xKey(BOB), await xKey(ALICE), await xKey(BOB)]).toEqual([HIS, HERS, HIS]);
-      const lines = await logged();
-      // The browser does ask with what it holds, where it may.
+      expect([await xKey(BOB), await xKey(ALICE), await xKey(BOB)]).toEqual([BOB_IDS, ALICE_IDS, BOB_IDS]);
+      const lines = await accessLog();
+      // Proves that the browser did revalidate a response from its cache.
       if (cache === "default") expect(lines).toContain("GET models 304");
     },
   );
 
-  test("gets its list anew after a 304, once it has changed", async () => {
-    const { listOf, logged, nano } = await elsewhere();
-    expect([await listOf(ALICE), await listOf(ALICE)]).toEqual([HERS, HERS]);
-    expect(await logged()).toContain("GET models 304");
+  test("gets the changed list after a 304", async () => {
+    const { listOf, accessLog, nano } = await openOtherOrigin();
+    expect([await listOf(ALICE), await listOf(ALICE)]).toEqual([ALICE_IDS, ALICE_IDS]);
+    expect(await accessLog()).toContain("GET models 304");
     nano.hide(ALICE, "openai/gpt-4-turbo");
-    expect(await listOf(BOB)).toEqual(HIS);
+    expect(await listOf(BOB)).toEqual(BOB_IDS);
     await new Promise((resolve) => setTimeout(resolve, 1100));
-    expect(await listOf(ALICE, { headers: { "cache-control": "no-cache" } })).toEqual(HERS.slice(0, 1));
-    expect([await listOf(BOB), await listOf(ALICE)]).toEqual([HIS, HERS.slice(0, 1)]);
+    expect(await listOf(ALICE, { headers: { "cache-control": "no-cache" } })).toEqual(ALICE_IDS.slice(0, 1));
+    expect([await listOf(BOB), await listOf(ALICE)]).toEqual([BOB_IDS, ALICE_IDS.slice(0, 1)]);
   });
 });

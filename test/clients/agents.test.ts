@@ -21,27 +21,22 @@ const APIS = [
   ["chat completions", false],
   ["responses", true],
 ] as const;
-const CASES = APIS.flatMap(([api, useResponses]) =>
-  KEYLANES.map((where) => [api, where, useResponses] as const),
-);
+const CASES = APIS.flatMap(([api, useResponses]) => KEYLANES.map((where) => [api, where, useResponses] as const));
 
 // It has no call for lists.
 describeWith("@openai/agents")("the package @openai/agents", () => {
-  test.for(CASES)(
-    "runs over %s, plain and streamed, before Keylane on %s",
-    async ([, where, useResponses]) => {
-      const { url } = await served(where);
-      const { Agent, OpenAIProvider, Runner } = await installed<Agents>("@openai/agents");
-      const modelProvider = new OpenAIProvider({ apiKey: ALICE, baseURL: `${url}/v1`, useResponses });
-      // Its traces go to OpenAI.
-      const runner = new Runner({ modelProvider, tracingDisabled: true });
-      const agent = new Agent({ name: "Quoter", model: MODEL });
-      expect((await runner.run(agent, PROMPT)).finalOutput).toBe(REPLY);
-      const streamed = await runner.run(agent, PROMPT, { stream: true });
-      let text = "";
-      for await (const piece of streamed.toTextStream()) text += piece;
-      await streamed.completed;
-      expect(text).toBe(REPLY);
-    },
-  );
+  test.for(CASES)("runs over %s, plain and streamed, before Keylane on %s", async ([, where, useResponses]) => {
+    const { url } = await served(where);
+    const { Agent, OpenAIProvider, Runner } = await installed<Agents>("@openai/agents");
+    const modelProvider = new OpenAIProvider({ apiKey: ALICE, baseURL: `${url}/v1`, useResponses });
+    // Its traces go to OpenAI.
+    const runner = new Runner({ modelProvider, tracingDisabled: true });
+    const agent = new Agent({ name: "Quoter", model: MODEL });
+    expect((await runner.run(agent, PROMPT)).finalOutput).toBe(REPLY);
+    const streamed = await runner.run(agent, PROMPT, { stream: true });
+    let text = "";
+    for await (const piece of streamed.toTextStream()) text += piece;
+    await streamed.completed;
+    expect(text).toBe(REPLY);
+  });
 });

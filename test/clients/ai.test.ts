@@ -8,10 +8,7 @@ import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
 
 const apiKey = ALICE;
 const PROVIDERS: readonly (readonly [string, (baseURL: string) => LanguageModel])[] = [
-  [
-    "@ai-sdk/openai-compatible",
-    (baseURL) => createOpenAICompatible({ name: "keylane", baseURL, apiKey })(MODEL),
-  ],
+  ["@ai-sdk/openai-compatible", (baseURL) => createOpenAICompatible({ name: "keylane", baseURL, apiKey })(MODEL)],
   ["@ai-sdk/openai, by its responses", (baseURL) => createOpenAI({ baseURL, apiKey })(MODEL)],
   ["@ai-sdk/openai, by its chat", (baseURL) => createOpenAI({ baseURL, apiKey }).chat(MODEL)],
   ["@ai-sdk/anthropic", (baseURL) => createAnthropic({ baseURL, apiKey })(MODEL)],

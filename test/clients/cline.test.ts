@@ -12,8 +12,8 @@ describeWith("@cline/cli-linux-x64")("Cline", () => {
     const { nano, url } = await served(where);
     const { path, run } = await home();
     onTestFinished(() => endHub(path), 15_000);
-    const cline = (...words: string[]) =>
-      run(installedFile("@cline/cli-linux-x64/bin/cline"), words, { CLINE_NO_AUTO_UPDATE: "1" });
+    const cline = (...args: string[]) =>
+      run(installedFile("@cline/cli-linux-x64/bin/cline"), args, { CLINE_NO_AUTO_UPDATE: "1" });
     const provider = ["--provider", "openai-compatible"];
     await cline("auth", ...provider, "-k", ALICE, "-m", MODEL, "-b", `${url}/v1`);
     const stdout = await cline(...provider, "--model", MODEL, "--json", PROMPT);

@@ -10,8 +10,8 @@ describeWith("@openai/codex")("Codex", () => {
     const { url } = await served(where);
     const { run } = await home({ ".codex/config.toml": settings(`${url}/v1`) });
     const program = installedFile("@openai/codex/bin/codex.js");
-    const words = [program, "exec", "--skip-git-repo-check", "--json", PROMPT];
-    const stdout = await run(process.execPath, words, { NANOGPT_API_KEY: ALICE });
+    const args = [program, "exec", "--skip-git-repo-check", "--json", PROMPT];
+    const stdout = await run(process.execPath, args, { NANOGPT_API_KEY: ALICE });
     const events = stdout
       .trim()
       .split("\n")

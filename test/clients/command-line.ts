@@ -10,11 +10,7 @@ import { onTestFinished } from "vitest";
 export interface Home {
   readonly path: string;
   /** Runs one command line in it, without input, and gives what it wrote; throws where it ends with an error. */
-  readonly run: (
-    program: string,
-    words: readonly string[],
-    environment?: Record<string, string>,
-  ) => Promise<string>;
+  readonly run: (program: string, args: readonly string[], environment?: Record<string, string>) => Promise<string>;
 }
 
 /** Makes a home folder with the files given; it goes when the test ends, and with it all processes that were started in it. */
@@ -32,10 +28,10 @@ export async function home(files: Record<string, string> = {}): Promise<Home> {
   }
   return {
     path,
-    async run(program, words, environment = {}) {
+    async run(program, args, environment = {}) {
       const env = { PATH: process.env["PATH"], HOME: path, TMPDIR: path, ...QUIET, ...environment };
       // A group of its own, so that what a tool leaves running ends with it.
-      const child = spawn(program, words, {
+      const child = spawn(program, args, {
         cwd: join(path, "work"),
         env,
         detached: true,

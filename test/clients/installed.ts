@@ -10,8 +10,7 @@ const folder = new URL("./node_modules/", import.meta.url).pathname;
 /** `describe` for what needs an installed package: skipped where it is not here, unless CI=true says that it has to be. */
 export function describeWith(name: string): typeof describe.only {
   const isHere = existsSync(join(folder, name));
-  if (!isHere)
-    console.warn(`Skipped: ${name} is not installed here. To run it: npm ci --prefix test/clients`);
+  if (!isHere) console.warn(`Skipped: ${name} is not installed here. To run it: npm ci --prefix test/clients`);
   return describe.skipIf(!isHere && process.env["CI"] !== "true");
 }
 

@@ -18,8 +18,7 @@ export const KEYLANES: readonly Where[] = ["node", "worker"];
 export async function served(where: Where): Promise<Served> {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   const settings = { UPSTREAM_URL: nano.url };
-  const started =
-    where === "node" ? startKeylane(settings) : startWorkerd(inject("deployedWorker"), settings);
+  const started = where === "node" ? startKeylane(settings) : startWorkerd(inject("deployedWorker"), settings);
   const keylane = await started;
   onTestFinished(async () => {
     await keylane.stop();

@@ -16,21 +16,18 @@ interface Engine {
 }
 
 describeWith("multi-llm-ts")("the package multi-llm-ts", () => {
-  test.for(KEYLANES)(
-    "lists the key's models and chats, plain and streamed, before Keylane on %s",
-    async (where) => {
-      const { url } = await served(where);
-      const { igniteEngine, Message } = await installed<MultiLlm>("multi-llm-ts");
-      const engine = igniteEngine("openai", { apiKey: ALICE, baseURL: `${url}/v1` });
-      expect((await engine.getModels()).map(({ id }) => id).sort()).toEqual(VISIBLE);
-      const model = engine.buildModel(MODEL);
-      const thread = [new Message("system", "Quote."), new Message("user", PROMPT)];
-      expect((await engine.complete(model, thread)).content).toBe(REPLY);
-      let text = "";
-      for await (const chunk of engine.generate(model, thread)) {
-        if (chunk.type === "content") text += chunk.text ?? "";
-      }
-      expect(text).toBe(REPLY);
-    },
-  );
+  test.for(KEYLANES)("lists the key's models and chats, plain and streamed, before Keylane on %s", async (where) => {
+    const { url } = await served(where);
+    const { igniteEngine, Message } = await installed<MultiLlm>("multi-llm-ts");
+    const engine = igniteEngine("openai", { apiKey: ALICE, baseURL: `${url}/v1` });
+    expect((await engine.getModels()).map(({ id }) => id).sort()).toEqual(VISIBLE);
+    const model = engine.buildModel(MODEL);
+    const thread = [new Message("system", "Quote."), new Message("user", PROMPT)];
+    expect((await engine.complete(model, thread)).content).toBe(REPLY);
+    let text = "";
+    for await (const chunk of engine.generate(model, thread)) {
+      if (chunk.type === "content") text += chunk.text ?? "";
+    }
+    expect(text).toBe(REPLY);
+  });
 });

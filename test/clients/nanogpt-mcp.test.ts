@@ -17,30 +17,27 @@ interface Stdio {
 
 // NanoGPT's own server for the Model Context Protocol. Its base URL has no path: it adds /api/v1 and /v1 itself.
 describeWith("@nanogpt/mcp")("NanoGPT's MCP server", () => {
-  test.for(KEYLANES)(
-    "lists the key's models, chats and makes images, before Keylane on %s",
-    async (where) => {
-      const { url } = await served(where);
-      const { Client } = await installed<Protocol>("@modelcontextprotocol/sdk/client/index.js");
-      const { StdioClientTransport } = await installed<Stdio>("@modelcontextprotocol/sdk/client/stdio.js");
-      const client = new Client({ name: "test", version: "1" });
-      onTestFinished(() => client.close());
-      const env = { NANOGPT_BASE_URL: url, NANOGPT_API_KEY: ALICE };
-      const args = [installedFile("@nanogpt/mcp/dist/index.js")];
-      await client.connect(new StdioClientTransport({ command: process.execPath, args, env }));
-      const call = async (name: string, input: object) =>
-        (await client.callTool({ name: `nanogpt_${name}`, arguments: input })).structuredContent;
+  test.for(KEYLANES)("lists the key's models, chats and makes images, before Keylane on %s", async (where) => {
+    const { url } = await served(where);
+    const { Client } = await installed<Protocol>("@modelcontextprotocol/sdk/client/index.js");
+    const { StdioClientTransport } = await installed<Stdio>("@modelcontextprotocol/sdk/client/stdio.js");
+    const client = new Client({ name: "test", version: "1" });
+    onTestFinished(() => client.close());
+    const env = { NANOGPT_BASE_URL: url, NANOGPT_API_KEY: ALICE };
+    const args = [installedFile("@nanogpt/mcp/dist/index.js")];
+    await client.connect(new StdioClientTransport({ command: process.execPath, args, env }));
+    const call = async (name: string, input: object) =>
+      (await client.callTool({ name: `nanogpt_${name}`, arguments: input })).structuredContent;
 
-      const list = (await call("list_text_models", { detailed: true })) as { data: { id: string }[] };
-      expect(list.data.map(({ id }) => id).sort()).toEqual(VISIBLE);
-      expect(list.data[0]).toHaveProperty("context_length");
-      // The stand-in quotes the last part of the question, which is the picture.
-      expect(
-        await call("vision", { model: MODEL, prompt: PROMPT, image_url: "https://example.org/1.png" }),
-      ).toMatchObject({ content: "You said “” – grüße from the stand-in 🛰️." });
-      expect(await call("image_generate", { prompt: PROMPT, model: MODEL })).toMatchObject({
-        images: [{ kind: "resource", mimeType: "image/png" }],
-      });
-    },
-  );
+    const list = (await call("list_text_models", { detailed: true })) as { data: { id: string }[] };
+    expect(list.data.map(({ id }) => id).sort()).toEqual(VISIBLE);
+    expect(list.data[0]).toHaveProperty("context_length");
+    // The stand-in quotes the last part of the question, which is the picture.
+    expect(
+      await call("vision", { model: MODEL, prompt: PROMPT, image_url: "https://example.org/1.png" }),
+    ).toMatchObject({ content: "You said “” – grüße from the stand-in 🛰️." });
+    expect(await call("image_generate", { prompt: PROMPT, model: MODEL })).toMatchObject({
+      images: [{ kind: "resource", mimeType: "image/png" }],
+    });
+  });
 });

@@ -23,6 +23,6 @@ describeWith("opencode-linux-x64")("opencode", () => {
 
 // The README's, without what opencode asks of the network.
 const settings = (base: string) => {
-  const told = JSON.parse(snippet("json", base)) as { model: string };
-  return JSON.stringify({ ...told, small_model: told.model, autoupdate: false, share: "disabled" });
+  const received = JSON.parse(snippet("json", base)) as { model: string };
+  return JSON.stringify({ ...received, small_model: received.model, autoupdate: false, share: "disabled" });
 };

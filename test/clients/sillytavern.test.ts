@@ -26,20 +26,17 @@ describeWith("sillytavern")("SillyTavern, with a Custom (OpenAI-compatible) conn
       tavern.post(`/api/backends/chat-completions${path}`, { ...connection, ...fields });
   };
 
-  test.for(KEYLANES)(
-    "lists a key's models and chats, plain and streamed, before Keylane on %s",
-    async (where) => {
-      const { url } = await served(where);
-      const ask = await connect(`${url}/v1`, ALICE);
-      const { data } = (await (await ask("/status")).json()) as { data: { id: string }[] };
-      expect(data.map(({ id }) => id).sort()).toEqual(VISIBLE);
-      const chat = { model: MODEL, messages: [{ role: "user", content: PROMPT }] };
-      expect(await (await ask("/generate", chat)).json()).toMatchObject({
-        choices: [{ message: { content: REPLY } }],
-      });
-      expect(textOf(await (await ask("/generate", { ...chat, stream: true })).text())).toBe(REPLY);
-    },
-  );
+  test.for(KEYLANES)("lists a key's models and chats, plain and streamed, before Keylane on %s", async (where) => {
+    const { url } = await served(where);
+    const ask = await connect(`${url}/v1`, ALICE);
+    const { data } = (await (await ask("/status")).json()) as { data: { id: string }[] };
+    expect(data.map(({ id }) => id).sort()).toEqual(VISIBLE);
+    const chat = { model: MODEL, messages: [{ role: "user", content: PROMPT }] };
+    expect(await (await ask("/generate", chat)).json()).toMatchObject({
+      choices: [{ message: { content: REPLY } }],
+    });
+    expect(textOf(await (await ask("/generate", { ...chat, stream: true })).text())).toBe(REPLY);
+  });
 
   test("shows another key another list", async () => {
     const { url } = await served("node");
@@ -79,8 +76,8 @@ async function startTavern(): Promise<Tavern> {
     browserLaunchEnabled: "false",
     disableCsrf: "true",
   };
-  const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn(process.execPath, [installedFile("sillytavern/server.js"), ...words], {
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn(process.execPath, [installedFile("sillytavern/server.js"), ...args], {
     cwd: folder,
     env: { PATH: process.env["PATH"], HOME: folder },
     stdio: ["ignore", "pipe", "inherit"],

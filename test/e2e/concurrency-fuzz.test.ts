@@ -1,14 +1,15 @@
+// Under random interleavings of requests, purges, revocations and failures, no key gets another key's list or an invalidated one.
 import { describe, expect, inject, test } from "vitest";
-import { interleave } from "../support/fuzz/fuzz.ts";
+import { fuzz } from "../support/fuzz/fuzz.ts";
 import { runtime, startKeylane } from "../support/keylane.ts";
 
-// SEED and STRETCH from a report do the same things again; when each of them happens is still chance.
+// SEED and ROUND from a report repeat the same operations; their timing still varies.
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const path = process.env["STRETCH"];
+const path = process.env["ROUND"];
 const operations = inject("operations");
 
-/** What must have happened in 5,000 operations, each so often at least: about a fifth of what is usual. */
-const OFTEN: Readonly<Record<string, number>> = {
+/** Minimum occurrences in 5,000 operations: about a fifth of the usual number. */
+const MIN_COUNTS: Readonly<Record<string, number>> = {
   "fresh hit": 200,
   "fwd=uri-miss": 200,
   "fwd=stale": 15,
@@ -27,22 +28,22 @@ const OFTEN: Readonly<Record<string, number>> = {
   model_not_found: 30,
   not_cached: 15,
   purge: 15,
-  "purge during a flight": 5,
-  "flight during which a 401 was told": 10,
-  "two flights of one question": 5,
+  "purge during a fetch": 5,
+  "fetch in flight during a 401": 10,
+  "overlapping fetches of one query": 5,
 };
 
-describe("however requests, purges, revocations and faults cross", { retry: 0 }, () => {
-  test("every key is given its own lists alone, and none from before a purge or a 401", async () => {
-    // Written at once: a run that never ends must have said what it was doing.
-    process.stderr.write(`interleavings: seed ${seed}, ${operations} operations on ${runtime}\n`);
-    const extent = { operations, seed, path };
-    const { violation, counts, operations: done } = await interleave(startKeylane, extent);
+describe("while requests, purges, revocations and failures interleave at random", { retry: 0 }, () => {
+  test("every key gets only its own lists, and none from before a purge or a 401", async () => {
+    // Printed first, so that a run that hangs can be reproduced.
+    process.stderr.write(`concurrency fuzz: seed ${seed}, ${operations} operations on ${runtime}\n`);
+    const scale = { operations, seed, path };
+    const { violation, counts, operations: done } = await fuzz(startKeylane, scale);
     if (violation !== undefined) expect.fail(violation);
     if (path !== undefined) return;
     expect(done).toBeGreaterThanOrEqual(operations);
-    const rare = Object.entries(OFTEN).filter(
-      ([kind, least]) => (counts.get(kind) ?? 0) < (least * operations) / 5000,
+    const rare = Object.entries(MIN_COUNTS).filter(
+      ([kind, minimum]) => (counts.get(kind) ?? 0) < (minimum * operations) / 5000,
     );
     expect(rare, JSON.stringify(Object.fromEntries(counts))).toEqual([]);
   }, 900_000);

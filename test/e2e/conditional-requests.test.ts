@@ -1,12 +1,13 @@
+// If-None-Match gives 304 only for the ETag of the same list, model and shape (RFC 9110 §13.1.2).
 import { describe, expect, test } from "vitest";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
-// What a 304 says as the 200 would; age and ttl go on.
-const FIELDS =
+// Headers that a 304 repeats from the 200 unchanged; Age and ttl advance.
+const HEADERS =
   "etag cache-control vary content-type x-request-id access-control-allow-origin access-control-expose-headers";
 
 describe("If-None-Match", () => {
-  // ETAG stands for the list's own validator, its quotes included, without W/.
+  // ETAG is replaced by the list's ETag, quoted and without W/.
   test.for([
     ["W/ETAG", 304],
     ["ETAG", 304],
@@ -19,10 +20,10 @@ describe("If-None-Match", () => {
     ['"*"', 200],
     ["bare", 200],
     ['W/"', 200],
-  ] as const)("%s gives %i", async ([form, status]) => {
-    const { list } = await scene();
+  ] as const)("%s gives %i", async ([pattern, status]) => {
+    const { list } = await setup();
     const full = await list(ALICE, { headers: { "x-request-id": "one" } });
-    const value = form.replace("ETAG", String(full.headers["etag"]).replace("W/", ""));
+    const value = pattern.replace("ETAG", String(full.headers["etag"]).replace("W/", ""));
     const answers = [];
     for (const method of ["GET", "HEAD"]) {
       answers.push(await list(ALICE, { method, headers: { "if-none-match": value, "x-request-id": "one" } }));
@@ -31,22 +32,21 @@ describe("If-None-Match", () => {
       expect(answer.status).toBe(status);
       if (status === 200) continue;
       expect(answer.body).toHaveLength(0);
-      const same = full.headers;
-      for (const name of FIELDS.split(" ")) expect([name, answer.headers[name]]).toEqual([name, same[name]]);
+      for (const name of HEADERS.split(" ")) expect([name, answer.headers[name]]).toEqual([name, full.headers[name]]);
       expect(answer.headers["age"]).toMatch(/^\d+$/);
       expect(answer.headers["cache-status"]).toMatch(/^keylane; hit; ttl=\d+$/);
     }
   });
 
-  test("without the validator's quotes names nothing", async () => {
-    const { list } = await scene();
+  test("without the ETag's quotes matches nothing", async () => {
+    const { list } = await setup();
     const full = await list(ALICE);
-    const validator = String(full.headers["etag"]).replaceAll(/^W\/|"/g, "");
-    expect((await list(ALICE, { headers: { "if-none-match": validator } })).status).toBe(200);
+    const unquoted = String(full.headers["etag"]).replaceAll(/^W\/|"/g, "");
+    expect((await list(ALICE, { headers: { "if-none-match": unquoted } })).status).toBe(200);
   });
 
-  test("names each shape and each model by a validator of its own", async () => {
-    const { list, nano } = await scene();
+  test("matches one shape and model only: each has its own ETag", async () => {
+    const { list, nano } = await setup();
     const row = { id: "a", object: "model", created: 1, owned_by: "x", pricing: { prompt: 1 } };
     nano.fail({ kind: "status", status: 200, body: JSON.stringify({ object: "list", data: [row] }) });
     const paths = ["/v1/models", "/basic/v1/models", "/v1/models/a", "/basic/v1/models/a"];

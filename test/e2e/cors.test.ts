@@ -1,17 +1,17 @@
+// Web pages of allowed origins can read responses and errors; ALLOWED_HOSTS rejects other Host headers.
 import { describe, expect, test } from "vitest";
-import { ALICE, scene, type Answer } from "../support/setup.ts";
+import { ALICE, setup, type Answer } from "../support/setup.ts";
 
 const PAGE = "https://chat.example.org";
 const EXPOSED = "ETag, Age, Cache-Status, Retry-After, X-Request-Id";
-const corsOf = ({ headers }: Answer) =>
-  Object.keys(headers).filter((name) => name.startsWith("access-control-"));
-// What SillyTavern and the OpenAI SDK in a browser announce.
-const ASKED =
+const corsOf = ({ headers }: Answer) => Object.keys(headers).filter((name) => name.startsWith("access-control-"));
+// The request headers that SillyTavern and the OpenAI SDK announce in a preflight.
+const REQUESTED_HEADERS =
   "authorization,content-type,x-api-key,x-stainless-arch,x-stainless-lang,x-stainless-os," +
   "x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version," +
   "x-stainless-timeout,http-referer,x-title";
 
-describe("an answer to a page has CORS fields", () => {
+describe("a response to a web page has CORS headers", () => {
   test.for([
     ["a list", "GET", "/v1/models", 200],
     ["a list's HEAD", "HEAD", "/v1/models", 200],
@@ -22,18 +22,18 @@ describe("an answer to a page has CORS fields", () => {
     ["a wrong method", "POST", "/v1/models", 405],
     ["a purge", "DELETE", "/v1/models", 204],
     ["a probe", "HEAD", "/api/hello", 200],
-    ["a call", "POST", "/v1/echo", 200],
-    ["a call that upstream does not know", "GET", "/v1/nothing", 404],
-  ] as const)("where it is %s", async ([, method, path, status]) => {
-    const { list } = await scene();
+    ["a passthrough call", "POST", "/v1/echo", 200],
+    ["a passthrough call unknown to upstream", "GET", "/v1/nothing", 404],
+  ] as const)("when it is %s", async ([, method, path, status]) => {
+    const { list } = await setup();
     const answer = await list(ALICE, { method, path, headers: { origin: PAGE } });
     expect(answer.status).toBe(status);
     expect(answer.headers["access-control-allow-origin"]).toBe("*");
     expect(answer.headers["access-control-expose-headers"]).toBe(EXPOSED);
   });
 
-  test("where no key was sent, a key is refused, and where upstream fails or is gone", async () => {
-    const { call, list, nano } = await scene();
+  test("when the key is missing or rejected, and when upstream fails or is unreachable", async () => {
+    const { call, list, nano } = await setup();
     const answers = [await call("/v1/models", { headers: { origin: PAGE } })];
     answers.push(await list("sk-nano-test-nobody", { headers: { origin: PAGE } }));
     nano.fail({ kind: "status", status: 500 });
@@ -44,15 +44,15 @@ describe("an answer to a page has CORS fields", () => {
     for (const answer of answers) expect(answer.headers["access-control-allow-origin"]).toBe("*");
   });
 
-  test("on 304 too", async () => {
-    const { list } = await scene();
+  test("when it is a 304", async () => {
+    const { list } = await setup();
     const answer = await list(ALICE, { headers: { origin: PAGE, "if-none-match": "*" } });
     expect(answer.status).toBe(304);
     expect(answer.headers["access-control-allow-origin"]).toBe("*");
   });
 
-  test("once, where upstream has its own", async () => {
-    const { list, nano } = await scene();
+  test("once, when upstream sends its own", async () => {
+    const { list, nano } = await setup();
     const headers = {
       "access-control-allow-origin": "https://nano-gpt.com",
       "access-control-allow-credentials": "true",
@@ -70,54 +70,54 @@ const preflight = (method: string, origin = PAGE) => ({
   headers: {
     origin,
     "access-control-request-method": method,
-    "access-control-request-headers": ASKED,
+    "access-control-request-headers": REQUESTED_HEADERS,
   },
 });
 
 describe("a preflight", () => {
   test.for(["/v1/models", "/v1/models/a/b", "/v1/chat/completions", "/api/v1/x", "/foo", "/v1/%2e%2e/x"])(
-    "is answered on %s without a key, with what was asked for",
+    "on %s needs no key, and allows what it requests",
     async (path) => {
-      const { call, nano } = await scene();
+      const { call, nano } = await setup();
       const answer = await call(path, preflight("POST"));
       expect(answer.status).toBe(204);
       expect(answer.body).toHaveLength(0);
       expect(answer.headers).toMatchObject({
         "access-control-allow-origin": "*",
         "access-control-allow-methods": "POST",
-        "access-control-allow-headers": ASKED,
+        "access-control-allow-headers": REQUESTED_HEADERS,
         "access-control-max-age": "86400",
       });
-      expect(ASKED.split(",")).toHaveLength(13);
+      expect(REQUESTED_HEADERS.split(",")).toHaveLength(13);
       expect(nano.seen).toEqual([]);
     },
   );
 
-  test("of a listed origin is answered with that origin, of another with nothing", async () => {
-    const { call } = await scene({ CORS_ORIGIN: `http://localhost:3000, ${PAGE}` });
+  test("from a listed origin gets that origin, from another no CORS headers", async () => {
+    const { call } = await setup({ CORS_ORIGIN: `http://localhost:3000, ${PAGE}` });
     const allowed = await call("/v1/models", preflight("DELETE"));
     expect(allowed.headers).toMatchObject({
       "access-control-allow-origin": PAGE,
       "access-control-allow-methods": "DELETE",
-      "access-control-allow-headers": ASKED,
+      "access-control-allow-headers": REQUESTED_HEADERS,
       vary: expect.stringContaining("Origin"),
     });
-    const refused = await call("/v1/models", preflight("DELETE", "https://evil.example"));
-    expect(refused.status).toBe(204);
-    expect(corsOf(refused)).toEqual([]);
+    const rejected = await call("/v1/models", preflight("DELETE", "https://evil.example"));
+    expect(rejected.status).toBe(204);
+    expect(corsOf(rejected)).toEqual([]);
   });
 
-  test.for(["/", "/healthz", "/readyz"])("is answered on %s too, which no page may read", async (path) => {
-    const { call } = await scene();
+  test.for(["/", "/healthz", "/readyz"])("on %s gets no CORS headers for any web page", async (path) => {
+    const { call } = await setup();
     const answer = await call(path, preflight("GET"));
     expect(answer.status).toBe(204);
     expect(corsOf(answer)).toEqual([]);
   });
 
   test.for(["/v1/models", "/v1/models/a/b", "/healthz"])(
-    "is no OPTIONS call: one without the question is answered on %s with Allow",
+    "is not a plain OPTIONS request, which gets Allow on %s",
     async (path) => {
-      const { list, nano } = await scene();
+      const { list, nano } = await setup();
       const answer = await list(ALICE, { method: "OPTIONS", path });
       expect(answer.status).toBe(204);
       expect(answer.headers["allow"]).toMatch(/^GET, HEAD,.* OPTIONS$/);
@@ -125,8 +125,8 @@ describe("a preflight", () => {
     },
   );
 
-  test("is no OPTIONS call: one without the question passes through elsewhere", async () => {
-    const { list, nano } = await scene();
+  test("is not a plain OPTIONS request, which passes through on other paths", async () => {
+    const { list, nano } = await setup();
     const answer = await list(ALICE, { method: "OPTIONS", path: "/v1/echo", headers: { origin: PAGE } });
     expect(answer.headers["x-standin"]).toBe("1");
     expect(nano.seen.map(({ method }) => method)).toEqual(["OPTIONS"]);
@@ -147,10 +147,10 @@ describe("CORS_ORIGIN", () => {
     [PAGE, undefined, undefined],
     ["*", undefined, "*"],
     ["*", "null", "*"],
-  ])("'%s' gives a page of %s: %s", async ([setting = "", origin, allowed]) => {
-    const { list, nano } = await scene({ CORS_ORIGIN: setting });
-    const theirs = { "access-control-allow-origin": "*" };
-    nano.fail({ kind: "status", status: 200, body: "{}", headers: theirs }, { path: "/echo" });
+  ])("'%s' gives a page from %s: %s", async ([setting = "", origin, allowed]) => {
+    const { list, nano } = await setup({ CORS_ORIGIN: setting });
+    const upstreamHeaders = { "access-control-allow-origin": "*" };
+    nano.fail({ kind: "status", status: 200, body: "{}", headers: upstreamHeaders }, { path: "/echo" });
     for (const path of paths) {
       const answer = await list(ALICE, { path, headers: origin === undefined ? {} : { origin } });
       expect(answer.headers["access-control-allow-origin"]).toBe(allowed);
@@ -171,7 +171,7 @@ describe("ALLOWED_HOSTS", () => {
     ["localhost", "localhost.evil.example", 421],
     ["localhost", "evil.example:80", 421],
   ] as const)("'%s' answers Host %s with %i", async ([setting, host, status]) => {
-    const { list, nano } = await scene({ ALLOWED_HOSTS: setting });
+    const { list, nano } = await setup({ ALLOWED_HOSTS: setting });
     for (const path of ["/v1/models", "/v1/echo", "/healthz"]) {
       const answer = await list(ALICE, { path, headers: { host } });
       expect(answer.status).toBe(status);

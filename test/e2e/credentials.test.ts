@@ -1,7 +1,8 @@
+// A key identifies the same client however it is sent; missing, invalid and ambiguous credentials never reach upstream.
 import { describe, expect, test } from "vitest";
 import { rawCall } from "../support/nanogpt/raw-call.ts";
-import { ALICE, BOB, scene, type Answer } from "../support/setup.ts";
-import { errorOf, held, OLD } from "../support/stale-setup.ts";
+import { ALICE, BOB, setup, type Answer } from "../support/setup.ts";
+import { errorOf, storedList, OLD } from "../support/stale-setup.ts";
 
 const MISSING = { status: 401, code: "missing_api_key" };
 const INVALID = { status: 401, code: "invalid_api_key" };
@@ -22,8 +23,8 @@ describe("a key", () => {
     { authorization: "Bearer null", "x-api-key": ALICE },
     { authorization: `Bearer ${ALICE}`, "x-api-key": "undefined" },
     { authorization: `Bearer ${ALICE}`, "x-api-key": "" },
-  ])("names the same caller however it is sent: %o", async (headers) => {
-    const { call, list, nano } = await scene();
+  ])("identifies the same client however it is sent: %o", async (headers) => {
+    const { call, list, nano } = await setup();
     await list(ALICE);
     const answer = await call("/v1/models", { headers });
     expect(answer.ids()).toEqual(OLD);
@@ -32,21 +33,21 @@ describe("a key", () => {
   });
 
   test.each(["k", "x".repeat(512), "a-B_9.~+/:=", "0b9c1d2e3f", "sk-nano-other"])(
-    "may have any form that a key can have: %s",
+    "may have any valid form: %s",
     async (key) => {
-      const { list } = await scene({}, [{ key, visible: OLD }]);
+      const { list } = await setup({}, [{ key, visible: OLD }]);
       expect((await list(key)).ids()).toEqual(OLD);
     },
   );
 
   test("is compared exactly, case included", async () => {
-    const { list } = await scene({}, [{ key: ALICE, visible: OLD }]);
+    const { list } = await setup({}, [{ key: ALICE, visible: OLD }]);
     await list(ALICE);
     expect(errorOf(await list(ALICE.toUpperCase()))).toEqual(INVALID);
   });
 });
 
-function expectRefused(answer: Answer, error: { status: number; code: string }): void {
+function expectRejected(answer: Answer, error: { status: number; code: string }): void {
   expect(errorOf(answer)).toEqual(error);
   const { type, param, message } = answer.json().error;
   expect({ type, param }).toEqual({
@@ -58,66 +59,60 @@ function expectRefused(answer: Answer, error: { status: number; code: string }):
   expect(answer.headers["www-authenticate"]).toBe(error.status === 401 ? "Bearer" : undefined);
 }
 
-describe.each(["GET", "HEAD"])("%s of a list is refused without asking upstream", (method) => {
+describe.each(["GET", "HEAD"])("%s of a list is rejected without a request to upstream", (method) => {
   test.each<{ given: string; headers: Record<string, string>; error: typeof MISSING; path?: string }>([
     { given: "no credential", headers: {}, error: MISSING },
     { given: "an empty Bearer", headers: { authorization: "Bearer" }, error: MISSING },
     { given: "an empty Bearer and a space", headers: { authorization: "Bearer " }, error: MISSING },
-    { given: "an empty field", headers: { authorization: "" }, error: MISSING },
+    { given: "an empty Authorization", headers: { authorization: "" }, error: MISSING },
     { given: "Bearer undefined", headers: bearer("undefined"), error: MISSING },
     { given: "Bearer null", headers: bearer("null"), error: MISSING },
     { given: "bearer null", headers: { authorization: "bearer null" }, error: MISSING },
     { given: "an empty x-api-key", headers: { "x-api-key": "" }, error: MISSING },
     { given: "x-api-key undefined", headers: { "x-api-key": "undefined" }, error: MISSING },
-    { given: "both and both empty", headers: { ...bearer("null"), "x-api-key": "" }, error: MISSING },
+    { given: "both headers, both empty", headers: { ...bearer("null"), "x-api-key": "" }, error: MISSING },
     { given: "over 512 bytes", headers: bearer("x".repeat(513)), error: INVALID },
     { given: "over 512 bytes in x-api-key", headers: { "x-api-key": "x".repeat(513) }, error: INVALID },
-    { given: "a space within", headers: bearer(`${ALICE} ${ALICE}`), error: INVALID },
+    { given: "a space inside", headers: bearer(`${ALICE} ${ALICE}`), error: INVALID },
     { given: "a quote", headers: bearer(`"${ALICE}"`), error: INVALID },
     { given: "a semicolon", headers: bearer(`${ALICE};x`), error: INVALID },
     { given: "angle brackets", headers: bearer("<your-key>"), error: INVALID },
     { given: "braces", headers: bearer("{{API_KEY}}"), error: INVALID },
     { given: "an asterisk", headers: bearer("****"), error: INVALID },
     { given: "Latin-1", headers: { "x-api-key": "sk-\u00fc" }, error: INVALID },
-    { given: "Bearer twice in one", headers: bearer(`Bearer ${ALICE}`), error: INVALID },
+    { given: "Bearer twice in one header", headers: bearer(`Bearer ${ALICE}`), error: INVALID },
     { given: "Basic", headers: { authorization: "Basic YTpi" }, error: INVALID },
     { given: "Token", headers: { authorization: `Token ${ALICE}` }, error: INVALID },
     { given: "no scheme", headers: { authorization: ALICE }, error: INVALID },
-    { given: "a scheme run together", headers: { authorization: `Bearer:${ALICE}` }, error: INVALID },
-    { given: "both and different", headers: { ...bearer(ALICE), "x-api-key": BOB }, error: AMBIGUOUS },
+    { given: "a colon after the scheme", headers: { authorization: `Bearer:${ALICE}` }, error: INVALID },
+    { given: "two different keys", headers: { ...bearer(ALICE), "x-api-key": BOB }, error: AMBIGUOUS },
     { given: "a key in the query", headers: {}, path: `?api_key=${ALICE}`, error: MISSING },
     { given: "a key in the query, as key", headers: {}, path: `?key=${ALICE}`, error: MISSING },
     { given: "a token in the query", headers: {}, path: `?access_token=${ALICE}`, error: MISSING },
-    { given: "a field in the query", headers: {}, path: `?authorization=Bearer%20${ALICE}`, error: MISSING },
+    { given: "a header in the query", headers: {}, path: `?authorization=Bearer%20${ALICE}`, error: MISSING },
     { given: "a key in the path", headers: {}, path: `/${ALICE}`, error: MISSING },
   ])("$given", async ({ headers, error, path = "" }) => {
-    const { call, nano } = await scene();
+    const { call, nano } = await setup();
     const answer = await call(`/v1/models${path}`, { method, headers });
-    if (method === "GET") expectRefused(answer, error);
+    if (method === "GET") expectRejected(answer, error);
     else expect([answer.status, answer.text]).toEqual([error.status, ""]);
     expect(nano.seen).toHaveLength(0);
   });
 });
 
-describe("a credential field given twice", () => {
+describe("a credential header sent twice", () => {
   test.each([
-    {
-      what: "Authorization, different",
-      lines: [`Authorization: Bearer ${ALICE}`, `Authorization: Bearer ${BOB}`],
-    },
-    {
-      what: "Authorization, the same",
-      lines: [`Authorization: Bearer ${ALICE}`, `Authorization: Bearer ${ALICE}`],
-    },
-    { what: "Authorization, one empty", lines: ["Authorization: Bearer", `Authorization: Bearer ${ALICE}`] },
-    { what: "x-api-key, different", lines: [`x-api-key: ${ALICE}`, `X-API-KEY: ${BOB}`] },
-    { what: "x-api-key, the same", lines: [`x-api-key: ${ALICE}`, `x-api-key: ${ALICE}`] },
-    {
-      what: "x-api-key, beside a good Authorization",
-      lines: [`Authorization: Bearer ${ALICE}`, `x-api-key: ${ALICE}`, `x-api-key: ${ALICE}`],
-    },
-  ])("is ambiguous: $what", async ({ lines }) => {
-    const { keylane, nano } = await scene();
+    ["Authorization, different", [`Authorization: Bearer ${ALICE}`, `Authorization: Bearer ${BOB}`]],
+    ["Authorization, the same", [`Authorization: Bearer ${ALICE}`, `Authorization: Bearer ${ALICE}`]],
+    ["Authorization, one empty", ["Authorization: Bearer", `Authorization: Bearer ${ALICE}`]],
+    ["x-api-key, different", [`x-api-key: ${ALICE}`, `X-API-KEY: ${BOB}`]],
+    ["x-api-key, the same", [`x-api-key: ${ALICE}`, `x-api-key: ${ALICE}`]],
+    [
+      "x-api-key, beside a valid Authorization",
+      [`Authorization: Bearer ${ALICE}`, `x-api-key: ${ALICE}`, `x-api-key: ${ALICE}`],
+    ],
+  ] as const)("is ambiguous: %s", async (_, lines) => {
+    const { keylane, nano } = await setup();
     const { head, body } = await rawCall(keylane.url, "/v1/models", lines);
     expect(head).toMatch(/^HTTP\/1.1 400 /);
     expect(body.toString()).toContain('"ambiguous_credentials"');
@@ -129,19 +124,19 @@ describe("Origin", () => {
   const PAGE = "https://chat.example.org";
   const accounts = [{ key: ALICE, visible: OLD, origins: [PAGE] }];
 
-  test("is forwarded, and part of the identity of a stored list", async () => {
-    const all = await scene({ REFUSAL_MAX_AGE: "0s" }, accounts);
+  test("is forwarded, and is part of the cache key", async () => {
+    const all = await setup({ REFUSAL_MAX_AGE: "0s" }, accounts);
     const { list, nano } = all;
     expect((await list(ALICE, { headers: { origin: PAGE } })).ids()).toEqual(OLD);
     expect(nano.lists()[0]?.headers.origin).toBe(PAGE);
-    expect(await held(all, ALICE, { headers: { origin: PAGE } })).toEqual(OLD);
-    expect(await held(all, ALICE)).toBeUndefined();
+    expect(await storedList(all, ALICE, { headers: { origin: PAGE } })).toEqual(OLD);
+    expect(await storedList(all, ALICE)).toBeUndefined();
     for (const headers of [{}, { origin: "https://other.example.org" }, { origin: "null" }]) {
       expect(errorOf(await list(ALICE, { headers }))).toEqual({
         status: 403,
         code: "api_key_origin_not_allowed",
       });
     }
-    expect(await held(all, ALICE, { headers: { origin: PAGE } })).toEqual(OLD);
+    expect(await storedList(all, ALICE, { headers: { origin: PAGE } })).toEqual(OLD);
   });
 });

@@ -1,25 +1,26 @@
+// Every accepted spelling of a base URL reaches its list, model or passthrough target; other targets are rejected.
 import { describe, expect, test } from "vitest";
 import { runtime } from "../support/keylane.ts";
 import { rawCall } from "../support/nanogpt/raw-call.ts";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const LISTS = [
-  { prefix: "", asked: "/api/personalized/v1/models" },
-  { prefix: "/personalized", asked: "/api/personalized/v1/models" },
-  { prefix: "/subscription", asked: "/api/subscription/v1/models" },
-  { prefix: "/paid", asked: "/api/paid/v1/models" },
+  { prefix: "", upstream: "/api/personalized/v1/models" },
+  { prefix: "/personalized", upstream: "/api/personalized/v1/models" },
+  { prefix: "/subscription", upstream: "/api/subscription/v1/models" },
+  { prefix: "/paid", upstream: "/api/paid/v1/models" },
 ];
 const BASES = ["", "/api"].flatMap((api) =>
-  LISTS.flatMap(({ prefix, asked }) =>
-    ["/v1", "/v1legacy", "/v1thinking"].map((version) => ({ base: api + prefix + version, asked })),
+  LISTS.flatMap(({ prefix, upstream }) =>
+    ["/v1", "/v1legacy", "/v1thinking"].map((version) => ({ base: api + prefix + version, upstream })),
   ),
 );
 
-describe("a list is found", () => {
-  test.for([...BASES, { base: "", asked: "/api/personalized/v1/models" }])(
-    "under the base URL '$base', which asks for $asked",
-    async ({ base, asked }) => {
-      const { list, nano } = await scene();
+describe("a list is served", () => {
+  test.for([...BASES, { base: "", upstream: "/api/personalized/v1/models" }])(
+    "under the base URL '$base', fetched from $upstream",
+    async ({ base, upstream }) => {
+      const { list, nano } = await setup();
       const forms = [
         `${base}/models`,
         `${base}/models/`,
@@ -33,16 +34,16 @@ describe("a list is found", () => {
         expect({ path, status: answer.status }).toEqual({ path, status: 200 });
         expect(answer.headers["cache-status"]).toMatch(/^keylane; /);
       }
-      expect(nano.seen.map(({ target }) => target)).toEqual([asked]);
+      expect(nano.seen.map(({ target }) => target)).toEqual([upstream]);
 
       for (const shape of ["detailed", "openrouter"])
         expect(await list(ALICE, { path: `/${shape}${base}/models` })).toMatchObject({ status: 200 });
-      expect(nano.seen.map(({ target }) => target)).toEqual([asked, `${asked}?detailed=true`]);
+      expect(nano.seen.map(({ target }) => target)).toEqual([upstream, `${upstream}?detailed=true`]);
     },
   );
 
   test("but /api/models is another endpoint, and passes through", async () => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     for (const path of ["/api/models", "/basic/api/models/"]) {
       const answer = await list(ALICE, { path });
       expect(answer.status).toBe(200);
@@ -64,7 +65,7 @@ describe("one model", () => {
     "/basic/v1/v1/models/NousResearch/Hermes-4-70B:thinking",
     "/v1/chat/completions/models/NousResearch/Hermes-4-70B:thinking",
   ])("is answered at %s", async (path) => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     const answer = await list(ALICE, { path });
     expect(answer.status).toBe(200);
     expect(answer.json()).toMatchObject({ id: ID, object: "model" });
@@ -79,7 +80,7 @@ describe("one model", () => {
     "/v1/models/x.css",
     "/v1/models/__proto__",
   ])("is not found at %s: ids are compared exactly", async (path) => {
-    const { list } = await scene();
+    const { list } = await setup();
     const answer = await list(ALICE, { path });
     expect(answer.status).toBe(404);
     expect(answer.headers).toMatchObject({ "content-type": "application/json", "cache-control": "no-store" });
@@ -87,21 +88,19 @@ describe("one model", () => {
     expect(answer.text).not.toContain('"data"');
   });
 
-  test("is deleted by passing through, as OpenAI's own call", async () => {
-    const { list, nano } = await scene();
+  test("is deleted by a passthrough call, as in OpenAI's API", async () => {
+    const { list, nano } = await setup();
     const answer = await list(ALICE, { method: "DELETE", path: "/basic/api/v1/models/ft%3Amine" });
     expect(answer.json()).toEqual({ id: "ft:mine", object: "model", deleted: true });
-    expect(nano.seen.map(({ method, target }) => `${method} ${target}`)).toEqual([
-      "DELETE /api/v1/models/ft%3Amine",
-    ]);
+    expect(nano.seen.map(({ method, target }) => `${method} ${target}`)).toEqual(["DELETE /api/v1/models/ft%3Amine"]);
   });
 });
 
-describe("a call passes through", () => {
-  const CALLS = "chat/completions completions responses messages embeddings images/edits audio/speech";
-  const forgiven = CALLS.split(" ").flatMap((call) => [
-    [`/${call}`, `/api/v1/${call}`],
-    [`/basic/${call}?a=%2F`, `/api/v1/${call}?a=%2F`],
+describe("a passthrough call goes", () => {
+  const ENDPOINTS = "chat/completions completions responses messages embeddings images/edits audio/speech";
+  const withoutVersion = ENDPOINTS.split(" ").flatMap((endpoint) => [
+    [`/${endpoint}`, `/api/v1/${endpoint}`],
+    [`/basic/${endpoint}?a=%2F`, `/api/v1/${endpoint}?a=%2F`],
   ]);
   test.for([
     ["/v1/echo", "/api/v1/echo"],
@@ -122,9 +121,9 @@ describe("a call passes through", () => {
     ["/api/chat/completions", "/api/chat/completions"],
     ["/api/models/a%2Fb/providers", "/api/models/a%2Fb/providers"],
     ["/api/hello", "/api/hello"],
-    ...forgiven,
+    ...withoutVersion,
   ])("from %s to %s", async ([path = "", upstream]) => {
-    const { call, nano } = await scene();
+    const { call, nano } = await setup();
     const answer = await call(path, { method: "POST", body: "{}" });
     expect(answer.headers["x-standin"]).toBe("1");
     expect(nano.seen.map(({ target }) => target)).toEqual([upstream]);
@@ -132,32 +131,32 @@ describe("a call passes through", () => {
   });
 });
 
-describe("a target that two programs could read in two ways is refused with 400:", () => {
-  const both = `/v1/../models /v1/%2e%2E/models /v1/.%2e/x /v1/./models /v1/%2e/models /v1/models/.. /v1/.. /..
+describe("a target that two programs could interpret differently is rejected with 400:", () => {
+  const targets = `/v1/../models /v1/%2e%2E/models /v1/.%2e/x /v1/./models /v1/%2e/models /v1/models/.. /v1/.. /..
     /v1/..%2fx /v1%2F..%2Fx /v1/x/..;a/y /v1/a\\b /v1/a%5Cb /v1/a%5cb /v1/a%00 /v1/a%0D%0AX:1 /v1/a%0ab
     /v1/a% /v1/a%2 /v1/a%zz/b /v1/models/%ff`;
-  const ownWay = "http://elsewhere.invalid/v1/models https://nano-gpt.com/api/v1/echo *";
-  const rows = both.split(/\s+/).concat(runtime === "node" ? ownWay.split(" ") : []);
+  const nodeTargets = "http://elsewhere.invalid/v1/models https://nano-gpt.com/api/v1/echo *";
+  const rows = targets.split(/\s+/).concat(runtime === "node" ? nodeTargets.split(" ") : []);
   test.for(rows)("%s", async (target) => {
-    const { keylane, nano } = await scene();
-    const heard = await rawCall(keylane.url, target, [`x-api-key: ${ALICE}`, "Connection: close"]);
-    expect(heard.head).toMatch(/^HTTP\/1\.1 400 /);
-    expect(heard.head).toMatch(/^access-control-allow-origin: \*\r$/im);
-    expect(heard.body.toString()).toContain('"code":"bad_request"');
+    const { keylane, nano } = await setup();
+    const response = await rawCall(keylane.url, target, [`x-api-key: ${ALICE}`, "Connection: close"]);
+    expect(response.head).toMatch(/^HTTP\/1\.1 400 /);
+    expect(response.head).toMatch(/^access-control-allow-origin: \*\r$/im);
+    expect(response.body.toString()).toContain('"code":"bad_request"');
     expect(nano.seen).toEqual([]);
   });
 
-  test("one with two Hosts", async ({ skip }) => {
-    if (runtime === "workerd") skip("workerd answers it before the Worker sees it");
-    const { keylane, nano } = await scene();
-    const heard = await rawCall(keylane.url, "/v1/models", ["Host: another", `x-api-key: ${ALICE}`]);
-    expect(heard.head).toMatch(/^HTTP\/1\.1 400 /);
-    expect(heard.body.toString()).toContain('"code":"bad_request"');
+  test("one with two Host headers", async ({ skip }) => {
+    if (runtime === "workerd") skip("workerd answers it itself");
+    const { keylane, nano } = await setup();
+    const response = await rawCall(keylane.url, "/v1/models", ["Host: another", `x-api-key: ${ALICE}`]);
+    expect(response.head).toMatch(/^HTTP\/1\.1 400 /);
+    expect(response.body.toString()).toContain('"code":"bad_request"');
     expect(nano.seen).toEqual([]);
   });
 });
 
-describe("no room answers", () => {
+describe("no route matches", () => {
   test.for([
     "/foo",
     "/modelsx",
@@ -173,7 +172,7 @@ describe("no room answers", () => {
     "/favicon.ico",
     "/chat",
   ])("%s", async (path) => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     const answer = await list(ALICE, { path });
     expect(answer.status).toBe(404);
     expect(answer.headers["content-type"]).toBe("application/json");
@@ -189,7 +188,7 @@ describe("no room answers", () => {
     ["DELETE", "/healthz", "GET, HEAD, OPTIONS"],
     ["PUT", "/readyz", "GET, HEAD, OPTIONS"],
   ])("%s %s: 405, Allow: %s", async ([method = "", path = "", allow]) => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     const answer = await list(ALICE, { method, path });
     expect(answer.status).toBe(405);
     expect(answer.headers["allow"]).toBe(allow);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const KEYS = Array.from({ length: 30 }, (_, i) => `sk-nano-test-caller-${i}`);
 
@@ -9,12 +9,12 @@ interface Line {
   readonly seconds?: number;
 }
 
-test("an upstream that fails everyone for minutes takes a line a minute, and one when it is well again", async () => {
-  const { nano, keylane, list } = await scene(
+test("an upstream that fails everyone for minutes takes a line a minute, and one when it recovers", async () => {
+  const { nano, keylane, list } = await setup(
     {},
     KEYS.map((key) => ({ key })),
   );
-  const told = async () =>
+  const received = async () =>
     (await keylane.log()).map((line) => JSON.parse(line) as Line).filter(({ msg }) => msg !== "request");
   nano.fail({ kind: "status", status: 503 }, { path: "/v1" });
   for (let round = 0; round < 9; round++) {
@@ -22,26 +22,26 @@ test("an upstream that fails everyone for minutes takes a line a minute, and one
     expect(answers.every(({ status }) => status === 503)).toBe(true);
     await keylane.advance(20_000);
   }
-  expect((await told()).map(({ msg, times }) => [msg, times])).toEqual([
-    ["list not fetched", 1],
-    ["list not fetched", 90],
-    ["list not fetched", 90],
+  expect((await received()).map(({ msg, times }) => [msg, times])).toEqual([
+    ["model list fetch failed", 1],
+    ["model list fetch failed", 90],
+    ["model list fetch failed", 90],
   ]);
 
   nano.fail(undefined);
   await Promise.all(KEYS.map((key) => list(key)));
-  expect((await told()).slice(3)).toMatchObject([{ msg: "lists are fetched again", times: 270 }]);
-  // What each caller got is in the line of his request.
+  expect((await received()).slice(3)).toMatchObject([{ msg: "model list fetch recovered", times: 270 }]);
+  // What each client got is in the line of its request.
   expect(nano.lists()).toHaveLength(300);
 });
 
-test("rows that are no models are counted, and told of once a minute", async () => {
-  const { nano, keylane, list } = await scene();
+test("invalid rows are counted, and logged once a minute", async () => {
+  const { nano, keylane, list } = await setup();
   nano.fail({ kind: "bad-rows" }, { path: "/v1" });
   for (let round = 0; round < 4; round++) {
     await list(ALICE, { headers: { "cache-control": "no-cache" } });
     await keylane.advance(20_000);
   }
-  const told = (await keylane.log()).filter((line) => line.includes('"rows":'));
-  expect(told.map((line) => (JSON.parse(line) as Line).times)).toEqual([1, 3]);
+  const received = (await keylane.log()).filter((line) => line.includes('"rows":'));
+  expect(received.map((line) => (JSON.parse(line) as Line).times)).toEqual([1, 3]);
 });

@@ -1,63 +1,64 @@
+// A failed list fetch is remembered per key for REFUSAL_MAX_AGE or Retry-After, and never affects another key.
 import { describe, expect, test } from "vitest";
-import { ALICE, BOB, scene, type Scene } from "../support/setup.ts";
-import { errorOf, held, OLD, storedScene } from "../support/stale-setup.ts";
+import { ALICE, BOB, setup, type Setup } from "../support/setup.ts";
+import { errorOf, storedList, OLD, staleSetup } from "../support/stale-setup.ts";
 
 const DETAILED = "/v1/models?detailed=true";
 
-/** Ways for one key's list fetches to fail, until mended. */
-const REFUSALS: { failure: string; status: number; begin: (scene: Scene) => void | Promise<void> }[] = [
-  { failure: "401", status: 401, begin: ({ nano }) => nano.revoke(ALICE) },
-  ...[403, 404, 408].map((status) => ({ failure: String(status), status, begin: failing(status) })),
-  { failure: "429", status: 429, begin: ({ nano }) => nano.fail({ kind: "rate-limited" }, { key: ALICE }) },
-  { failure: "500", status: 502, begin: failing(500) },
-  { failure: "503", status: 503, begin: failing(503) },
-  { failure: "unreachable", status: 502, begin: ({ nano }) => nano.pause() },
+/** Ways for one key's list fetches to fail. */
+const FAILURES: { failure: string; status: number; breakUpstream: (all: Setup) => void | Promise<void> }[] = [
+  { failure: "401", status: 401, breakUpstream: ({ nano }) => nano.revoke(ALICE) },
+  ...[403, 404, 408].map((status) => ({ failure: String(status), status, breakUpstream: failing(status) })),
+  { failure: "429", status: 429, breakUpstream: ({ nano }) => nano.fail({ kind: "rate-limited" }, { key: ALICE }) },
+  { failure: "500", status: 502, breakUpstream: failing(500) },
+  { failure: "503", status: 503, breakUpstream: failing(503) },
+  { failure: "unreachable", status: 502, breakUpstream: ({ nano }) => nano.pause() },
 ];
 
-function failing(status: number): ({ nano }: Scene) => void {
+function failing(status: number): ({ nano }: Setup) => void {
   return ({ nano }) => nano.fail({ kind: "status", status }, { key: ALICE });
 }
 
-async function mend({ nano }: Scene, failure: string): Promise<void> {
+async function repair({ nano }: Setup, failure: string): Promise<void> {
   if (failure === "unreachable") await nano.resume();
   nano.fail(undefined);
   nano.setAccount({ key: ALICE, visible: OLD });
 }
 
-describe("a failed answer", () => {
-  test.each(REFUSALS)("is remembered for REFUSAL_MAX_AGE: $failure", async ({ failure, status, begin }) => {
-    const all = await scene();
+describe("a failed list fetch", () => {
+  test.each(FAILURES)("is remembered for REFUSAL_MAX_AGE: $failure", async ({ failure, status, breakUpstream }) => {
+    const all = await setup();
     const { list, nano, keylane } = all;
-    await begin(all);
+    await breakUpstream(all);
     const first = await list(ALICE);
     expect(first.status).toBe(status);
-    await mend(all, failure);
-    const asked = nano.lists(ALICE).length;
+    await repair(all, failure);
+    const count = nano.lists(ALICE).length;
 
     await keylane.advance(4000);
     const second = await list(ALICE, { headers: { "cache-control": "no-cache" } });
     expect([second.status, second.text]).toEqual([status, first.text]);
-    expect(nano.lists(ALICE)).toHaveLength(asked);
+    expect(nano.lists(ALICE)).toHaveLength(count);
 
     await keylane.advance(1100);
     expect((await list(ALICE)).ids()).toEqual(OLD);
-    expect(nano.lists(ALICE)).toHaveLength(asked + 1);
+    expect(nano.lists(ALICE)).toHaveLength(count + 1);
   });
 
-  test.each(REFUSALS)("is nothing to another key: $failure", async ({ failure, begin }) => {
-    const all = await scene();
-    await begin(all);
+  test.each(FAILURES)("does not affect another key: $failure", async ({ failure, breakUpstream }) => {
+    const all = await setup();
+    await breakUpstream(all);
     await all.list(ALICE);
     if (failure === "unreachable") await all.nano.resume();
     expect((await all.list(BOB)).ids()).toEqual(["NousResearch/hermes-4-70b"]);
     expect(all.nano.lists(BOB)).toHaveLength(1);
   });
 
-  test.each(REFUSALS.filter(({ status }) => status === 401 || status === 429))(
-    "of the key itself holds for all its lists: $failure",
-    async ({ begin, status }) => {
-      const all = await scene();
-      await begin(all);
+  test.each(FAILURES.filter(({ status }) => status === 401 || status === 429))(
+    "that concerns the key applies to all its lists: $failure",
+    async ({ breakUpstream, status }) => {
+      const all = await setup();
+      await breakUpstream(all);
       await all.list(ALICE);
       for (const path of [DETAILED, "/paid/v1/models", "/v1/models/openai/gpt-4-turbo"]) {
         expect((await all.list(ALICE, { path })).status).toBe(status);
@@ -67,7 +68,7 @@ describe("a failed answer", () => {
   );
 
   test("causes no refresh of a stale list", async () => {
-    const { list, nano } = await storedScene(600_000);
+    const { list, nano } = await staleSetup(600_000);
     nano.fail({ kind: "status", status: 500 });
     for (let times = 0; times < 3; times++) {
       const answer = await list(ALICE);
@@ -78,7 +79,7 @@ describe("a failed answer", () => {
   });
 
   test("is not remembered longer because the clock steps back", async () => {
-    const { list, nano, keylane } = await scene();
+    const { list, nano, keylane } = await setup();
     nano.fail({ kind: "status", status: 500 }, { times: 1 });
     await list(ALICE);
     await keylane.advance(-3_600_000);
@@ -86,8 +87,8 @@ describe("a failed answer", () => {
     expect((await list(ALICE)).status).toBe(200);
   });
 
-  test("is remembered as long as the operator says", async () => {
-    const { list, nano, keylane } = await scene({ REFUSAL_MAX_AGE: "20s" });
+  test("is remembered for as long as REFUSAL_MAX_AGE says", async () => {
+    const { list, nano, keylane } = await setup({ REFUSAL_MAX_AGE: "20s" });
     nano.fail({ kind: "status", status: 500 }, { times: 1 });
     await list(ALICE);
     await keylane.advance(18_000);
@@ -99,42 +100,45 @@ describe("a failed answer", () => {
 
 describe("upstream's Retry-After", () => {
   test.each([
-    { said: "30", refusedAt: 28_000, askedAt: 31_000 },
-    { said: "2", refusedAt: 4000, askedAt: 5500 },
-    { said: "3600", refusedAt: 58_000, askedAt: 61_000 },
-    { said: "99999999999999999999", refusedAt: 58_000, askedAt: 61_000 },
-    { said: "soon", refusedAt: 4000, askedAt: 5500 },
-    { said: "-7", refusedAt: 4000, askedAt: 5500 },
-    { said: new Date(Date.now() + 40_000).toUTCString(), refusedAt: 20_000, askedAt: 41_000 },
-  ])("lengthens the refusal, to one minute at most: $said", async ({ said, refusedAt, askedAt }) => {
-    const { list, nano, keylane } = await scene();
-    nano.fail({ kind: "status", status: 429, headers: { "retry-after": said } }, { times: 1 });
-    expect((await list(ALICE)).status).toBe(429);
-    await keylane.advance(refusedAt);
-    expect((await list(ALICE)).status).toBe(429);
-    expect(nano.lists()).toHaveLength(1);
-    await keylane.advance(askedAt - refusedAt);
-    expect((await list(ALICE)).status).toBe(200);
-  });
+    { value: "30", failsAtMs: 28_000, recoversAtMs: 31_000 },
+    { value: "2", failsAtMs: 4000, recoversAtMs: 5500 },
+    { value: "3600", failsAtMs: 58_000, recoversAtMs: 61_000 },
+    { value: "99999999999999999999", failsAtMs: 58_000, recoversAtMs: 61_000 },
+    { value: "soon", failsAtMs: 4000, recoversAtMs: 5500 },
+    { value: "-7", failsAtMs: 4000, recoversAtMs: 5500 },
+    { value: new Date(Date.now() + 40_000).toUTCString(), failsAtMs: 20_000, recoversAtMs: 41_000 },
+  ])(
+    "extends the time a failure is remembered, up to one minute: $value",
+    async ({ value, failsAtMs, recoversAtMs }) => {
+      const { list, nano, keylane } = await setup();
+      nano.fail({ kind: "status", status: 429, headers: { "retry-after": value } }, { times: 1 });
+      expect((await list(ALICE)).status).toBe(429);
+      await keylane.advance(failsAtMs);
+      expect((await list(ALICE)).status).toBe(429);
+      expect(nano.lists()).toHaveLength(1);
+      await keylane.advance(recoversAtMs - failsAtMs);
+      expect((await list(ALICE)).status).toBe(200);
+    },
+  );
 
-  test.each([429, 500, 503])("counts down for callers: %i", async (status) => {
-    const { list, nano, keylane } = await scene();
+  test.each([429, 500, 503])("counts down for clients: %i", async (status) => {
+    const { list, nano, keylane } = await setup();
     nano.fail({ kind: "status", status, headers: { "retry-after": "30" } });
     expect((await list(ALICE)).headers["retry-after"]).toBe("30");
     await keylane.advance(20_000);
     expect((await list(ALICE)).headers["retry-after"]).toMatch(/^(10|9|8)$/);
   });
 
-  test("is told in full where it is longer than the refusal", async () => {
-    const { list, nano } = await scene();
+  test("is sent in full where it is longer than the failure is remembered", async () => {
+    const { list, nano } = await setup();
     nano.fail({ kind: "rate-limited", retryAfter: 3600 });
     expect((await list(ALICE)).headers["retry-after"]).toBe("3600");
   });
 
   test.each(["status", "rate-limited", "pause", "html"])(
-    "is what is left of the refusal where upstream says none: %s",
+    "is the time the failure is still remembered where upstream sends none: %s",
     async (kind) => {
-      const { list, nano, keylane } = await scene();
+      const { list, nano, keylane } = await setup();
       if (kind === "pause") await nano.pause();
       else if (kind === "status") nano.fail({ kind, status: 500 });
       else nano.fail({ kind: kind === "html" ? kind : "rate-limited" });
@@ -146,8 +150,8 @@ describe("upstream's Retry-After", () => {
 });
 
 describe("a key", () => {
-  test("that has used up its day gets its stored list, else 429", async () => {
-    const all = await scene({}, [{ key: ALICE, visible: OLD, dailyLimit: 1 }]);
+  test("that has reached its daily limit gets its stored list, else 429", async () => {
+    const all = await setup({}, [{ key: ALICE, visible: OLD, dailyLimit: 1 }]);
     expect((await all.list(ALICE)).status).toBe(200);
     await all.keylane.advance(600_000);
     expect((await all.list(ALICE)).ids()).toEqual(OLD);
@@ -155,11 +159,11 @@ describe("a key", () => {
     expect(errorOf(answer)).toEqual({ status: 429, code: "daily_rpd_limit_exceeded" });
     expect(answer.headers["retry-after"]).toMatch(/^\d+$/);
     expect(all.nano.lists()).toHaveLength(2);
-    expect(await held(all, ALICE)).toEqual(OLD);
+    expect(await storedList(all, ALICE)).toEqual(OLD);
   });
 
-  test("that is wrong costs upstream one call, and good keys nothing, however many there are", async () => {
-    const { list, nano } = await scene();
+  test("that is wrong costs upstream one call, and many wrong keys do not affect valid ones", async () => {
+    const { list, nano } = await setup();
     const wrong = Array.from({ length: 40 }, (_, index) => `sk-nano-test-wrong-${index}`);
     for (const key of [...wrong, ...wrong]) {
       expect(errorOf(await list(key))).toEqual({ status: 401, code: "invalid_api_key" });

@@ -1,6 +1,7 @@
+// The openrouter shape gives Roo Code and LibreChat the prices and limits that NanoGPT publishes.
 import { describe, expect, test } from "vitest";
 import { readAsKiloCode, readAsLibreChat, readAsRooCode } from "../support/third-party-price-parsers.ts";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 interface Row {
   readonly id: string;
@@ -8,16 +9,16 @@ interface Row {
   readonly pricing: { readonly prompt: number; readonly completion: number };
 }
 
-/** Keylane before the whole catalogue, and what NanoGPT says of each model. */
-async function catalogue(settings: Record<string, string> = {}) {
-  const found = await scene(settings, [{ key: ALICE }]);
-  const rows = found.nano.models as unknown as readonly Row[];
+/** A setup with the full catalog, and NanoGPT's row of each model. */
+async function catalogSetup(settings: Record<string, string> = {}) {
+  const all = await setup(settings, [{ key: ALICE }]);
+  const rows = all.nano.models as unknown as readonly Row[];
   expect(rows).toHaveLength(643);
-  return { ...found, rows };
+  return { ...all, rows };
 }
 
-// The tools multiply as doubles: the last digits are theirs.
-const near = (value: number): [number, number] => [value, 15 - Math.ceil(Math.log10(value + 1))];
+// Tools multiply prices as doubles, so the last digits may differ.
+const closeTo = (value: number): [number, number] => [value, 15 - Math.ceil(Math.log10(value + 1))];
 
 describe("the openrouter shape", () => {
   test.for([
@@ -26,19 +27,17 @@ describe("the openrouter shape", () => {
     ["openrouter", "/v1/models"],
     ["openrouter", "/api/personalized/v1/models"],
   ])("with MODELS_SHAPE %s at %s: Roo Code reads every model and NanoGPT's price", async ([shape, path]) => {
-    const { list, nano, rows } = await catalogue({ MODELS_SHAPE: shape ?? "" });
+    const { list, nano, rows } = await catalogSetup({ MODELS_SHAPE: shape ?? "" });
     const answer = await list(ALICE, { path: path ?? "" });
     expect(nano.lists().map(({ target }) => target)).toEqual(["/api/personalized/v1/models?detailed=true"]);
     expect(answer.ids()).toEqual(rows.map(({ id }) => id));
-    const given = answer.json().data as Record<string, unknown>[];
+    const served = answer.json().data as Record<string, unknown>[];
     for (const [i, row] of rows.entries()) {
-      // Five models of the catalogue come without a limit, which is left out; Roo Code then takes the row unchecked.
-      if (row.context_length === null) expect(given[i]).not.toHaveProperty("context_length");
-      const shown = readAsRooCode(
-        row.context_length === null ? { ...given[i], context_length: 0 } : given[i],
-      );
-      expect(shown.input).toBeCloseTo(...near(row.pricing.prompt));
-      expect(shown.output).toBeCloseTo(...near(row.pricing.completion));
+      // Five models have no context length, so the field is left out; Roo Code then uses the row without validation.
+      if (row.context_length === null) expect(served[i]).not.toHaveProperty("context_length");
+      const shown = readAsRooCode(row.context_length === null ? { ...served[i], context_length: 0 } : served[i]);
+      expect(shown.input).toBeCloseTo(...closeTo(row.pricing.prompt));
+      expect(shown.output).toBeCloseTo(...closeTo(row.pricing.completion));
       expect(shown.context).toBe(row.context_length ?? 0);
       expect(shown.most).toBeGreaterThan(0);
     }
@@ -46,8 +45,8 @@ describe("the openrouter shape", () => {
     expect(answer.text).not.toMatch(/:"[\d.]+e-?\d+"/i);
   });
 
-  test("is what LibreChat's prices come from, for a list whose models all have a limit", async () => {
-    const { list, rows } = await catalogue();
+  test("gives LibreChat its prices where all models have a context length", async () => {
+    const { list, rows } = await catalogSetup();
     const { data, ...rest } = (await list(ALICE, { path: "/openrouter/v1/models" })).json();
     const limited = rows.filter(({ context_length }) => context_length !== null);
     const ids = new Set(limited.map(({ id }) => id));
@@ -55,16 +54,16 @@ describe("the openrouter shape", () => {
     expect(shown.size).toBe(638);
     for (const { id, pricing, context_length } of limited) {
       const { input = NaN, output = NaN, context } = shown.get(id) ?? {};
-      expect(input).toBeCloseTo(...near(pricing.prompt));
-      expect(output).toBeCloseTo(...near(pricing.completion));
+      expect(input).toBeCloseTo(...closeTo(pricing.prompt));
+      expect(output).toBeCloseTo(...closeTo(pricing.completion));
       expect(context).toBe(context_length);
     }
-    // It takes prices of a list as a whole or not at all; the models it lists either way.
+    // LibreChat validates the list as a whole: with one model without a context length it lists models, but no prices.
     expect(() => readAsLibreChat({ ...rest, data })).toThrow(/context_length/);
   });
 
-  test("shows $0.25 a million where NanoGPT says 0.25", async () => {
-    const { list, nano } = await scene();
+  test("shows $0.25 per million tokens where NanoGPT has 0.25", async () => {
+    const { list, nano } = await setup();
     const pricing = { prompt: 0.25, completion: 1.25, currency: "USD", unit: "per_million_tokens" };
     const row = { id: "a/b", name: "B", context_length: 8192, pricing };
     nano.fail({ kind: "status", status: 200, body: JSON.stringify({ object: "list", data: [row] }) });
@@ -76,8 +75,8 @@ describe("the openrouter shape", () => {
     expect(whole.json().data).toEqual([one.json()]);
   });
 
-  test("leaves NanoGPT's own numbers to Kilo Code, which reads the detailed shape", async () => {
-    const { list, nano, rows } = await catalogue();
+  test("leaves the detailed shape, which Kilo Code reads, with NanoGPT's own numbers", async () => {
+    const { list, nano, rows } = await catalogSetup();
     await list(ALICE, { path: "/openrouter/v1/models" });
     const answer = await list(ALICE, { path: "/detailed/v1/models" });
     expect(nano.lists()).toHaveLength(1);
@@ -88,8 +87,8 @@ describe("the openrouter shape", () => {
     }
   });
 
-  test("has a validator of its own, and is made of basic rows too", async () => {
-    const { list, nano } = await scene();
+  test("has its own ETag, and is derived from basic rows too", async () => {
+    const { list, nano } = await setup();
     const path = "/openrouter/v1/models";
     nano.fail({ kind: "status", status: 200, body: '{"data":[{"id":"a","object":"model","created":7}]}' });
     const answer = await list(ALICE, { path });

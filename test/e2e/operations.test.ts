@@ -1,9 +1,10 @@
+// Keylane's own pages and Claude Code's probe are answered without a key, CORS fields or an upstream request.
 import { describe, expect, test } from "vitest";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const CORS_OR_KEYS = /^(?:access-control-|vary|cache-status|set-cookie|www-authenticate)/;
 
-describe("a page of Keylane's own", () => {
+describe("an internal route", () => {
   test.for([
     ["GET", "/"],
     ["GET", "/healthz"],
@@ -14,9 +15,9 @@ describe("a page of Keylane's own", () => {
     ["HEAD", "/healthz"],
     ["HEAD", "/readyz"],
   ])(
-    "answers %s %s to anyone, without CORS fields and without asking upstream",
+    "answers %s %s without a key, without CORS fields and without an upstream request",
     async ([method = "", path = ""]) => {
-      const { call, nano } = await scene();
+      const { call, nano } = await setup();
       const answer = await call(path, { method, headers: { origin: "https://page.example" } });
       expect(answer.status).toBe(200);
       expect(Object.keys(answer.headers).filter((name) => CORS_OR_KEYS.test(name))).toEqual([]);
@@ -25,16 +26,16 @@ describe("a page of Keylane's own", () => {
     },
   );
 
-  test.for(["/", "/healthz", "/readyz"])("says nothing about keys at %s", async (path) => {
-    const { list } = await scene();
+  test.for(["/", "/healthz", "/readyz"])("does not reveal keys at %s", async (path) => {
+    const { list } = await setup();
     await list(ALICE);
     const answer = await list(ALICE, { path });
     expect(answer.status).toBe(200);
     expect(JSON.stringify(answer.headers) + answer.text).not.toContain(ALICE);
   });
 
-  test.for(["/", "/healthz", "/readyz"])("gives no CORS fields to errors at %s either", async (path) => {
-    const { call } = await scene();
+  test.for(["/", "/healthz", "/readyz"])("sends no CORS fields with errors at %s", async (path) => {
+    const { call } = await setup();
     const answer = await call(path, { method: "POST", headers: { origin: "https://page.example" } });
     expect(answer.status).toBe(405);
     expect(Object.keys(answer.headers).filter((name) => CORS_OR_KEYS.test(name))).toEqual([]);
@@ -42,15 +43,15 @@ describe("a page of Keylane's own", () => {
 });
 
 describe("Claude Code's probe", () => {
-  test.for(["/api/hello", "/v1/api/hello", "/basic/api/hello"])("HEAD %s is answered here", async (path) => {
-    const { call, nano } = await scene();
+  test.for(["/api/hello", "/v1/api/hello", "/basic/api/hello"])("HEAD %s is answered by Keylane", async (path) => {
+    const { call, nano } = await setup();
     const answer = await call(path, { method: "HEAD" });
     expect(answer.status).toBe(200);
     expect(nano.seen).toEqual([]);
   });
 
-  test("GET /api/hello is a call like another", async () => {
-    const { call, nano } = await scene();
+  test("GET /api/hello is passed through", async () => {
+    const { call, nano } = await setup();
     await call("/api/hello");
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/hello"]);
   });

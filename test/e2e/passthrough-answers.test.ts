@@ -1,25 +1,26 @@
+// A passthrough response reaches the client as upstream sent it, except for connection fields, cookies and CORS.
 import { describe, expect, test } from "vitest";
 import { runtime } from "../support/keylane.ts";
-import { namesOf, plainCall, valuesOf, type PlainCall } from "../support/plain-call.ts";
-import { rawUpstream } from "../support/raw-upstream.ts";
-import { scene } from "../support/setup.ts";
+import { headerNames, plainCall, headerValues, type PlainCall } from "../support/plain-call.ts";
+import { startRawUpstream } from "../support/raw-upstream.ts";
+import { setup } from "../support/setup.ts";
 
 const ECHO = "/v1/echo";
 const onNode = runtime === "node";
 
-async function plainScene() {
-  const { nano, keylane } = await scene();
+async function plainSetup() {
+  const { nano, keylane } = await setup();
   return { nano, call: (options?: PlainCall) => plainCall(keylane.url + ECHO, options) };
 }
 
-/** What comes down when upstream says exactly these bytes. */
-async function comesDown(said: string, options?: PlainCall) {
-  const { url, heard } = await rawUpstream(said);
-  const { keylane } = await scene({ PASSTHROUGH_URL: url });
-  return { ...(await plainCall(keylane.url + ECHO, options)), heard };
+/** The client's response where upstream sends exactly these bytes. */
+async function relay(bytes: string, options?: PlainCall) {
+  const { url, received } = await startRawUpstream(bytes);
+  const { keylane } = await setup({ PASSTHROUGH_URL: url });
+  return { ...(await plainCall(keylane.url + ECHO, options)), received };
 }
 
-describe("the answer to a passthrough call comes down", () => {
+describe("a passthrough response is relayed", () => {
   const page = "<!DOCTYPE html><h1>Upstream’s own page</h1>\n";
   test.for([
     { status: 201, body: "{}", contentType: "application/json" },
@@ -30,19 +31,19 @@ describe("the answer to a passthrough call comes down", () => {
     { status: 429, body: "{}", contentType: "application/json", headers: { "retry-after": "77" } },
     { status: 500, body: "not json", contentType: "application/json" },
     { status: 503, body: page, contentType: "text/html", headers: { "x-upstream": "a" } },
-  ])("as it came: $status, $contentType", async (fault) => {
-    const { nano, call } = await plainScene();
-    nano.fail({ kind: "status", ...fault }, { path: ECHO });
-    const { status, text, lines } = await call({ method: "POST", body: "{}" });
-    expect({ status, body: text }).toEqual({ status: fault.status, body: fault.body });
-    const fields = { "content-type": fault.contentType, "x-standin": "1", ...fault.headers };
-    for (const [name, value] of Object.entries(fields)) expect(valuesOf(lines, name)).toEqual([value]);
-    expect(valuesOf(lines, "content-length")).toEqual([String(Buffer.byteLength(fault.body))]);
+  ])("unchanged: $status, $contentType", async (response) => {
+    const { nano, call } = await plainSetup();
+    nano.fail({ kind: "status", ...response }, { path: ECHO });
+    const { status, text, rawHeaders } = await call({ method: "POST", body: "{}" });
+    expect({ status, body: text }).toEqual({ status: response.status, body: response.body });
+    const fields = { "content-type": response.contentType, "x-standin": "1", ...response.headers };
+    for (const [name, value] of Object.entries(fields)) expect(headerValues(rawHeaders, name)).toEqual([value]);
+    expect(headerValues(rawHeaders, "content-length")).toEqual([String(Buffer.byteLength(response.body))]);
     expect(nano.seen).toHaveLength(1);
   });
 
-  test("with every field line as it came, on Node in its own line, case and order", async () => {
-    const said = `HTTP/1.1 299 Odd But Fine
+  test("with every header field; on Node with its case, order and repetition", async () => {
+    const bytes = `HTTP/1.1 299 Odd But Fine
       Date: Tue, 01 Jan 2030 00:00:00 GMT
       Link: </a>; rel="x"
       X-ODD_name: caf\u00c3\u00a9
@@ -57,25 +58,25 @@ describe("the answer to a passthrough call comes down", () => {
       Content-Length: 2
 
       ok`.replaceAll(/^ +/gm, "");
-    const { status, reason, lines, text } = await comesDown(said);
+    const { status, reason, rawHeaders, text } = await relay(bytes);
     expect({ status, text }).toEqual({ status: 299, text: "ok" });
-    const fields = said.split("\n").slice(1, -2);
+    const lines = bytes.split("\n").slice(1, -2);
     if (onNode) {
       expect(reason).toBe("Odd But Fine");
-      const isOurs = /^(?:access-control-.*|connection|keep-alive)$/i;
-      const pairs = Array.from({ length: lines.length / 2 }, (_, i) => lines.slice(2 * i, 2 * i + 2));
-      const came = pairs.filter(([name = ""]) => !isOurs.test(name)).map((pair) => pair.join(": ").trim());
-      expect(came).toEqual(fields);
+      const isOwn = /^(?:access-control-.*|connection|keep-alive)$/i;
+      const pairs = Array.from({ length: rawHeaders.length / 2 }, (_, i) => rawHeaders.slice(2 * i, 2 * i + 2));
+      const relayed = pairs.filter(([name = ""]) => !isOwn.test(name)).map((pair) => pair.join(": ").trim());
+      expect(relayed).toEqual(lines);
     }
-    expect(valuesOf(lines, "link").join(", ")).toBe('</a>; rel="x", </b>');
-    expect(valuesOf(lines, "www-authenticate").join(", ")).toBe('Bearer, L402 x="y"');
-    expect(valuesOf(lines, "x-odd_name")).toEqual(["caf\u00c3\u00a9"]);
-    expect(valuesOf(lines, "cache-control")).toEqual(["public, max-age=9"]);
-    expect(valuesOf(lines, "vary")).toEqual(["X-Team-Id"]);
+    expect(headerValues(rawHeaders, "link").join(", ")).toBe('</a>; rel="x", </b>');
+    expect(headerValues(rawHeaders, "www-authenticate").join(", ")).toBe('Bearer, L402 x="y"');
+    expect(headerValues(rawHeaders, "x-odd_name")).toEqual(["caf\u00c3\u00a9"]);
+    expect(headerValues(rawHeaders, "cache-control")).toEqual(["public, max-age=9"]);
+    expect(headerValues(rawHeaders, "vary")).toEqual(["X-Team-Id"]);
   });
 
-  test("without Set-Cookie and what belongs to the connection", async () => {
-    const { lines, text } = await comesDown(
+  test("without Set-Cookie, hop-by-hop fields and trailers", async () => {
+    const { rawHeaders, text } = await relay(
       `HTTP/1.1 200 OK
       Connection: close, X-Hop
       X-Hop: 1
@@ -100,30 +101,30 @@ describe("the answer to a passthrough call comes down", () => {
     );
     expect(text).toBe("ok");
     const own = new Set(["connection", "keep-alive", "transfer-encoding"]);
-    const came = namesOf(lines).filter((name) => !own.has(name) && !name.startsWith("access-control-"));
-    expect(came).toEqual(["date", "x-end"]);
-    expect(lines.join()).not.toMatch(/x-hop|1234/i);
+    const relayed = headerNames(rawHeaders).filter((name) => !own.has(name) && !name.startsWith("access-control-"));
+    expect(relayed).toEqual(["date", "x-end"]);
+    expect(rawHeaders.join()).not.toMatch(/x-hop|1234/i);
   });
 
-  test("with a Date of ours where upstream gave none", async () => {
-    const { call } = await plainScene();
-    const dates = valuesOf((await call({ fields: "x-standin-no-date: 1" })).lines, "date");
+  test("with a generated Date where upstream sent none", async () => {
+    const { call } = await plainSetup();
+    const dates = headerValues((await call({ fields: "x-standin-no-date: 1" })).rawHeaders, "date");
     expect(dates).toEqual([expect.stringMatching(/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/)]);
     expect(Math.abs(Date.parse(dates[0] ?? "") - Date.now())).toBeLessThan(60_000);
   });
 
-  test("with our CORS fields in the place of upstream's", async () => {
-    const { nano, call } = await plainScene();
+  test("with Keylane's CORS fields instead of upstream's", async () => {
+    const { nano, call } = await plainSetup();
     const headers = { "access-control-allow-origin": "https://nano-gpt.com", "access-control-max-age": "1" };
     nano.fail({ kind: "status", status: 200, headers }, { path: ECHO });
-    const { lines } = await call({ fields: "Origin: https://app.example" });
-    expect(valuesOf(lines, "access-control-allow-origin")).toEqual(["*"]);
-    expect(valuesOf(lines, "access-control-max-age")).toEqual([]);
-    expect(valuesOf(lines, "access-control-expose-headers")).toHaveLength(1);
+    const { rawHeaders } = await call({ fields: "Origin: https://app.example" });
+    expect(headerValues(rawHeaders, "access-control-allow-origin")).toEqual(["*"]);
+    expect(headerValues(rawHeaders, "access-control-max-age")).toEqual([]);
+    expect(headerValues(rawHeaders, "access-control-expose-headers")).toHaveLength(1);
   });
 
-  test("as the redirect that it is, never followed", async () => {
-    const { nano, call } = await plainScene();
+  test("as a redirect, which Keylane never follows", async () => {
+    const { nano, call } = await plainSetup();
     const redirects = [
       { status: 301, location: "/api/v1/echo/next" },
       { status: 302, location: `${nano.origin}/x` },
@@ -134,7 +135,7 @@ describe("the answer to a passthrough call comes down", () => {
       nano.fail({ kind: "redirect", status, location }, { path: ECHO, times: 1 });
       const answer = await call({ method: "POST", body: "{}" });
       expect(answer.status).toBe(status);
-      expect(valuesOf(answer.lines, "location")).toEqual([location]);
+      expect(headerValues(answer.rawHeaders, "location")).toEqual([location]);
     }
     expect(nano.seen).toHaveLength(redirects.length);
   });

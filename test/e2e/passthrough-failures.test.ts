@@ -1,62 +1,63 @@
+// A failing upstream gives the documented error or a broken-off response, and never affects the next call.
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { runtime } from "../support/keylane.ts";
 import {
-  answerTo,
-  begun,
+  responseTo,
+  startCall,
   plainCall,
-  valuesOf,
+  headerValues,
   type PlainAnswer,
   type PlainCall,
 } from "../support/plain-call.ts";
-import { scene } from "../support/setup.ts";
+import { setup } from "../support/setup.ts";
 
 const onNode = runtime === "node";
 const ECHO = "/v1/echo";
 const AT_ECHO = { path: ECHO };
 const NEVER = new Promise<void>(() => {});
 
-async function keptScene(settings: Record<string, string> = {}) {
-  const { nano, keylane } = await scene(settings);
-  // One connection, so that what one call leaves behind meets the next.
+async function keptSetup(settings: Record<string, string> = {}) {
+  const { nano, keylane } = await setup(settings);
+  // One connection, so that leftovers of one call would reach the next.
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
-  const begin = (options?: PlainCall) => begun(keylane.url + ECHO, { agent, ...options });
-  return { nano, begin, call: (options?: PlainCall) => plainCall(keylane.url + ECHO, { agent, ...options }) };
+  const start = (options?: PlainCall) => startCall(keylane.url + ECHO, { agent, ...options });
+  return { nano, start, call: (options?: PlainCall) => plainCall(keylane.url + ECHO, { agent, ...options }) };
 }
 
-async function* firstThen(first: string, then: Promise<unknown> = Promise.resolve(), rest = "") {
+async function* twoChunks(first: string, pause: Promise<unknown> = Promise.resolve(), rest = "") {
   yield Buffer.from(first);
-  await then;
+  await pause;
   yield Buffer.from(rest);
 }
 
-function expectProblem({ status, lines, text }: PlainAnswer, expected: { status: number; code: string }) {
-  expect(valuesOf(lines, "content-type")).toEqual(["application/json"]);
+function expectError({ status, rawHeaders, text }: PlainAnswer, expected: { status: number; code: string }) {
+  expect(headerValues(rawHeaders, "content-type")).toEqual(["application/json"]);
   const { error } = JSON.parse(text);
   expect({ status, code: error.code }).toEqual(expected);
   expect(Object.keys(error).sort()).toEqual(["code", "message", "param", "type"]);
   expect(error.message).toMatch(/^[A-Z].*\.$/);
 }
 
-describe("an upstream that breaks within the answer breaks the caller's", () => {
+describe("an upstream that breaks off its response breaks off the client's", () => {
   test.for(["cut-with-length", "cut-chunked", "cut-close-chunked", "reset-after-headers"] as const)(
     "%s",
     async (kind) => {
-      const { nano, call } = await keptScene();
+      const { nano, call } = await keptSetup();
       nano.fail({ kind }, { ...AT_ECHO, times: 1 });
-      const { status, isWhole } = await call({ method: "POST", body: "{}" });
-      expect({ status, isWhole }).toEqual({ status: 200, isWhole: false });
+      const { status, isComplete } = await call({ method: "POST", body: "{}" });
+      expect({ status, isComplete }).toEqual({ status: 200, isComplete: false });
       expect(nano.seen).toHaveLength(1);
       expect((await call({ method: "POST", body: "next" })).text).toBe("next");
     },
   );
 
-  test("when it is silent for PASSTHROUGH_TIMEOUT on Node; a Worker waits on", async () => {
-    const { nano, begin } = await keptScene({ PASSTHROUGH_TIMEOUT: "200ms" });
+  test("after PASSTHROUGH_TIMEOUT without a byte on Node; a Worker keeps waiting", async () => {
+    const { nano, start } = await keptSetup({ PASSTHROUGH_TIMEOUT: "200ms" });
     nano.fail({ kind: "hang-mid-body" }, AT_ECHO);
-    const answer = await answerTo(begin());
+    const answer = await responseTo(start());
     answer.on("error", () => {}).resume();
     const closed = new Promise((resolve) => answer.once("close", () => resolve("broken")));
     expect(await Promise.race([closed, sleep(1500, "open")])).toBe(onNode ? "broken" : "open");
@@ -64,19 +65,19 @@ describe("an upstream that breaks within the answer breaks the caller's", () => 
     answer.destroy();
   });
 
-  test("but not when it is slow, however long it takes in all", async () => {
-    const { call } = await keptScene({ PASSTHROUGH_TIMEOUT: "400ms" });
-    const body = firstThen("one", sleep(250), "two");
+  test("but not while bytes keep coming, however long it takes", async () => {
+    const { call } = await keptSetup({ PASSTHROUGH_TIMEOUT: "400ms" });
+    const body = twoChunks("one", sleep(250), "two");
     expect((await call({ method: "POST", body })).text).toBe("onetwo");
-    const { nano, call: ask } = await keptScene({ PASSTHROUGH_TIMEOUT: "400ms" });
+    const { nano, call: callSlow } = await keptSetup({ PASSTHROUGH_TIMEOUT: "400ms" });
     nano.fail({ kind: "drip", bytes: 40, everyMs: 100 }, AT_ECHO);
-    expect((await ask()).isWhole).toBe(true);
+    expect((await callSlow()).isComplete).toBe(true);
   });
 });
 
-describe("an upstream that does not answer is told of in OpenAI's shape", () => {
+describe("an upstream that does not respond gives an error in OpenAI's envelope", () => {
   const bodies = { "no body": {}, "a body": { method: "POST", body: "x".repeat(70_000) } };
-  // A Worker's fetch says only that it failed.
+  // In a Worker, fetch only reports that it failed.
   const failures = [
     { kind: "reset-before-headers", status: 502, code: onNode ? "upstream_error" : "upstream_unreachable" },
     { kind: "close-before-headers", status: 502, code: onNode ? "upstream_error" : "upstream_unreachable" },
@@ -85,32 +86,32 @@ describe("an upstream that does not answer is told of in OpenAI's shape", () => 
   ] as const;
 
   describe.for(failures)("$kind", ({ kind, status, code }) => {
-    test.for(Object.entries(bodies))("asked with %s", async ([, options]) => {
-      const { nano, call } = await keptScene({ PASSTHROUGH_TIMEOUT: "300ms" });
+    test.for(Object.entries(bodies))("to a request with %s", async ([, options]) => {
+      const { nano, call } = await keptSetup({ PASSTHROUGH_TIMEOUT: "300ms" });
       nano.fail({ kind }, { ...AT_ECHO, times: 1 });
-      expectProblem(await call(options), { status, code });
-      // Never asked twice: the first may have cost money.
+      expectError(await call(options), { status, code });
+      // Never sent twice, since the first call may have cost money.
       expect(nano.seen).toHaveLength(1);
       expect((await call({ method: "POST", body: "next" })).text).toBe("next");
     });
   });
 
-  test.for(Object.entries(bodies))("refused, asked with %s", async ([, options]) => {
-    const { nano, call } = await keptScene();
+  test.for(Object.entries(bodies))("connection refused, to a request with %s", async ([, options]) => {
+    const { nano, call } = await keptSetup();
     await nano.pause();
-    expectProblem(await call(options), { status: 502, code: "upstream_unreachable" });
+    expectError(await call(options), { status: 502, code: "upstream_unreachable" });
     await nano.resume();
     expect((await call({ method: "POST", body: "next" })).text).toBe("next");
   });
 
-  test("gone within the upload", async () => {
-    const { nano, begin, call } = await keptScene();
-    const outgoing = begin({ method: "POST", body: firstThen("half", NEVER) });
+  test("upstream goes away during the upload", async () => {
+    const { nano, start, call } = await keptSetup();
+    const outgoing = start({ method: "POST", body: twoChunks("half", NEVER) });
     const hold = nano.hold({ path: ECHO });
     await hold.arrived;
     await expect.poll(() => nano.seen[0]?.body.toString()).toBe("half");
     await nano.pause();
-    const answer = await answerTo(outgoing);
+    const answer = await responseTo(outgoing);
     expect(answer.statusCode).toBe(502);
     answer.resume();
     outgoing.destroy();
@@ -119,9 +120,9 @@ describe("an upstream that does not answer is told of in OpenAI's shape", () => 
   });
 });
 
-describe("an answer's surroundings do not reach the next call", () => {
+describe("surplus bytes and connection state do not reach the next call", () => {
   test.for(["early-second", "keep-alive-close", "wrong-length-short"] as const)("%s", async (kind) => {
-    const { nano, call } = await keptScene();
+    const { nano, call } = await keptSetup();
     nano.fail({ kind }, { ...AT_ECHO, times: 1 });
     await call({ method: "POST", body: "{}" });
     await sleep(30);
@@ -133,33 +134,33 @@ describe("a body over MAX_BODY_SIZE", () => {
   const LIMIT = { MAX_BODY_SIZE: "100KB" };
   const tooLarge = Buffer.alloc(100 * 1024 + 1);
 
-  test("is refused with 413 before any of it is sent, where its length is told", async () => {
-    const { nano, begin, call } = await keptScene(LIMIT);
-    const announced = begin({ method: "POST", fields: `Content-Length: ${tooLarge.length}` });
-    expect((await answerTo(announced)).statusCode).toBe(413);
+  test("gets 413 before any of it is forwarded, where its length is announced", async () => {
+    const { nano, start, call } = await keptSetup(LIMIT);
+    const announced = start({ method: "POST", fields: `Content-Length: ${tooLarge.length}` });
+    expect((await responseTo(announced)).statusCode).toBe(413);
     announced.destroy();
-    expectProblem(await call({ method: "POST", body: tooLarge }), { status: 413, code: "body_too_large" });
+    expectError(await call({ method: "POST", body: tooLarge }), { status: 413, code: "body_too_large" });
     expect(nano.seen).toHaveLength(0);
     expect((await call({ method: "POST", body: tooLarge.subarray(1) })).body.length).toBe(100 * 1024);
   });
 
-  test("is refused with 413 on the way, where it comes in chunks, and never ends upstream", async () => {
-    const { nano, call } = await keptScene(LIMIT);
+  test("gets 413 during the upload, where it is chunked, and never completes upstream", async () => {
+    const { nano, call } = await keptSetup(LIMIT);
     nano.fail({ kind: "status", status: 200 }, { ...AT_ECHO, times: 1 });
-    const body = firstThen("x".repeat(60_000), sleep(50), "x".repeat(60_000));
-    expectProblem(await call({ method: "POST", body }), { status: 413, code: "body_too_large" });
+    const body = twoChunks("x".repeat(60_000), sleep(50), "x".repeat(60_000));
+    expectError(await call({ method: "POST", body }), { status: 413, code: "body_too_large" });
     await nano.seen[0]?.closed;
     expect(nano.seen[0]).toMatchObject({ complete: false });
     expect((await call({ method: "POST", body: "next" })).text).toBe("next");
   });
 });
 
-describe("an answer that begins before the body has been sent", () => {
-  test("comes down at once", async () => {
-    const { nano, begin, call } = await keptScene();
+describe("a response that begins before the request body is complete", () => {
+  test("is relayed at once", async () => {
+    const { nano, start, call } = await keptSetup();
     nano.fail({ kind: "status", status: 401, body: '{"no":1}', early: true }, { ...AT_ECHO, times: 1 });
-    const outgoing = begin({ method: "POST", body: firstThen("half", NEVER) });
-    const answer = await answerTo(outgoing);
+    const outgoing = start({ method: "POST", body: twoChunks("half", NEVER) });
+    const answer = await responseTo(outgoing);
     expect(answer.statusCode).toBe(401);
     let text = "";
     for await (const chunk of answer) text += String(chunk);
@@ -168,13 +169,13 @@ describe("an answer that begins before the body has been sent", () => {
     expect((await call({ method: "POST", body: "next" })).text).toBe("next");
   });
 
-  test("breaks where the body turns out too large", async () => {
-    const { nano, call } = await keptScene({ MAX_BODY_SIZE: "100KB" });
-    const body = firstThen("x".repeat(60_000), sleep(100), "x".repeat(60_000));
+  test("is broken off where the body turns out too large", async () => {
+    const { nano, call } = await keptSetup({ MAX_BODY_SIZE: "100KB" });
+    const body = twoChunks("x".repeat(60_000), sleep(100), "x".repeat(60_000));
     const answer = await call({ method: "POST", body });
-    expect(answer).toMatchObject({ status: 200, isWhole: false });
+    expect(answer).toMatchObject({ status: 200, isComplete: false });
     await nano.seen[0]?.closed;
-    // Once an answer has begun, workerd may end the upload as if it were whole.
+    // Once a response has begun, workerd may end the upload as if it were complete.
     if (onNode) expect(nano.seen[0]).toMatchObject({ complete: false });
   });
 });

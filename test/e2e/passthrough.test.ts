@@ -1,23 +1,24 @@
+// A passthrough call reaches upstream as the client sent it, without hop-by-hop fields and cookies.
 import { describe, expect, test } from "vitest";
 import { runtime } from "../support/keylane.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { linesOf, namesOf, plainCall, valuesOf, type PlainCall } from "../support/plain-call.ts";
-import { ALICE, scene } from "../support/setup.ts";
+import { parseRawHeaders, headerNames, plainCall, headerValues, type PlainCall } from "../support/plain-call.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const ECHO = "/v1/echo";
 const onNode = runtime === "node";
-// A Worker's GET would read through the zone's cache; to be spared that costs two fields.
+// fetch in a Worker sends these two fields with GET so that the zone's cache is bypassed.
 const ADDED_TO_GET = onNode ? [] : ["cache-control", "pragma"];
 const AUTHORIZATION = `Authorization: Bearer ${ALICE}`;
 
-/** A scene whose calls choose every header line, and what upstream saw of the last of them. */
-async function plainScene(settings: Record<string, string> = {}) {
-  const { nano, keylane } = await scene(settings);
+/** A setup whose calls give every header line; `last` is the last request that upstream received. */
+async function plainSetup(settings: Record<string, string> = {}) {
+  const { nano, keylane } = await setup(settings);
   const call = (path: string, options?: PlainCall) => plainCall(keylane.url + path, options);
   const last = () => {
     const seen = nano.seen.at(-1);
-    if (seen === undefined) throw new Error("Nothing has reached upstream");
-    const names = namesOf(seen.rawHeaders).filter((name) => name !== "connection");
+    if (seen === undefined) throw new Error("No request has reached upstream");
+    const names = headerNames(seen.rawHeaders).filter((name) => name !== "connection");
     return { ...seen, rawHeaders: seen.rawHeaders, names };
   };
   return { nano, call, last };
@@ -27,17 +28,17 @@ async function* chunks(...texts: string[]) {
   for (const text of texts) yield Buffer.from(text);
 }
 
-describe("a passthrough call goes up", () => {
-  test("with the method it came with", async () => {
-    const { call, last } = await plainScene();
+describe("a passthrough call reaches upstream", () => {
+  test("with its method", async () => {
+    const { call, last } = await plainSetup();
     for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE", "REPORT"]) {
       expect((await call(ECHO, { method })).status, method).toBe(200);
       expect(last().method).toBe(method);
     }
   });
 
-  test("with path and query untouched, escapes and doubled slashes included", async () => {
-    const { call, last } = await plainScene();
+  test("with path and query unchanged, including escapes and double slashes", async () => {
+    const { call, last } = await plainSetup();
     const targets = [
       "/v1/echo/a%2Fb%3Ac%20d//e/?x=%20&y=a+b&&z=%2f&q=?&e=",
       "/v1/echo/%7Euser/(a)!*,;=:@$&?a[]=1&b=c:/d",
@@ -54,16 +55,16 @@ describe("a passthrough call goes up", () => {
     }
   });
 
-  test("with characters that no URL may hold, on Node; a Worker escapes or refuses them", async () => {
-    const { nano, call, last } = await plainScene();
+  test("with characters that are invalid in a URL on Node; a Worker escapes or rejects them", async () => {
+    const { nano, call, last } = await plainSetup();
     await call("/v1/echo/a^{}?'");
     expect(last().target).toBe(onNode ? "/api/v1/echo/a^{}?'" : "/api/v1/echo/a%5E%7B%7D?%27");
     expect((await call("/v1/echo/<x>")).status).toBe(onNode ? 200 : 400);
     expect(nano.seen).toHaveLength(onNode ? 2 : 1);
   });
 
-  test("with its header fields as they came, NanoGPT's odd ones and repeated ones included", async () => {
-    const { call, last } = await plainScene();
+  test("with its header fields unchanged, including NanoGPT's own and repeated ones", async () => {
+    const { call, last } = await plainSetup();
     const fields = `${AUTHORIZATION}
       memory_expiration_days: 30
       memory: true
@@ -90,30 +91,28 @@ describe("a passthrough call goes up", () => {
       Via: 1.0 before`;
     await call(ECHO, { fields });
     const { rawHeaders } = last();
-    const lines = linesOf(fields);
+    const lines = parseRawHeaders(fields);
     if (onNode) {
       const own = new Set(["host", "connection"]);
-      const came = rawHeaders.filter((_, i) => !own.has(rawHeaders[i - (i % 2)] ?? ""));
-      expect(came).toEqual([...lines, "Via", "1.1 keylane"]);
+      const received = rawHeaders.filter((_, i) => !own.has(rawHeaders[i - (i % 2)] ?? ""));
+      expect(received).toEqual([...lines, "Via", "1.1 keylane"]);
     }
-    // A Worker cannot see the case of names, nor which values came in a line of their own.
-    for (const name of namesOf(lines)) {
-      const sent = valuesOf(lines, name).join(", ");
-      expect(valuesOf(rawHeaders, name).join(", "), name).toBe(
-        name === "via" ? `${sent}, 1.1 keylane` : sent,
-      );
+    // A Worker cannot see the case of names, nor how values were split into lines.
+    for (const name of headerNames(lines)) {
+      const sent = headerValues(lines, name).join(", ");
+      expect(headerValues(rawHeaders, name).join(", "), name).toBe(name === "via" ? `${sent}, 1.1 keylane` : sent);
     }
   });
 
-  test("with the bytes of a value that is not UTF-8, on Node", async () => {
-    const { call, last } = await plainScene();
+  test("with a value that is not UTF-8 unchanged on Node", async () => {
+    const { call, last } = await plainSetup();
     await call(ECHO, { fields: "X-Latin: caf\u00e9" });
-    // workerd reads values as UTF-8.
+    // workerd decodes values as UTF-8.
     expect(last().headers["x-latin"]).toBe(onNode ? "caf\u00e9" : "caf\u00ef\u00bf\u00bd");
   });
 
-  test("with nothing added but Via and what the connection needs", async () => {
-    const { call, last } = await plainScene();
+  test("with nothing added except Via and framing fields", async () => {
+    const { call, last } = await plainSetup();
     await call(ECHO, { fields: "X-Mine: 1" });
     expect(last().names).toEqual([...ADDED_TO_GET, "host", "via", "x-mine"].sort());
     expect(last().headers.via).toBe("1.1 keylane");
@@ -121,8 +120,8 @@ describe("a passthrough call goes up", () => {
     expect(last().names).toEqual(["content-length", "host", "via"]);
   });
 
-  test("without what belongs to the connection, a browser's cookies, or is answered here", async () => {
-    const { nano, call, last } = await plainScene();
+  test("without hop-by-hop fields, cookies and Expect", async () => {
+    const { nano, call, last } = await plainSetup();
     const fields = `${AUTHORIZATION}
       Connection: keep-alive, X-Hop
       connection: x-other , X-API-Key
@@ -136,7 +135,7 @@ describe("a passthrough call goes up", () => {
       TE: trailers
       Trailer: X-Sum
       Expect: 100-continue
-      Cookie: neighbour=1
+      Cookie: other=1
       Host: keylane.example`;
     const answer = await call(ECHO, { method: "POST", fields, body: chunks("in chunks") });
     expect(answer.text).toBe("in chunks");
@@ -145,9 +144,9 @@ describe("a passthrough call goes up", () => {
     expect(nano.url).toContain(`//${last().headers.host}/`);
   });
 
-  test("to PASSTHROUGH_URL, while lists are asked for at UPSTREAM_URL", async () => {
+  test("at PASSTHROUGH_URL, while lists are fetched from UPSTREAM_URL", async () => {
     const other = await startNanoGpt({ accounts: [{ key: ALICE }] });
-    const { nano, call } = await plainScene({ PASSTHROUGH_URL: `${other.origin}/api/` });
+    const { nano, call } = await plainSetup({ PASSTHROUGH_URL: `${other.origin}/api/` });
     expect((await call("/v1/models", { fields: AUTHORIZATION })).status).toBe(200);
     expect((await call(ECHO, { fields: AUTHORIZATION })).status).toBe(200);
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/personalized/v1/models"]);
@@ -155,46 +154,46 @@ describe("a passthrough call goes up", () => {
     await other.stop();
   });
 
-  test("without a key, as payments by x402 begin", async () => {
-    const { call } = await plainScene();
+  test("without a key, as x402 payments start", async () => {
+    const { call } = await plainSetup();
     const chat = { method: "POST", fields: "x-x402: true", body: '{"model":"m"}' };
     const unpaid = await call("/v1/chat/completions", chat);
     expect(unpaid.status).toBe(402);
     expect(JSON.parse(unpaid.text)).toMatchObject({ x402Version: 1, paymentId: "standin-quote-1" });
   });
 
-  test("when it deletes a model, OpenAI's own call", async () => {
-    const { call, last } = await plainScene();
+  test("when it is OpenAI's call to delete a model", async () => {
+    const { call, last } = await plainSetup();
     const deleted = await call("/v1/models/ft%3Aa%2Fb", { method: "DELETE", fields: AUTHORIZATION });
     expect(JSON.parse(deleted.text)).toEqual({ id: "ft:a/b", object: "model", deleted: true });
     expect(last()).toMatchObject({ method: "DELETE", target: "/api/v1/models/ft%3Aa%2Fb" });
   });
 });
 
-describe("a call that cannot pass through", () => {
-  test("is answered 501 when it asks for an upgrade", async () => {
-    const { nano, call } = await plainScene();
+describe("a call that cannot be passed through", () => {
+  test("gets 501 when it requests an upgrade", async () => {
+    const { nano, call } = await plainSetup();
     const socket = "Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     const fields = `Connection: Upgrade\nUpgrade: websocket\n${socket}`;
-    const refused = await call("/v1/realtime", { fields });
-    expect(refused.status).toBe(501);
-    expect(JSON.parse(refused.text).error).toMatchObject({ code: "upgrade_not_supported", param: null });
+    const answer = await call("/v1/realtime", { fields });
+    expect(answer.status).toBe(501);
+    expect(JSON.parse(answer.text).error).toMatchObject({ code: "upgrade_not_supported", param: null });
     expect(nano.seen).toHaveLength(0);
   });
 
-  test("is not one that offers HTTP/2: the offer is declined by leaving it alone", async () => {
-    const { call, last } = await plainScene();
+  test("does not include an offer of HTTP/2, which is ignored", async () => {
+    const { call, last } = await plainSetup();
     const offer = "Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk";
     expect((await call(ECHO, { fields: offer })).status).toBe(200);
     expect(last().names).toEqual([...ADDED_TO_GET, "host", "via"].sort());
   });
 
-  test("is answered 405 when it is a TRACE, which would send the key back", async () => {
-    const { nano, call } = await plainScene();
-    const refused = await call(ECHO, { method: "TRACE", fields: AUTHORIZATION });
-    expect(refused.status).toBe(405);
-    expect(valuesOf(refused.lines, "allow")[0]).toContain("POST");
-    expect(refused.text).not.toContain(ALICE);
+  test("gets 405 when it is a TRACE, which would echo the key", async () => {
+    const { nano, call } = await plainSetup();
+    const answer = await call(ECHO, { method: "TRACE", fields: AUTHORIZATION });
+    expect(answer.status).toBe(405);
+    expect(headerValues(answer.rawHeaders, "allow")[0]).toContain("POST");
+    expect(answer.text).not.toContain(ALICE);
     expect(nano.seen).toHaveLength(0);
   });
 });

@@ -1,6 +1,7 @@
+// After PURGE, DELETE or a 401 nothing is stored for a key, and no earlier fetch can store its list.
 import { describe, expect, test } from "vitest";
-import { ACCOUNTS, ALICE, BOB, scene } from "../support/setup.ts";
-import { errorOf, held, NEW, OLD, SOON, storedScene } from "../support/stale-setup.ts";
+import { ACCOUNTS, ALICE, BOB, setup } from "../support/setup.ts";
+import { errorOf, storedList, NEW, OLD, POLL, staleSetup } from "../support/stale-setup.ts";
 
 const VARIANTS = [
   { path: "/v1/models" },
@@ -9,20 +10,20 @@ const VARIANTS = [
   { path: "/v1/models?sort=favorites" },
   { headers: { origin: "https://chat.example.org" } },
 ];
-const BOBS = ["NousResearch/hermes-4-70b"];
+const BOB_LIST = ["NousResearch/hermes-4-70b"];
 
 describe.each(["PURGE", "DELETE"])("%s …/models", (method) => {
-  test("forgets everything held for that key, and for no other", async () => {
-    const all = await scene();
+  test("removes everything stored for that key and no other", async () => {
+    const all = await setup();
     for (const variant of VARIANTS) await all.list(ALICE, variant);
     await all.list(BOB);
-    const asked = all.nano.seen.length;
+    const count = all.nano.seen.length;
 
     const answer = await all.list(ALICE, { method });
     expect([answer.status, answer.text]).toEqual([204, ""]);
-    for (const variant of VARIANTS) expect(await held(all, ALICE, variant)).toBeUndefined();
-    expect(await held(all, BOB)).toEqual(BOBS);
-    expect(all.nano.seen).toHaveLength(asked);
+    for (const variant of VARIANTS) expect(await storedList(all, ALICE, variant)).toBeUndefined();
+    expect(await storedList(all, BOB)).toEqual(BOB_LIST);
+    expect(all.nano.seen).toHaveLength(count);
     expect((await all.list(ALICE)).headers["cache-status"]).toBe("keylane; fwd=uri-miss; stored");
   });
 
@@ -33,13 +34,13 @@ describe.each(["PURGE", "DELETE"])("%s …/models", (method) => {
     "/subscription/v1/models",
     "/basic/v1/v1/models?detailed=true",
   ])("works under every base URL: %s", async (path) => {
-    const all = await storedScene(0);
+    const all = await staleSetup(0);
     expect((await all.list(ALICE, { method, path })).status).toBe(204);
-    expect(await held(all, ALICE)).toBeUndefined();
+    expect(await storedList(all, ALICE)).toBeUndefined();
   });
 
-  test("is 204 where nothing is held, too, and with x-api-key", async () => {
-    const { call, nano } = await scene();
+  test("gives 204 where nothing is stored, and accepts x-api-key", async () => {
+    const { call, nano } = await setup();
     const answer = await call("/v1/models", { method, headers: { "x-api-key": ALICE } });
     expect(answer.status).toBe(204);
     expect(nano.seen).toHaveLength(0);
@@ -47,103 +48,99 @@ describe.each(["PURGE", "DELETE"])("%s …/models", (method) => {
 
   test.each([
     { given: "no key", headers: {}, error: { status: 401, code: "missing_api_key" } },
-    {
-      given: "no key's form",
-      headers: { "x-api-key": "a b" },
-      error: { status: 401, code: "invalid_api_key" },
-    },
+    { given: "an invalid key", headers: { "x-api-key": "a b" }, error: { status: 401, code: "invalid_api_key" } },
     {
       given: "two keys",
       headers: { authorization: `Bearer ${ALICE}`, "x-api-key": BOB },
       error: { status: 400, code: "ambiguous_credentials" },
     },
-  ])("needs a key: $given", async ({ headers, error }) => {
-    const all = await storedScene(0);
+  ])("requires one valid key: $given", async ({ headers, error }) => {
+    const all = await staleSetup(0);
     expect(errorOf(await all.call("/v1/models", { method, headers }))).toEqual(error);
-    expect(await held(all, ALICE)).toEqual(OLD);
+    expect(await storedList(all, ALICE)).toEqual(OLD);
   });
 
-  test("beats the first fetch in flight", async () => {
-    const all = await scene();
-    const flight = all.nano.hold();
-    const asked = all.list(ALICE);
-    await flight.arrived;
+  test("prevents an in-flight first fetch from being stored", async () => {
+    const all = await setup();
+    const fetching = all.nano.hold();
+    const pending = all.list(ALICE);
+    await fetching.arrived;
     expect((await all.list(ALICE, { method })).status).toBe(204);
-    flight.release();
-    const answer = await asked;
+    fetching.release();
+    const answer = await pending;
     expect(answer.ids()).toEqual(OLD);
     expect(answer.headers["cache-status"]).toBe("keylane; fwd=uri-miss");
-    expect(await held(all, ALICE)).toBeUndefined();
+    expect(await storedList(all, ALICE)).toBeUndefined();
   });
 
-  test("beats a refresh in flight", async () => {
-    const all = await storedScene(120_000);
+  test("prevents an in-flight refresh from being stored", async () => {
+    const all = await staleSetup(120_000);
     const refresh = all.nano.hold();
     expect((await all.list(ALICE)).ids()).toEqual(OLD);
     await refresh.arrived;
     await all.list(ALICE, { method });
     refresh.release();
     await all.nano.lists()[1]?.closed;
-    // A later question of the same key shows that the answer to the earlier one has been dealt with.
+    // Once a later fetch of the same key is answered, the earlier response has been processed.
     await all.list(ALICE, { path: "/paid/v1/models" });
-    expect(await held(all, ALICE)).toBeUndefined();
+    expect(await storedList(all, ALICE)).toBeUndefined();
   });
 
   test("is not undone by a refresh that fails", async () => {
-    const all = await storedScene(600_000);
+    const all = await staleSetup(600_000);
     const refresh = all.nano.hold();
     all.nano.fail({ kind: "status", status: 500 }, { times: 1 });
-    const asked = all.list(ALICE);
+    const pending = all.list(ALICE);
     await refresh.arrived;
     await all.list(ALICE, { method });
     refresh.release();
-    expect((await asked).status).toBe(502);
+    expect((await pending).status).toBe(502);
     expect((await all.list(ALICE)).ids()).toEqual(NEW);
   });
 
-  test("gives the next caller a flight of his own", async () => {
-    const all = await scene();
-    const flight = all.nano.hold();
-    const before = all.list(ALICE);
-    await flight.arrived;
+  test("makes the next client start a new fetch", async () => {
+    const all = await setup();
+    const fetching = all.nano.hold();
+    const earlier = all.list(ALICE);
+    await fetching.arrived;
     await all.list(ALICE, { method });
     all.nano.hide(ALICE, "openai/gpt-4-turbo");
     expect((await all.list(ALICE)).ids()).toEqual(NEW);
     all.nano.show(ALICE, "openai/gpt-4-turbo");
-    flight.release();
-    await before;
-    expect(await held(all, ALICE)).toEqual(NEW);
+    fetching.release();
+    await earlier;
+    expect(await storedList(all, ALICE)).toEqual(NEW);
   });
 
-  test("leaves another key's fetch in flight alone", async () => {
-    const all = await scene();
-    const flight = all.nano.hold();
-    const asked = all.list(BOB);
-    await flight.arrived;
+  test("does not affect another key's in-flight fetch", async () => {
+    const all = await setup();
+    const fetching = all.nano.hold();
+    const pending = all.list(BOB);
+    await fetching.arrived;
     await all.list(ALICE, { method });
-    flight.release();
-    await asked;
-    expect(await held(all, BOB)).toEqual(BOBS);
+    fetching.release();
+    await pending;
+    expect(await storedList(all, BOB)).toEqual(BOB_LIST);
   });
 });
 
-describe("a key revoked while its list is on the way", () => {
-  test("leaves nothing behind: a 401 learned meanwhile counts for the earlier call", async () => {
-    const all = await scene();
+describe("a key revoked during its list fetch", () => {
+  test("has nothing stored: a 401 in the meantime also decides the earlier call", async () => {
+    const all = await setup();
     const { list, nano } = all;
-    const flight = nano.hold();
-    const asked = list(ALICE);
-    await flight.arrived;
+    const fetching = nano.hold();
+    const pending = list(ALICE);
+    await fetching.arrived;
     nano.revoke(ALICE);
     expect((await list(ALICE, { path: "/v1/models?detailed=true" })).status).toBe(401);
     for (const account of ACCOUNTS) nano.setAccount(account);
-    flight.release();
-    expect(errorOf(await asked)).toEqual({ status: 401, code: "invalid_api_key" });
-    expect(await held(all, ALICE)).toBeUndefined();
+    fetching.release();
+    expect(errorOf(await pending)).toEqual({ status: 401, code: "invalid_api_key" });
+    expect(await storedList(all, ALICE)).toBeUndefined();
   });
 
-  test("leaves nothing behind where the refresh ran in the background", async () => {
-    const all = await storedScene(120_000);
+  test("has nothing stored where the fetch was a background refresh", async () => {
+    const all = await staleSetup(120_000);
     const { list, nano } = all;
     const refresh = nano.hold();
     await list(ALICE);
@@ -153,16 +150,16 @@ describe("a key revoked while its list is on the way", () => {
     for (const account of ACCOUNTS) nano.setAccount(account);
     refresh.release();
     await nano.lists()[1]?.closed;
-    expect(await held(all, ALICE)).toBeUndefined();
+    expect(await storedList(all, ALICE)).toBeUndefined();
     expect((await list(ALICE)).status).toBe(401);
   });
 
-  test("can be asked for again once it is good and the refusal is over", async () => {
-    const all = await storedScene(600_000);
+  test("is served again once upstream accepts it and the negative entry has expired", async () => {
+    const all = await staleSetup(600_000);
     all.nano.revoke(ALICE);
     expect((await all.list(ALICE)).status).toBe(401);
     for (const account of ACCOUNTS) all.nano.setAccount(account);
     await all.keylane.advance(5100);
-    await expect.poll(async () => (await all.list(ALICE)).status, SOON).toBe(200);
+    await expect.poll(async () => (await all.list(ALICE)).status, POLL).toBe(200);
   });
 });

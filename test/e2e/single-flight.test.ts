@@ -1,47 +1,45 @@
+// Concurrent requests with the same cache key share one upstream call, and at most 16 list fetches run at a time.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { ALICE, BOB, scene, type Answer, type Scene } from "../support/setup.ts";
-import { held, NEW, OLD, SOON, storedScene } from "../support/stale-setup.ts";
+import { ALICE, BOB, setup, type Answer, type Setup } from "../support/setup.ts";
+import { sendConcurrently } from "../support/herd.ts";
+import { storedList, NEW, OLD, POLL, staleSetup } from "../support/stale-setup.ts";
 
-const CROWD = 200;
-const MOST = 16;
-const KEYS = Array.from({ length: 24 }, (_, index) => `sk-nano-test-crowd-${index}`);
+const CLIENTS = 200;
+const MAX_FETCHES = 16;
+const KEYS = Array.from({ length: 24 }, (_, index) => `sk-nano-test-client-${index}`);
 const TOKENS = KEYS.map((_, index) => `e30.dG9rZW4${index}.c2ln`);
 
-function crowd<T>(count: number, one: (index: number) => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, (_, index) => one(index)));
-}
-
-/** Waits until upstream has been asked so often, and a little longer for what should not come. */
-async function asked({ nano }: Scene, times: number): Promise<void> {
-  await expect.poll(() => nano.lists().length, SOON).toBe(times);
+/** Waits until upstream has received so many list requests, and 60 ms longer for surplus ones. */
+async function expectUpstreamCalls({ nano }: Setup, times: number): Promise<void> {
+  await expect.poll(() => nano.lists().length, POLL).toBe(times);
   await sleep(60);
   expect(nano.lists()).toHaveLength(times);
 }
 
-function collapsed(answers: readonly Answer[]): number {
+function countCollapsed(answers: readonly Answer[]): number {
   return answers.filter(({ headers }) => String(headers["cache-status"]).endsWith("; collapsed")).length;
 }
 
-function hits(answers: readonly Answer[]): number {
+function countHits(answers: readonly Answer[]): number {
   return answers.filter(({ headers }) => String(headers["cache-status"]).startsWith("keylane; hit")).length;
 }
 
-describe("concurrent callers with one question", () => {
+describe("concurrent requests with the same cache key", () => {
   test("share one upstream call and its bytes", async () => {
-    const all = await scene();
-    const flight = all.nano.hold();
-    const answers = crowd(CROWD, () => all.list(ALICE));
-    await asked(all, 1);
-    flight.release();
-    const given = await answers;
+    const all = await setup();
+    const fetching = all.nano.hold();
+    const answers = sendConcurrently(CLIENTS, () => all.list(ALICE));
+    await expectUpstreamCalls(all, 1);
+    fetching.release();
+    const received = await answers;
     expect(
-      new Set(given.map(({ status, text, headers }) => `${status} ${String(headers["etag"])} ${text}`)).size,
+      new Set(received.map(({ status, text, headers }) => `${status} ${String(headers["etag"])} ${text}`)).size,
     ).toBe(1);
-    expect(given[0]?.ids()).toEqual(OLD);
-    // On a busy machine some connect only when the list is there already.
-    expect(collapsed(given)).toBeGreaterThan(CROWD / 10);
-    expect(collapsed(given) + hits(given)).toBe(CROWD - 1);
+    expect(received[0]?.ids()).toEqual(OLD);
+    // On a busy machine some clients connect only when the list is already stored.
+    expect(countCollapsed(received)).toBeGreaterThan(CLIENTS / 10);
+    expect(countCollapsed(received) + countHits(received)).toBe(CLIENTS - 1);
     expect(all.nano.lists()).toHaveLength(1);
   });
 
@@ -49,47 +47,47 @@ describe("concurrent callers with one question", () => {
     { status: 500, answer: 502 },
     { status: 401, answer: 401 },
     { status: 404, answer: 404 },
-  ])("share a bad outcome: $status", async ({ status, answer }) => {
-    const all = await scene();
+  ])("share an error: $status", async ({ status, answer }) => {
+    const all = await setup();
     all.nano.fail({ kind: "status", status });
-    const flight = all.nano.hold();
-    const answers = crowd(CROWD, () => all.list(ALICE));
-    await asked(all, 1);
-    flight.release();
-    const given = await answers;
-    expect(new Set(given.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
-    expect(given[0]?.status).toBe(answer);
+    const fetching = all.nano.hold();
+    const answers = sendConcurrently(CLIENTS, () => all.list(ALICE));
+    await expectUpstreamCalls(all, 1);
+    fetching.release();
+    const received = await answers;
+    expect(new Set(received.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect(received[0]?.status).toBe(answer);
     expect(all.nano.lists()).toHaveLength(1);
   });
 
   test("share the refresh of a stale list", async () => {
-    const all = await storedScene(120_000);
+    const all = await staleSetup(120_000);
     const refresh = all.nano.hold();
-    const given = await crowd(CROWD, () => all.list(ALICE));
-    expect(given.every(({ text }) => text === given[0]?.text)).toBe(true);
-    await asked(all, 2);
+    const received = await sendConcurrently(CLIENTS, () => all.list(ALICE));
+    expect(received.every(({ text }) => text === received[0]?.text)).toBe(true);
+    await expectUpstreamCalls(all, 2);
     refresh.release();
-    await expect.poll(() => held(all, ALICE), SOON).toEqual(NEW);
+    await expect.poll(() => storedList(all, ALICE), POLL).toEqual(NEW);
   });
 });
 
-describe("questions that differ", () => {
-  test.each<{ by: string; ask: (scene: Scene) => Promise<Answer> }>([
-    { by: "key", ask: ({ list }) => list(BOB) },
-    { by: "shape", ask: ({ list }) => list(ALICE, { path: "/v1/models?detailed=true" }) },
-    { by: "list", ask: ({ list }) => list(ALICE, { path: "/subscription/v1/models" }) },
-    { by: "order", ask: ({ list }) => list(ALICE, { path: "/v1/models?sort=favorites" }) },
-    { by: "a parameter not known to be idle", ask: ({ list }) => list(ALICE, { path: "/v1/models?team=7" }) },
-    { by: "origin", ask: ({ list }) => list(ALICE, { headers: { origin: "https://chat.example.org" } }) },
-  ])("do not share a call: by $by", async ({ ask }) => {
-    const all = await scene();
-    const flights = all.nano.hold({ times: 2 });
-    const answers = [all.list(ALICE), ask(all)];
-    await asked(all, 2);
-    flights.release();
-    const given = await Promise.all(answers);
-    expect(given.map(({ status }) => status)).toEqual([200, 200]);
-    expect(collapsed(given)).toBe(0);
+describe("requests that differ", () => {
+  test.each<{ by: string; send: (all: Setup) => Promise<Answer> }>([
+    { by: "key", send: ({ list }) => list(BOB) },
+    { by: "shape", send: ({ list }) => list(ALICE, { path: "/v1/models?detailed=true" }) },
+    { by: "list", send: ({ list }) => list(ALICE, { path: "/subscription/v1/models" }) },
+    { by: "order", send: ({ list }) => list(ALICE, { path: "/v1/models?sort=favorites" }) },
+    { by: "an unknown parameter", send: ({ list }) => list(ALICE, { path: "/v1/models?team=7" }) },
+    { by: "origin", send: ({ list }) => list(ALICE, { headers: { origin: "https://chat.example.org" } }) },
+  ])("do not share a call: by $by", async ({ send }) => {
+    const all = await setup();
+    const fetches = all.nano.hold({ times: 2 });
+    const answers = [all.list(ALICE), send(all)];
+    await expectUpstreamCalls(all, 2);
+    fetches.release();
+    const received = await Promise.all(answers);
+    expect(received.map(({ status }) => status)).toEqual([200, 200]);
+    expect(countCollapsed(received)).toBe(0);
   });
 
   test.each([
@@ -100,18 +98,18 @@ describe("questions that differ", () => {
     "?after_id=a",
     "?before_id=b",
     "?limit=1000&detailed=false&user=",
-  ])("in nothing but idle parameters are one: %s", async (query) => {
-    const all = await scene();
-    const flight = all.nano.hold();
+  ])("only in ignored parameters share a call: %s", async (query) => {
+    const all = await setup();
+    const fetching = all.nano.hold();
     const answers = [all.list(ALICE, { path: `/v1/models${query}` }), all.list(ALICE)];
-    await asked(all, 1);
-    flight.release();
-    expect(collapsed(await Promise.all(answers))).toBe(1);
+    await expectUpstreamCalls(all, 1);
+    fetching.release();
+    expect(countCollapsed(await Promise.all(answers))).toBe(1);
     expect(all.nano.lists()[0]?.target).toBe("/api/personalized/v1/models");
   });
 
-  test("in nothing but their spelling are one", async () => {
-    const { list, nano } = await scene();
+  test("only in the order or spelling of parameters share a call", async () => {
+    const { list, nano } = await setup();
     const paths = [
       "?detailed=true&sort=favorites",
       "?sort=favorites&detailed=1",
@@ -122,42 +120,42 @@ describe("questions that differ", () => {
   });
 });
 
-describe("a caller who leaves", () => {
-  test("does not cancel the call for the others", async () => {
-    const all = await scene();
-    const flight = all.nano.hold();
-    const leave = leaving(all);
-    await flight.arrived;
-    const others = crowd(5, () => all.list(ALICE));
+describe("a client that disconnects", () => {
+  test("does not cancel the fetch for other clients", async () => {
+    const all = await setup();
+    const fetching = all.nano.hold();
+    const disconnect = startAbortable(all);
+    await fetching.arrived;
+    const others = sendConcurrently(5, () => all.list(ALICE));
     await sleep(100);
-    await leave();
-    flight.release();
+    await disconnect();
+    fetching.release();
     for (const answer of await others) expect(answer.ids()).toEqual(OLD);
     expect(all.nano.lists()).toHaveLength(1);
-    expect(await held(all, ALICE)).toEqual(OLD);
+    expect(await storedList(all, ALICE)).toEqual(OLD);
   });
 
-  test("leaves the list behind for the next", async () => {
-    const all = await scene();
-    const flight = all.nano.hold();
-    const leave = leaving(all);
-    await flight.arrived;
-    await leave();
+  test("does not prevent the list from being stored", async () => {
+    const all = await setup();
+    const fetching = all.nano.hold();
+    const disconnect = startAbortable(all);
+    await fetching.arrived;
+    await disconnect();
     await sleep(100);
-    flight.release();
-    await expect.poll(() => held(all, ALICE), SOON).toEqual(OLD);
+    fetching.release();
+    await expect.poll(() => storedList(all, ALICE), POLL).toEqual(OLD);
     expect(all.nano.lists().map(({ aborted }) => aborted)).toEqual([false]);
   });
 });
 
-/** Asks for Alice's list, and gives the way to hang up. */
-function leaving({ keylane }: Scene): () => Promise<void> {
-  const caller = new AbortController();
+/** Requests Alice's list; the returned function disconnects. */
+function startAbortable({ keylane }: Setup): () => Promise<void> {
+  const controller = new AbortController();
   const headers = { authorization: `Bearer ${ALICE}` };
-  const gone = fetch(`${keylane.url}/v1/models`, { headers, signal: caller.signal }).catch(() => {});
+  const ended = fetch(`${keylane.url}/v1/models`, { headers, signal: controller.signal }).catch(() => {});
   return async () => {
-    caller.abort();
-    await gone;
+    controller.abort();
+    await ended;
   };
 }
 
@@ -166,24 +164,24 @@ describe("list fetches", () => {
     { of: "keys", credentials: KEYS },
     { of: "signed tokens", credentials: TOKENS },
     { of: "both", credentials: [...KEYS.slice(0, 12), ...TOKENS.slice(0, 12)] },
-  ])("are 16 at a time at most, more wait their turn: of $of", async ({ credentials }) => {
-    const all = await scene(
+  ])("run at most 16 at a time, others wait: of $of", async ({ credentials }) => {
+    const all = await setup(
       {},
       KEYS.map((key) => ({ key, visible: OLD })),
     );
-    const flights = all.nano.hold({ times: credentials.length });
-    const answers = crowd(credentials.length, (index) => all.list(credentials[index] ?? ""));
-    await expect.poll(() => all.nano.lists().length, SOON).toBeGreaterThanOrEqual(MOST);
+    const fetches = all.nano.hold({ times: credentials.length });
+    const answers = sendConcurrently(credentials.length, (index) => all.list(credentials[index] ?? ""));
+    await expect.poll(() => all.nano.lists().length, POLL).toBeGreaterThanOrEqual(MAX_FETCHES);
     await sleep(100);
-    const atATime = all.nano.lists().length;
-    flights.release();
+    const concurrent = all.nano.lists().length;
+    fetches.release();
     expect((await answers).map(({ status }) => status)).toEqual(credentials.map(() => 200));
-    expect(atATime).toBe(MOST);
+    expect(concurrent).toBe(MAX_FETCHES);
     expect(all.nano.lists()).toHaveLength(credentials.length);
   });
 
-  test("do not begin without a request, however stale a list grows", async () => {
-    const { nano, keylane } = await storedScene(90_000, { MAX_AGE: "100ms", STALE_WHILE_REVALIDATE: "10m" });
+  test("do not start without a request, however stale a list is", async () => {
+    const { nano, keylane } = await staleSetup(90_000, { MAX_AGE: "100ms", STALE_WHILE_REVALIDATE: "10m" });
     await sleep(400);
     await keylane.advance(3_600_000);
     await sleep(200);

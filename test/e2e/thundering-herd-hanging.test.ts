@@ -1,86 +1,87 @@
+// While upstream hangs, stored lists and passthrough work, and other keys get their lists as slots are freed.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { expectWithin, persevere } from "../support/retry-assertions.ts";
-import { crowd, storm, type Storm, type Told } from "../support/herd.ts";
-import { guest, idsOf } from "../support/herd-upstream.ts";
-import { SOON } from "../support/stale-setup.ts";
+import { expectWithin, retryUntilServed } from "../support/retry-assertions.ts";
+import { sendConcurrently, startHerd, type Herd, type HerdAnswer } from "../support/herd.ts";
+import { herdKey, idsOf } from "../support/herd-upstream.ts";
+import { POLL } from "../support/stale-setup.ts";
 
 const TIMEOUT_MS = 2000;
 const SETTINGS = { LIST_TIMEOUT: "2s", REFUSAL_MAX_AGE: "1s" };
-const HANGING = Array.from({ length: 20 }, (_, index) => guest(1000 + index));
-const COLD = Array.from({ length: 10 }, (_, index) => guest(2000 + index));
-const [FRESH, STALE, OLD] = [guest(1), guest(2), guest(3)];
+const HANGING = Array.from({ length: 20 }, (_, index) => herdKey(1000 + index));
+const COLD = Array.from({ length: 10 }, (_, index) => herdKey(2000 + index));
+const [FRESH, STALE, OLD] = [herdKey(1), herdKey(2), herdKey(3)];
 
-/** Lists of three ages, before an upstream that from then on hangs for some, and 20 callers who wait for it. */
-async function hangingStorm(isHanging: (key: string) => boolean) {
-  const all = await storm(SETTINGS);
-  await all.ask(OLD);
+/** Stores lists of three ages, then makes upstream hang for some keys while 20 clients wait for their lists. */
+async function hangingHerd(isHanging: (key: string) => boolean) {
+  const all = await startHerd(SETTINGS);
+  await all.request(OLD);
   await all.keylane.advance(3_600_000);
-  await all.ask(STALE);
+  await all.request(STALE);
   await all.keylane.advance(120_000);
-  await all.ask(FRESH);
+  await all.request(FRESH);
   all.upstream.hang(isHanging);
-  const waiting = Promise.all(HANGING.map((key) => all.ask(key)));
-  await expect.poll(() => all.upstream.asked.length, SOON).toBe(3 + 16);
+  const waiting = Promise.all(HANGING.map((key) => all.request(key)));
+  await expect.poll(() => all.upstream.requests.length, POLL).toBe(3 + 16);
   return { all, waiting };
 }
 
-/** What needs nothing of upstream's lists comes as if nothing were wrong. */
-async function expectUntouched({ ask }: Storm) {
-  const passed = await ask(FRESH, "/v1/chat/completions", { method: "POST", body: "{}" });
+/** Asserts that requests which need no list from upstream are answered at once. */
+async function expectUnaffected({ request }: Herd) {
+  const passed = await request(FRESH, "/v1/chat/completions", { method: "POST", body: "{}" });
   expect([passed.status, passed.text]).toEqual([200, '{"passed":"/v1/chat/completions"}']);
-  const healthy = await ask(undefined, "/healthz");
+  const healthy = await request(undefined, "/healthz");
   expect(healthy.status).toBe(200);
-  const fresh = await ask(FRESH);
+  const fresh = await request(FRESH);
   expect(fresh.ids()).toEqual(idsOf(FRESH));
   expect(fresh.headers["cache-status"]).toMatch(/^keylane; hit; ttl=\d+$/);
-  const stale = await ask(STALE);
+  const stale = await request(STALE);
   expect(stale.ids()).toEqual(idsOf(STALE));
   expect(stale.headers["cache-status"]).toMatch(/hit; ttl=-\d+; detail=refreshing$/);
   for (const answer of [passed, healthy, fresh, stale]) expectWithin(answer, 0);
 }
 
-function expectTimedOut(answer: Told) {
+function expectTimedOut(answer: HerdAnswer) {
   expectWithin(answer, TIMEOUT_MS);
   expect([answer.status, answer.json().error.code]).toEqual([504, "upstream_timeout"]);
   expect(answer.retryAfterMs).toBeGreaterThanOrEqual(1000);
 }
 
-async function expectOld({ ask }: Storm) {
-  const old = await ask(OLD);
+async function expectOldServed({ request }: Herd) {
+  const old = await request(OLD);
   expect(old.ids()).toEqual(idsOf(OLD));
-  // Not "upstream-failed": it came before the fetch had ended.
+  // Not "upstream-failed": it was served before the fetch had ended.
   expect(old.headers["cache-status"]).toMatch(/hit; ttl=-\d+; detail=refreshing$/);
   expectWithin(old, TIMEOUT_MS / 2);
 }
 
-// On a busy machine the one that comes later may come too late to be the first.
-test("an upstream that hangs for 20 keys keeps no other from its list", { retry: 2 }, async () => {
-  const { all, waiting } = await hangingStorm((key) => HANGING.includes(key));
-  await expectUntouched(all);
-  const cold = crowd(COLD.length, (index) => persevere(all.ask, COLD[index] ?? ""));
-  // So that the places are free again before these have waited for too long.
+// On a busy machine the request for OLD may come too late to get the first free slot.
+test("an upstream that hangs for 20 keys does not keep other keys from their lists", { retry: 2 }, async () => {
+  const { all, waiting } = await hangingHerd((key) => HANGING.includes(key));
+  await expectUnaffected(all);
+  const cold = sendConcurrently(COLD.length, (index) => retryUntilServed(all.request, COLD[index] ?? ""));
+  // So that slots are free again before these requests time out.
   await sleep(400);
-  await expectOld(all);
-  expect(all.upstream.asked).toHaveLength(3 + 16);
+  await expectOldServed(all);
+  expect(all.upstream.requests).toHaveLength(3 + 16);
   for (const answer of await waiting) expectTimedOut(answer);
   await cold;
-  const others = all.upstream.asked.slice(3).filter(({ key }) => !HANGING.includes(key));
-  // Though it came later: upstream knows this key. The refresh of the other one began with those that hang, and its time
-  // may be over together with theirs.
+  const others = all.upstream.requests.slice(3).filter(({ key }) => !HANGING.includes(key));
+  // OLD is fetched first although it was requested last, because it has a stored list. STALE is left out: its refresh
+  // began with the hanging fetches and may time out together with them.
   expect(others.find(({ key }) => key !== STALE)?.key).toBe(OLD);
 });
 
-test("an upstream that hangs for everyone leaves what is stored, and all is right once it answers", async () => {
-  const { all, waiting } = await hangingStorm(() => true);
-  await expectUntouched(all);
-  const cold = crowd(COLD.length, (index) => all.ask(COLD[index]));
-  await expectOld(all);
-  await expectUntouched(all);
-  expect(all.upstream.asked).toHaveLength(3 + 16);
+test("an upstream that hangs for all keys leaves stored lists available, and all keys recover once it answers", async () => {
+  const { all, waiting } = await hangingHerd(() => true);
+  await expectUnaffected(all);
+  const cold = sendConcurrently(COLD.length, (index) => all.request(COLD[index]));
+  await expectOldServed(all);
+  await expectUnaffected(all);
+  expect(all.upstream.requests).toHaveLength(3 + 16);
   for (const answer of [...(await waiting), ...(await cold)]) expectTimedOut(answer);
   all.upstream.hang(() => false);
-  await crowd(COLD.length, (index) => persevere(all.ask, COLD[index] ?? ""));
-  await expect.poll(async () => (await all.ask(STALE)).headers["age"], SOON).toMatch(/^\d$/);
-  for (const key of [FRESH, STALE, OLD, ...COLD]) expect(await all.held(key)).toEqual(idsOf(key));
+  await sendConcurrently(COLD.length, (index) => retryUntilServed(all.request, COLD[index] ?? ""));
+  await expect.poll(async () => (await all.request(STALE)).headers["age"], POLL).toMatch(/^\d$/);
+  for (const key of [FRESH, STALE, OLD, ...COLD]) expect(await all.stored(key)).toEqual(idsOf(key));
 });

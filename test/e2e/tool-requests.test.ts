@@ -1,16 +1,19 @@
+// The list and chat requests of known tools and web pages work as those tools send them.
 import { describe, expect, test } from "vitest";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
-// Tools that cannot be run here, by the requests that they send: from the public source of LibreChat
-// (packages/api/src/endpoints/models.ts), Open WebUI (backend/open_webui/routers/openai.py) and Roo Code
-// (src/api/providers/openai.ts), and for the others, whose source is not public, as their and NanoGPT's guides set
-// them up. Chats of LibreChat, Roo Code and Droid come from the openai package, which test/clients runs.
+/**
+ * Requests of a tool that test/clients cannot run. Those of LibreChat (packages/api/src/endpoints/models.ts), Open WebUI
+ * (backend/open_webui/routers/openai.py) and Roo Code (src/api/providers/openai.ts) are from their source. The other
+ * tools are closed source: theirs follow the setup guides of the tool and of NanoGPT. LibreChat, Roo Code and Droid
+ * send chats with the openai package, which test/clients runs.
+ */
 interface Tool {
   readonly headers: Readonly<Record<string, string>>;
-  /** The paths that it asks for a list, where it asks for one. */
+  /** Paths of its list requests. */
   readonly lists: readonly string[];
   readonly chats: readonly string[];
-  /** The page that asks, where it is a browser. */
+  /** Its Origin, where it runs in a browser. */
   readonly origin?: string;
 }
 
@@ -57,7 +60,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       "x-title": "Roo Code",
       "user-agent": "RooCode/3.34.0",
     },
-    // A base URL that ends with a slash is not cut by it.
+    // Roo Code keeps a trailing slash of the base URL.
     lists: ["/api/v1thinking/models", "/api/v1thinking//models"],
     chats: [`/api/v1thinking${CHAT}`],
   },
@@ -82,11 +85,11 @@ const body = JSON.stringify({
   messages: [{ role: "user", content: "tell me" }],
 });
 
-describe.for(Object.entries(TOOLS))("what %s sends", ([, { headers, lists, chats, origin }]) => {
+describe.for(Object.entries(TOOLS))("a request of %s", ([, { headers, lists, chats, origin }]) => {
   const { sent, chat } = requests({ headers, origin });
 
   test.for(lists)("gets the key's list at %s", async (path) => {
-    const { call } = await scene();
+    const { call } = await setup();
     const answer = await call(path, { headers: sent });
     expect(answer.status).toBe(200);
     expect(answer.headers["content-type"]).toBe("application/json");
@@ -95,13 +98,15 @@ describe.for(Object.entries(TOOLS))("what %s sends", ([, { headers, lists, chats
     expect(again.headers["cache-status"]).toMatch(/^keylane; hit/);
   });
 
-  test.for(chats)("gets a stream at %s, and NanoGPT sees it as it was sent", async (path) => {
-    const { call, nano } = await scene();
+  test.for(chats)("gets a stream at %s, and reaches NanoGPT unchanged", async (path) => {
+    const { call, nano } = await setup();
     const answer = await call(path, chat);
     expect(answer.status).toBe(200);
     expect(answer.headers["content-type"]).toMatch(/^text\/event-stream/);
     expect(answer.text).toMatch(/data: \[DONE\]\n\n$/);
-    expect(nano.seen.map(({ target }) => target)).toEqual([path.replace(/^(?:\/api)?\//, "/api/")]);
+    expect(nano.seen.map(({ target }) => target)).toEqual([
+      path.replace(/^(?:\/(?:basic|detailed|openrouter))?(?:\/api)?\//, "/api/"),
+    ]);
     expect(nano.seen[0]?.headers).toMatchObject(chat.headers);
     expect(String(nano.seen[0]?.body)).toBe(body);
   });
@@ -110,35 +115,32 @@ describe.for(Object.entries(TOOLS))("what %s sends", ([, { headers, lists, chats
 const PAGES = Object.entries(TOOLS).flatMap(([name, tool]) =>
   tool.origin === undefined ? [] : [{ name, ...tool, origin: tool.origin }],
 );
-describe.for(PAGES)("what the page of $name sends", ({ headers, lists, chats, origin }) => {
+describe.for(PAGES)("a request of the $name page", ({ headers, lists, chats, origin }) => {
   const { sent, chat } = requests({ headers, origin });
 
-  test.runIf(origin !== undefined).for([...lists, ...chats])(
-    "may be sent by its page to %s",
-    async (path) => {
-      const { call } = await scene();
-      const asked = "authorization,content-type";
-      const preflight = await call(path, {
-        method: "OPTIONS",
-        headers: {
-          origin,
-          "access-control-request-method": path.endsWith("models") ? "GET" : "POST",
-          "access-control-request-headers": asked,
-        },
-      });
-      expect(preflight.status).toBe(204);
-      expect(preflight.headers["access-control-allow-origin"]).toBe("*");
-      expect(preflight.headers["access-control-allow-headers"]).toBe(asked);
-      // A page can read what is wrong, too.
-      const strange = { ...sent, authorization: "Bearer sk-nano-test-nobody" };
-      const options = path.endsWith("models") ? {} : chat;
-      for (const headers of [sent, strange]) {
-        const answer = await call(path, { ...options, headers });
-        expect(answer.status).toBe(headers === sent ? 200 : 401);
-        expect(answer.headers["access-control-allow-origin"]).toBe("*");
-      }
-    },
-  );
+  test.for([...lists, ...chats])("is allowed by CORS at %s", async (path) => {
+    const { call } = await setup();
+    const requestedHeaders = "authorization,content-type";
+    const preflight = await call(path, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": path.endsWith("models") ? "GET" : "POST",
+        "access-control-request-headers": requestedHeaders,
+      },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers["access-control-allow-origin"]).toBe("*");
+    expect(preflight.headers["access-control-allow-headers"]).toBe(requestedHeaders);
+    // The page can also read the error.
+    const wrongKey = { ...sent, authorization: "Bearer sk-nano-test-nobody" };
+    const options = path.endsWith("models") ? {} : chat;
+    for (const headers of [sent, wrongKey]) {
+      const answer = await call(path, { ...options, headers });
+      expect(answer.status).toBe(headers === sent ? 200 : 401);
+      expect(answer.headers["access-control-allow-origin"]).toBe("*");
+    }
+  });
 });
 
 function requests({ headers, origin }: Pick<Tool, "headers"> & { origin?: string | undefined }) {

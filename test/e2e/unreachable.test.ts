@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { rawUpstream } from "../support/raw-upstream.ts";
-import { ALICE, BOB, scene } from "../support/setup.ts";
+import { startRawUpstream } from "../support/raw-upstream.ts";
+import { ALICE, BOB, setup } from "../support/setup.ts";
 import { errorOf, OLD } from "../support/stale-setup.ts";
 
 const UNREACHABLE = { status: 502, code: "upstream_unreachable" };
@@ -24,15 +24,15 @@ const NOWHERE: Readonly<Record<string, () => Promise<string>>> = {
     onTestFinished(() => nano.stop());
     return nano.url.replace("http:", "https:");
   },
-  "plain HTTP where TLS is spoken": async () => (await rawUpstream("\x15\x03\x03\x00\x02\x02\x46")).url,
-  "a server that closes as soon as it is asked": async () => (await rawUpstream("")).url,
+  "plain HTTP where TLS is spoken": async () => (await startRawUpstream("\x15\x03\x03\x00\x02\x02\x46")).url,
+  "a server that closes as soon as it is asked": async () => (await startRawUpstream("")).url,
   "a server that resets as soon as it is asked": async () =>
-    (await rawUpstream((socket) => void socket.resetAndDestroy())).url,
+    (await startRawUpstream((socket) => void socket.resetAndDestroy())).url,
 };
 
 describe("an UPSTREAM_URL that leads nowhere", () => {
   test.for(Object.entries(NOWHERE))("is an error that says so: %s", async ([, url]) => {
-    const { list, call } = await scene({ UPSTREAM_URL: await url() });
+    const { list, call } = await setup({ UPSTREAM_URL: await url() });
     const answer = await list(ALICE);
     expect(errorOf(answer)).toEqual(UNREACHABLE);
     expect(answer.json().error.message).toContain("UPSTREAM_URL");
@@ -43,9 +43,9 @@ describe("an UPSTREAM_URL that leads nowhere", () => {
 
 describe("connections that upstream closes as the next call goes out", () => {
   test.for(["keep-alive-close", "early-second"] as const)(
-    "bring each caller a list of their own or a clean error: %s",
+    "bring each client a list of their own or a clean error: %s",
     async (kind) => {
-      const { list, nano } = await scene();
+      const { list, nano } = await setup();
       nano.fail({ kind });
       const headers = { "cache-control": "no-store" };
       for (let round = 0; round < 15; round++) {
@@ -83,11 +83,11 @@ describe("upstream's Retry-After, in any form and with any status that means lat
     ["Fri, 31 Dec 9999 23:59:59 GMT", /^\d{10}$/],
     ["99999999999999999999", /^2147483648$/],
   ];
-  test.for(forms)("%j", async ([said, told]) => {
+  test.for(forms)("%j", async ([said, received]) => {
     for (const status of [408, 425, 429, 500, 503]) {
-      const { list, nano } = await scene();
+      const { list, nano } = await setup();
       nano.fail({ kind: "status", status, headers: { "retry-after": said } });
-      expect((await list(ALICE)).headers["retry-after"], String(status)).toMatch(told);
+      expect((await list(ALICE)).headers["retry-after"], String(status)).toMatch(received);
     }
   });
 });

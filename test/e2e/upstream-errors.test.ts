@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const said = (body: unknown, status = 403, contentType = "application/json") =>
   ({
@@ -25,11 +25,7 @@ describe("an upstream 4xx on a list route", () => {
       { message: "No.", type: "permission_error", code: null },
     ],
     ["a code that is a number", { error: { message: "No.", code: 1234 } }, { message: "No.", code: "1234" }],
-    [
-      "a text as error",
-      { error: "No." },
-      { message: "No.", type: "permission_error", code: null, param: null },
-    ],
+    ["a text as error", { error: "No." }, { message: "No.", type: "permission_error", code: null, param: null }],
     ["a text as error with a code beside it", { error: "No.", code: "c" }, { message: "No.", code: "c" }],
     [
       "the flat form",
@@ -46,7 +42,7 @@ describe("an upstream 4xx on a list route", () => {
     ["an array", "[1]", plain],
     ["cut JSON", '{"error":{"message":"N', plain],
   ] as const)("keeps what is said in %s", async ([, body, wanted]) => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     nano.fail(said(body));
     const answer = await list(ALICE);
     expect(answer.status).toBe(403);
@@ -68,29 +64,23 @@ describe("an upstream 4xx on a list route", () => {
     [429, "rate_limit_error"],
     [451, "invalid_request_error"],
     [499, "invalid_request_error"],
-  ] as const)(
-    "%i keeps its status, and %s stands in for a type that was not given",
-    async ([status, type]) => {
-      const { list, nano } = await scene();
-      nano.fail(said({ error: { message: "No.", code: "c" } }, status));
-      const answer = await list(ALICE);
-      expect(answer.status).toBe(status);
-      expect(answer.json().error).toEqual({ message: "No.", type, param: null, code: "c" });
-      expect(answer.headers["www-authenticate"]).toBe(status === 401 ? "Bearer" : undefined);
-    },
-  );
+  ] as const)("%i keeps its status, and %s stands in for a type that was not given", async ([status, type]) => {
+    const { list, nano } = await setup();
+    nano.fail(said({ error: { message: "No.", code: "c" } }, status));
+    const answer = await list(ALICE);
+    expect(answer.status).toBe(status);
+    expect(answer.json().error).toEqual({ message: "No.", type, param: null, code: "c" });
+    expect(answer.headers["www-authenticate"]).toBe(status === 401 ? "Bearer" : undefined);
+  });
 
   test.for([
     ["text/html", "<!DOCTYPE html><html><body>Blocked</body></html>"],
-    [
-      "application/json",
-      JSON.stringify({ error: { message: "<b>Blocked</b>", code: "<i>", param: "</p>" } }),
-    ],
+    ["application/json", JSON.stringify({ error: { message: "<b>Blocked</b>", code: "<i>", param: "</p>" } })],
     ["application/json", JSON.stringify({ error: "Blocked <script>alert(1)</script>" })],
     ["application/json", JSON.stringify({ code: "c", message: "Blocked <!-- x -->" })],
     ["text/plain", "Blocked"],
   ])("never echoes markup: %s %s", async ([contentType, body]) => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     nano.fail(said(body, 403, contentType));
     const answer = await list(ALICE);
     expect(answer.status).toBe(403);
@@ -105,7 +95,7 @@ describe("an upstream 4xx on a list route", () => {
     ["the flat form", { code: "c", message: ALICE }],
     ["a text so long that it is cut within the key", { message: "x".repeat(990) + ALICE }],
   ])("masks the key where it is quoted in %s", async ([, body]) => {
-    const { list, nano, keylane } = await scene();
+    const { list, nano, keylane } = await setup();
     nano.fail(said(body));
     const answer = await list(ALICE);
     expect(answer.status).toBe(403);
@@ -114,8 +104,8 @@ describe("an upstream 4xx on a list route", () => {
     expect((await keylane.log()).join("\n")).not.toMatch(/sk-nano|No\.|is bad/);
   });
 
-  test("is told again, word for word, while it is remembered", async () => {
-    const { list, nano } = await scene();
+  test("is sent again, unchanged, while it is remembered", async () => {
+    const { list, nano } = await setup();
     nano.fail(said({ error: { message: "No.", code: "c" } }));
     const first = await list(ALICE);
     const second = await list(ALICE);
@@ -126,7 +116,7 @@ describe("an upstream 4xx on a list route", () => {
 
   test("of NanoGPT's own: a key that is unknown, used up, bound to an origin, too quick", async () => {
     const keys = ["sk-nano-test-used-up", "sk-nano-test-bound"];
-    const { list, nano } = await scene({}, [
+    const { list, nano } = await setup({}, [
       { key: ALICE },
       { key: keys[0] ?? "", dailyLimit: 0 },
       { key: keys[1] ?? "", origins: ["https://chat.example.org"] },
@@ -157,11 +147,8 @@ describe("on a call that passes through, upstream's error", () => {
     [504, "application/json", "{}"],
     [529, "application/json", '{"type":"error","error":{"type":"overloaded_error"}}'],
   ] as const)("%i goes down as it came", async ([status, contentType, body]) => {
-    const { list, nano } = await scene();
-    nano.fail(
-      { kind: "status", status, body, contentType, headers: { "retry-after": "x" } },
-      { path: "/chat" },
-    );
+    const { list, nano } = await setup();
+    nano.fail({ kind: "status", status, body, contentType, headers: { "retry-after": "x" } }, { path: "/chat" });
     const answer = await list(ALICE, { method: "POST", path: "/v1/chat/completions", body: "{}" });
     expect(answer.status).toBe(status);
     expect(answer.text).toBe(body);
@@ -173,7 +160,7 @@ describe("on a call that passes through, upstream's error", () => {
   });
 
   test("redirects go down as they came too", async () => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     nano.fail({ kind: "redirect", status: 307 }, { path: "/echo" });
     const answer = await list(ALICE, { path: "/v1/echo" });
     expect(answer.status).toBe(307);

@@ -1,54 +1,50 @@
 import { describe, expect, test } from "vitest";
 import { runtime } from "../support/keylane.ts";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 describe("what reaches upstream's list endpoint", () => {
   // What the runtime's own HTTP client says for itself.
-  const OF_THE_CLIENT =
-    runtime === "node" ? ["connection", "host"] : ["cache-control", "connection", "host", "pragma"];
+  const OF_THE_CLIENT = runtime === "node" ? ["connection", "host"] : ["cache-control", "connection", "host", "pragma"];
   const OWN = ["accept", "accept-encoding", "authorization", "user-agent"];
 
   test.each([
     { of: "a bearer", credential: { authorization: `Bearer ${ALICE}` } },
     { of: "an x-api-key", credential: { "x-api-key": ALICE } },
-  ])(
-    "is credential, Origin, query and Keylane's own fields, nothing else: of $of",
-    async ({ credential }) => {
-      const { call, nano } = await scene();
-      const sent = {
-        ...credential,
-        origin: "https://chat.example.org",
-        accept: "text/plain",
-        "accept-encoding": "zstd",
-        "accept-language": "de",
-        "user-agent": "SomeTool/1.0",
-        "cache-control": "no-cache",
-        cookie: "session=1",
-        referer: "https://chat.example.org/room",
-        "if-none-match": '"x"',
-        "x-forwarded-for": "192.0.2.7",
-        forwarded: "for=192.0.2.7",
-        "x-request-id": "abc",
-        "openai-organization": "org",
-        "x-stainless-os": "Linux",
-        "anthropic-version": "2023-06-01",
-        "sec-fetch-mode": "navigate",
-      };
-      await call("/v1/models?sort=favorites&team=7", { headers: sent });
-      const [seen] = nano.seen;
-      const names = Object.keys(seen?.headers ?? {}).filter((name) => !OF_THE_CLIENT.includes(name));
-      expect(new Set(names)).toEqual(new Set([...OWN, "origin"]));
-      expect(seen?.headers.authorization).toBe(`Bearer ${ALICE}`);
-      expect(seen?.headers.accept).toBe("application/json");
-      expect(seen?.headers["accept-encoding"]).toMatch(/^(gzip, br|br, gzip)$/);
-      expect(seen?.headers["user-agent"]).toMatch(/^keylane\/\d+\.\d+\.\d+$/);
-      expect(seen?.target).toBe("/api/personalized/v1/models?sort=favorites&team=7");
-      expect([seen?.method, seen?.body.length]).toEqual(["GET", 0]);
-    },
-  );
+  ])("is credential, Origin, query and Keylane's own fields, nothing else: of $of", async ({ credential }) => {
+    const { call, nano } = await setup();
+    const sent = {
+      ...credential,
+      origin: "https://chat.example.org",
+      accept: "text/plain",
+      "accept-encoding": "zstd",
+      "accept-language": "de",
+      "user-agent": "SomeTool/1.0",
+      "cache-control": "no-cache",
+      cookie: "session=1",
+      referer: "https://chat.example.org/page",
+      "if-none-match": '"x"',
+      "x-forwarded-for": "192.0.2.7",
+      forwarded: "for=192.0.2.7",
+      "x-request-id": "abc",
+      "openai-organization": "org",
+      "x-stainless-os": "Linux",
+      "anthropic-version": "2023-06-01",
+      "sec-fetch-mode": "navigate",
+    };
+    await call("/v1/models?sort=favorites&team=7", { headers: sent });
+    const [seen] = nano.seen;
+    const names = Object.keys(seen?.headers ?? {}).filter((name) => !OF_THE_CLIENT.includes(name));
+    expect(new Set(names)).toEqual(new Set([...OWN, "origin"]));
+    expect(seen?.headers.authorization).toBe(`Bearer ${ALICE}`);
+    expect(seen?.headers.accept).toBe("application/json");
+    expect(seen?.headers["accept-encoding"]).toMatch(/^(gzip, br|br, gzip)$/);
+    expect(seen?.headers["user-agent"]).toMatch(/^keylane\/\d+\.\d+\.\d+$/);
+    expect(seen?.target).toBe("/api/personalized/v1/models?sort=favorites&team=7");
+    expect([seen?.method, seen?.body.length]).toEqual(["GET", 0]);
+  });
 
   test("is GET for a HEAD, too, and no Origin where there was none", async () => {
-    const { list, nano } = await scene();
+    const { list, nano } = await setup();
     expect((await list(ALICE, { method: "HEAD" })).status).toBe(200);
     expect(nano.seen[0]?.method).toBe("GET");
     expect(nano.seen[0]?.headers.origin).toBeUndefined();

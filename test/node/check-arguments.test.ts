@@ -12,12 +12,12 @@ describe("the command line of keylane check", () => {
     [["--url"], /^--url must be an address/],
     [["now"], /^keylane does not know "now"\n/],
     [["--key"], /^keylane does not know "--key": /],
-    [[ALICE], /^keylane does not know a word that is not shown: .*NANOGPT_API_KEY/],
+    [[ALICE], /^keylane does not know an argument that is not shown: .*NANOGPT_API_KEY/],
     [["--key", ALICE], /^keylane does not know "--key": /],
-    [[`--key=${ALICE}`], /^keylane does not know a word that is not shown/],
-    [["00000000-0000-4000-8000-000000000000"], /^keylane does not know a word that is not shown/],
-  ])("refuses %j with 2", async (words, message) => {
-    const { code, stdout, stderr } = await run(["check", ...words], { NANOGPT_API_KEY: ALICE });
+    [[`--key=${ALICE}`], /^keylane does not know an argument that is not shown/],
+    [["00000000-0000-4000-8000-000000000000"], /^keylane does not know an argument that is not shown/],
+  ])("refuses %j with 2", async (args, message) => {
+    const { code, stdout, stderr } = await run(["check", ...args], { NANOGPT_API_KEY: ALICE });
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/alice|0000|pass/);
@@ -46,8 +46,7 @@ describe("the command line of keylane check", () => {
     onTestFinished(() => void child.kill("SIGKILL"));
     let shown = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (!shown.includes("not shown") && (shown + text).includes("not shown"))
-        child.stdin.write(`${ALICE}\r`);
+      if (!shown.includes("not shown") && (shown + text).includes("not shown")) child.stdin.write(`${ALICE}\r`);
       shown += text;
     });
     const code = await new Promise((resolve) => void child.on("close", resolve));

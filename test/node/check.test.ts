@@ -16,8 +16,8 @@ async function saying(status: number, body: string, headers: Record<string, stri
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const check = (url: string, key: string, ...words: string[]) =>
-  run(["check", "--url", url, ...words], { NANOGPT_API_KEY: key });
+const check = (url: string, key: string, ...args: string[]) =>
+  run(["check", "--url", url, ...args], { NANOGPT_API_KEY: key });
 const found = async (url: string, key = ALICE) => {
   const { code, stdout, stderr } = await check(url, key, "--json");
   expect(stdout + stderr).not.toContain(key);
@@ -25,7 +25,7 @@ const found = async (url: string, key = ALICE) => {
 };
 
 describe("keylane check, at a Keylane", () => {
-  test("says that the key is accepted, how many models there are, and that the second answer was held", async () => {
+  test("says that the key is accepted, how many models there are, and that the second answer was cached", async () => {
     const { nano, url } = await keylaneBefore();
     const { code, stdout, stderr } = await check(url, ALICE);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -63,8 +63,8 @@ Base URLs to paste:
     ["/basic/paid/v1", "basic"],
   ])("under %s tells the shape, %s, for machines too", async (base, shape) => {
     const { url } = await keylaneBefore();
-    const told = await found(url + base);
-    const { baseUrls, answers, ...rest } = told;
+    const received = await found(url + base);
+    const { baseUrls, answers, ...rest } = received;
     expect(rest).toMatchObject({
       code: 0,
       isGood: true,
@@ -87,10 +87,10 @@ Base URLs to paste:
 
   test("does not take a list of everyone's for a proof of the key", async () => {
     const { url } = await keylaneBefore(ACCOUNTS, { MODELS_LIST: "canonical" });
-    const told = await found(url, "sk-nano-test-nobody");
-    expect(told).toMatchObject({ code: 1, isGood: false, key: "refused", server: "keylane" });
-    expect(told.models).toBeGreaterThan(2);
-    expect(told.problems).toEqual([expect.stringMatching(/^The key is refused: make one at https:/)]);
+    const received = await found(url, "sk-nano-test-nobody");
+    expect(received).toMatchObject({ code: 1, isGood: false, key: "refused", server: "keylane" });
+    expect(received.models).toBeGreaterThan(2);
+    expect(received.problems).toEqual([expect.stringMatching(/^The key is refused: make one at https:/)]);
   });
 
   test("says what to do about a key that is refused", async () => {
@@ -98,13 +98,11 @@ Base URLs to paste:
     const { code, stdout } = await check(url, "sk-nano-test-nobody");
     expect(code).toBe(1);
     expect(stdout).toMatch(/^ {2}key {6}refused$/m);
-    expect(stdout).toMatch(
-      /^Wrong: The key is refused: make one at .* set NANOGPT_API_KEY to it\. The answer was: /m,
-    );
+    expect(stdout).toMatch(/^Wrong: The key is refused: make one at .* set NANOGPT_API_KEY to it\. The answer was: /m);
     expect(stdout).not.toContain("nobody");
   });
 
-  test("says where a stored list stood in for NanoGPT, or no list is held at all", async () => {
+  test("reports that a stored list was served for NanoGPT's, or that there is no list at all", async () => {
     const { nano, url } = await keylaneBefore(ACCOUNTS, { MAX_AGE: "0", STALE_WHILE_REVALIDATE: "0" });
     expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/MAX_AGE/)] });
     nano.fail({ kind: "status", status: 500 });
@@ -114,8 +112,8 @@ Base URLs to paste:
   test("says that a list is empty", async () => {
     const { nano, url } = await keylaneBefore();
     nano.fail({ kind: "status", status: 200, body: '{"object":"list","data":[]}' });
-    const told = await found(url);
-    expect(told).toMatchObject({
+    const received = await found(url);
+    expect(received).toMatchObject({
       code: 1,
       models: 0,
       problems: [expect.stringMatching(/make models visible/)],
@@ -126,19 +124,17 @@ Base URLs to paste:
     const { url } = await keylaneBefore(ACCOUNTS, {
       UPSTREAM_URL: `http://127.0.0.1:${await freePort()}/api`,
     });
-    const told = await found(url);
-    expect(told).toMatchObject({ code: 1, key: "unknown" });
-    expect(told.problems).toEqual([
-      expect.stringMatching(/answered 502: NanoGPT could not be reached: check/),
-    ]);
+    const received = await found(url);
+    expect(received).toMatchObject({ code: 1, key: "unknown" });
+    expect(received.problems).toEqual([expect.stringMatching(/answered 502: NanoGPT could not be reached: check/)]);
   });
 });
 
 describe("keylane check, elsewhere", () => {
   test("asks NanoGPT itself for the list that shows whether it knows the key", async () => {
     const { nano } = await keylaneBefore();
-    const told = await found(nano.url);
-    expect(told).toMatchObject({ code: 0, server: "other", key: "accepted", baseUrls: {} });
+    const received = await found(nano.url);
+    expect(received).toMatchObject({ code: 0, server: "other", key: "accepted", baseUrls: {} });
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/v1/models", "/api/personalized/v1/models"]);
     expect(await found(nano.url, "sk-nano-test-nobody")).toMatchObject({ code: 1, key: "refused" });
     expect((await check(nano.url, ALICE)).stdout).toContain("Start Keylane with `keylane`");
@@ -157,7 +153,7 @@ describe("keylane check, elsewhere", () => {
     [302, "", /answered 302/],
     [400, JSON.stringify({ error: `\u001B[31m${ALICE}\n` }), /answered 400: {2}\[31m\[key\] $/],
   ])("is not taken in by %s %j", async (status, body, problem) => {
-    const told = await found(await saying(status, body, { location: "http://127.0.0.1:9/" }));
-    expect(told).toMatchObject({ code: 1, problems: [expect.stringMatching(problem)] });
+    const received = await found(await saying(status, body, { location: "http://127.0.0.1:9/" }));
+    expect(received).toMatchObject({ code: 1, problems: [expect.stringMatching(problem)] });
   });
 });

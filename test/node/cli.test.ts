@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { isRefusing } from "../support/connection.ts";
+import { refusesConnections } from "../support/connection.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { answerTo, begun, plainCall } from "../support/plain-call.ts";
+import { responseTo, startCall, plainCall } from "../support/plain-call.ts";
 import { run, startProgram } from "../support/program.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
@@ -44,17 +44,17 @@ describe("a program that cannot start", () => {
     });
   });
 
-  test("knows no other words than its own", async () => {
-    for (const [words, message] of [
+  test("knows no other commands than its own", async () => {
+    for (const [args, message] of [
       [["start"], '"start": to start, say keylane alone'],
       [["--port", "1"], '"--port": settings come from the environment, such as PORT=8788 keylane'],
       [["healthcheck", "now"], '"now"'],
       [["chekc"], '"chekc"'],
-      [[ALICE], "a word that is not shown: a key belongs into the environment, as NANOGPT_API_KEY"],
+      [[ALICE], "an argument that is not shown: a key belongs into the environment, as NANOGPT_API_KEY"],
     ] as const) {
-      const { code, stdout, stderr } = await run(words);
+      const { code, stdout, stderr } = await run(args);
       expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-      expect(stderr).toBe(`keylane does not know ${message}\nkeylane --help lists the words\n`);
+      expect(stderr).toBe(`keylane does not know ${message}\nkeylane --help lists the commands\n`);
     }
   });
 });
@@ -64,9 +64,9 @@ describe("a command", () => {
     const { nano, program, port } = await started();
     expect(await run(["healthcheck"], port)).toEqual({ code: 0, stdout: "", stderr: "" });
     nano.fail({ kind: "hang-mid-body" }, { path: "/v1/echo" });
-    await answerTo(begun(`${program.url}/v1/echo`));
+    await responseTo(startCall(`${program.url}/v1/echo`));
     program.child.kill("SIGTERM");
-    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    await expect.poll(() => refusesConnections(program.url)).toBe(true);
     const { code, stderr } = await run(["healthcheck"], port);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^Not ready: http:.* does not answer: start Keylane, or set HOST and PORT to/);
@@ -83,13 +83,13 @@ describe("a command", () => {
     expect(await run(["healthcheck"], { ...settings, ...port })).toMatchObject({ code: 0 });
   });
 
-  test("--version is the package's, --help names the words", async () => {
+  test("--version is the package's, --help lists the commands", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
     expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     const { code, stdout } = await run(["--help"]);
     expect(code).toBe(0);
-    const words = ["check", "--url", "--json", "healthcheck", "--help", "--version", version];
-    for (const word of words) expect(stdout).toContain(word);
+    const args = ["check", "--url", "--json", "healthcheck", "--help", "--version", version];
+    for (const text of args) expect(stdout).toContain(text);
     for (const line of [["-h"], ["help"], ["check", "--help"]]) expect((await run(line)).stdout).toBe(stdout);
   });
 

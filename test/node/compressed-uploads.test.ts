@@ -2,18 +2,17 @@ import type { IncomingHttpHeaders } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { connection } from "../support/connection.ts";
-import { begun, plainCall, type PlainCall } from "../support/plain-call.ts";
-import { rawUpstream } from "../support/raw-upstream.ts";
-import { ALICE, scene } from "../support/setup.ts";
+import { openConnection } from "../support/connection.ts";
+import { startCall, plainCall, type PlainCall } from "../support/plain-call.ts";
+import { startRawUpstream } from "../support/raw-upstream.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const CHAT = "/v1/chat/completions";
 const FIELDS = `Authorization: Bearer ${ALICE}\nContent-Type: application/json\n`;
 const KB = 1024;
 const nothing: IncomingHttpHeaders = {};
 
-const text = (content: string) =>
-  JSON.stringify({ model: "m", input: content, messages: [{ role: "user", content }] });
+const text = (content: string) => JSON.stringify({ model: "m", input: content, messages: [{ role: "user", content }] });
 
 /** A chat of exactly so many bytes. */
 function chat(bytes: number): string {
@@ -34,7 +33,7 @@ async function* endless() {
 }
 
 async function uploads(settings: Record<string, string> = { COMPRESS_UPLOADS: "true" }) {
-  const { nano, keylane } = await scene(settings);
+  const { nano, keylane } = await setup(settings);
   /** Makes a call, and gives what upstream saw of it. */
   const up = async (path: string, call: PlainCall) => {
     const { status, text } = await plainCall(keylane.url + path, { method: "POST", fields: FIELDS, ...call });
@@ -72,24 +71,24 @@ describe("with COMPRESS_UPLOADS a long JSON body", () => {
     expect(JSON.parse(text)).toMatchObject({ object: "chat.completion" });
   });
 
-  test("is one of more than 16 KiB, told or counted", async () => {
+  test("is one of more than 16 KiB, announced or counted", async () => {
     const { up } = await uploads();
     for (const [bytes, coding] of [
       [16 * KB, undefined],
       [16 * KB + 1, "gzip"],
     ] as const) {
       const body = chat(bytes);
-      const told = await up(CHAT, { body });
-      expect(told.coding).toBe(coding);
-      expect(told.headers["content-length"]).toBe(coding === undefined ? String(bytes) : undefined);
+      const received = await up(CHAT, { body });
+      expect(received.coding).toBe(coding);
+      expect(received.headers["content-length"]).toBe(coding === undefined ? String(bytes) : undefined);
       const counted = await up(CHAT, { body: pieces(body.slice(0, 9000), body.slice(9000)) });
       expect(counted.coding).toBe(coding);
-      for (const { body: came } of [told, counted])
+      for (const { body: came } of [received, counted])
         expect((coding === undefined ? came : gunzipSync(came)).toString()).toBe(body);
     }
   });
 
-  test("is counted against MAX_BODY_SIZE by the caller's bytes", async () => {
+  test("is counted against MAX_BODY_SIZE by the client's bytes", async () => {
     const { up } = await uploads({ COMPRESS_UPLOADS: "true", MAX_BODY_SIZE: "100KB" });
     expect(await up(CHAT, { body: chat(100 * KB) })).toMatchObject({ status: 200, coding: "gzip" });
     expect(await up(CHAT, { body: chat(101 * KB) })).toMatchObject({ status: 413 });
@@ -107,7 +106,7 @@ describe("with COMPRESS_UPLOADS a long JSON body", () => {
       await rest.promise;
       yield Buffer.from(" ");
     }
-    const outgoing = begun(keylane.url + CHAT, { method: "POST", fields: FIELDS, body: slowly() });
+    const outgoing = startCall(keylane.url + CHAT, { method: "POST", fields: FIELDS, body: slowly() });
     const partly = () => gunzipSync(nano.seen[0]?.body ?? Buffer.alloc(0), { finishFlush: 2 }).toString();
     await expect.poll(() => nano.seen.length && partly()).toBe(half);
     rest.resolve();
@@ -116,27 +115,24 @@ describe("with COMPRESS_UPLOADS a long JSON body", () => {
     outgoing.destroy();
   });
 
-  test.for(["before it is long enough", "after"])(
-    "that its caller cuts never looks whole: %s",
-    async (when) => {
-      const { url, heard } = await rawUpstream(() => {});
-      const { keylane } = await uploads({ COMPRESS_UPLOADS: "true", PASSTHROUGH_URL: url });
-      const { say, ended } = await connection(keylane.url);
-      const piece = chat(when === "after" ? 20 * KB : 2 * KB);
-      say(`POST ${CHAT} HTTP/1.1\nHost: a\n${FIELDS}Transfer-Encoding: chunked\n\n`);
-      say(`${piece.length.toString(16)}\n${piece}\n`);
-      if (when === "after") await expect.poll(() => heard.join("")).toMatch(/Content-Encoding: gzip/);
-      // A chunk that is none ends the request here.
-      say("zz\n");
-      await ended;
-      await sleep(100);
-      expect(heard.join("")).not.toMatch(/\r\n0\r\n\r\n$/);
-    },
-  );
+  test.for(["before it is long enough", "after"])("that its client cuts never looks whole: %s", async (when) => {
+    const { url, received } = await startRawUpstream(() => {});
+    const { keylane } = await uploads({ COMPRESS_UPLOADS: "true", PASSTHROUGH_URL: url });
+    const { send, ended } = await openConnection(keylane.url);
+    const piece = chat(when === "after" ? 20 * KB : 2 * KB);
+    send(`POST ${CHAT} HTTP/1.1\nHost: a\n${FIELDS}Transfer-Encoding: chunked\n\n`);
+    send(`${piece.length.toString(16)}\n${piece}\n`);
+    if (when === "after") await expect.poll(() => received.join("")).toMatch(/Content-Encoding: gzip/);
+    // A chunk that is none ends the request here.
+    send("zz\n");
+    await ended;
+    await sleep(100);
+    expect(received.join("")).not.toMatch(/\r\n0\r\n\r\n$/);
+  });
 
-  test("that its caller leaves is left upstream at once", async () => {
+  test("that its client leaves is left upstream at once", async () => {
     const { keylane, nano } = await uploads();
-    const outgoing = begun(keylane.url + CHAT, { method: "POST", fields: FIELDS, body: endless() });
+    const outgoing = startCall(keylane.url + CHAT, { method: "POST", fields: FIELDS, body: endless() });
     await expect.poll(() => nano.seen.length).toBe(1);
     outgoing.destroy();
     await nano.seen[0]?.closed;
@@ -145,17 +141,17 @@ describe("with COMPRESS_UPLOADS a long JSON body", () => {
 
   test("follows an Expect and other requests on its connection", async () => {
     const { keylane, nano } = await uploads();
-    const { say, until } = await connection(keylane.url);
+    const { send, until } = await openConnection(keylane.url);
     const body = chat(50 * KB);
     const head = `POST ${CHAT} HTTP/1.1\nHost: a\n${FIELDS}Content-Length: ${body.length}\n`;
-    say(`${head}Expect: 100-continue\n\n`);
+    send(`${head}Expect: 100-continue\n\n`);
     await until(/^HTTP\/1\.1 100 Continue\r\n\r\n/);
-    say(`${body}${head}\n${body}GET /healthz HTTP/1.1\nHost: a\n\n`);
+    send(`${body}${head}\n${body}GET /healthz HTTP/1.1\nHost: a\n\n`);
     await until(/chat\.completion[^]*chat\.completion[^]*alive/);
     expect(nano.seen.map((one) => gunzipSync(one.body).toString() === body)).toEqual([true, true]);
   });
 
-  test("whose upstream fails is told of as ever", async () => {
+  test("whose upstream fails gets the usual error", async () => {
     const { up, nano } = await uploads();
     nano.fail({ kind: "reset-before-headers" }, { path: CHAT, times: 1 });
     const { status, text } = await up(CHAT, { body: chat(2000 * KB) });

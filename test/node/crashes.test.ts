@@ -2,17 +2,16 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { connection } from "../support/connection.ts";
+import { openConnection } from "../support/connection.ts";
 import { plainCall } from "../support/plain-call.ts";
 import { startProgram, type Program } from "../support/program.ts";
-import { rawUpstream } from "../support/raw-upstream.ts";
+import { startRawUpstream } from "../support/raw-upstream.ts";
 
 // Nobody listens there, and nothing here asks.
 const NOWHERE = "http://127.0.0.1:9";
 const CONNECT = "CONNECT other.invalid:443 HTTP/1.1\nHost: other.invalid:443\n\n";
 
-const started = (environment: Record<string, string> = {}) =>
-  startProgram({ UPSTREAM_URL: NOWHERE, ...environment });
+const started = (environment: Record<string, string> = {}) => startProgram({ UPSTREAM_URL: NOWHERE, ...environment });
 
 async function expectAlive(program: Program) {
   const { url, child } = program;
@@ -42,7 +41,7 @@ async function saidAndReset(url: string, request: string) {
 describe("the program still answers after", () => {
   test("CONNECT on a connection that is reset", async () => {
     const program = await started();
-    // When the reset comes is a matter of luck: before our answer, or behind it.
+    // The reset may come before our answer or after it.
     for (let i = 0; i < 10; i++) await saidAndReset(program.url, CONNECT);
     await sleep(50);
     await expectAlive(program);
@@ -56,7 +55,7 @@ describe("the program still answers after", () => {
   });
 
   // What undici has given up before it began, it listens to no more.
-  test("a caller who leaves in the midst of his body, while upstream cannot be reached", async () => {
+  test("a client who leaves in the midst of its body, while upstream cannot be reached", async () => {
     const program = await started();
     const begun = "POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 100\n\nshort";
     for (let i = 0; i < 10; i++) {
@@ -78,7 +77,7 @@ describe("the program still answers after", () => {
     ["UTF-8", Buffer.from("D’accord ✓").toString("latin1")],
     ["a control character", "O\x7fK"],
   ])("a reason phrase of upstream's that cannot be written: %s", async ([, phrase]) => {
-    const upstream = await rawUpstream(`HTTP/1.1 200 ${phrase}\nContent-Length: 2\n\nok`);
+    const upstream = await startRawUpstream(`HTTP/1.1 200 ${phrase}\nContent-Length: 2\n\nok`);
     const program = await started({ PASSTHROUGH_URL: upstream.url });
     const asked = plainCall(`${program.url}/v1/echo`).then(
       ({ status, reason, text }) => ({ status, reason, text }),
@@ -89,7 +88,7 @@ describe("the program still answers after", () => {
   });
 
   test("a status of upstream's that has no phrase of its own", async () => {
-    const upstream = await rawUpstream("HTTP/1.1 299 \xe9\nContent-Length: 2\n\nok");
+    const upstream = await startRawUpstream("HTTP/1.1 299 \xe9\nContent-Length: 2\n\nok");
     const program = await started({ PASSTHROUGH_URL: upstream.url });
     const asked = plainCall(`${program.url}/v1/echo`).then(({ status, reason }) => ({ status, reason }));
     expect(await Promise.race([asked, program.exited])).toEqual({ status: 299, reason: "" });
@@ -97,38 +96,29 @@ describe("the program still answers after", () => {
   });
 });
 
-describe("a stop is not held up by a caller who keeps his half of the connection open after", () => {
+describe("a stop is not delayed by a client that keeps its half of the connection open after", () => {
   test.for<readonly [string, string, RegExp]>([
     ["CONNECT", CONNECT, /^HTTP\/1\.1 405 [^]*method_not_allowed/],
     ["garbage", "hello\n\n", /^HTTP\/1\.1 400 [^]*bad_request/],
-    [
-      "too many header bytes",
-      `GET /v1/echo HTTP/1.1\nHost: a\nX-Much: ${"x".repeat(20_000)}\n\n`,
-      /^HTTP\/1\.1 431 /,
-    ],
+    ["too many header bytes", `GET /v1/echo HTTP/1.1\nHost: a\nX-Much: ${"x".repeat(20_000)}\n\n`, /^HTTP\/1\.1 431 /],
   ])("%s", async ([, request, answer]) => {
     const program = await started({ DRAIN_TIMEOUT: "1h" });
-    const open = await connection(program.url);
-    open.say(request);
+    const open = await openConnection(program.url);
+    open.send(request);
     await open.until(answer);
     program.child.kill("SIGTERM");
     expect(await Promise.race([program.exited, sleep(2000, "still there")])).toBe(0);
   });
 
   test.for<readonly [string, string, RegExp, string]>([
-    [
-      "a body that came behind its answer",
-      "GET /healthz HTTP/1.1\nHost: a\nContent-Length: 4\n\n",
-      /alive/,
-      "body",
-    ],
+    ["a body that came behind its answer", "GET /healthz HTTP/1.1\nHost: a\nContent-Length: 4\n\n", /alive/, "body"],
     ["a stray line end", "GET /healthz HTTP/1.1\nHost: a\n\n", /alive/, "\n"],
   ])("%s", async ([, request, answer, rest]) => {
     const program = await started({ DRAIN_TIMEOUT: "1h", HEADERS_TIMEOUT: "500ms" });
-    const open = await connection(program.url);
-    open.say(request);
+    const open = await openConnection(program.url);
+    open.send(request);
     await open.until(answer);
-    open.say(rest);
+    open.send(rest);
     await plainCall(`${program.url}/healthz`);
     program.child.kill("SIGTERM");
     expect(await Promise.race([program.exited, sleep(8000, "still there")])).toBe(0);
@@ -141,8 +131,8 @@ describe("a stop is not held up by a caller who keeps his half of the connection
       DRAIN_TIMEOUT: "5s",
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(setBack)}`,
     });
-    const open = await connection(program.url);
-    open.say("GET /healthz HTTP/1.1\nHost: a\n\n");
+    const open = await openConnection(program.url);
+    open.send("GET /healthz HTTP/1.1\nHost: a\n\n");
     await open.until(/alive/);
     program.child.kill("SIGTERM");
     await sleep(100);
@@ -152,13 +142,13 @@ describe("a stop is not held up by a caller who keeps his half of the connection
 
   test("CONNECT, said on a connection that the stop finds open", async () => {
     const program = await started({ DRAIN_TIMEOUT: "1h" });
-    const open = await connection(program.url);
+    const open = await openConnection(program.url);
     // Half of a request, so that the connection is neither silent nor idle when the stop begins.
-    open.say("CONNECT other.invalid:443 HTTP/1.1\n");
+    open.send("CONNECT other.invalid:443 HTTP/1.1\n");
     await plainCall(`${program.url}/healthz`);
     program.child.kill("SIGTERM");
     await sleep(100);
-    open.say("Host: other.invalid:443\n\n");
+    open.send("Host: other.invalid:443\n\n");
     await open.until(/ 405 /);
     expect(await Promise.race([program.exited, sleep(2000, "still there")])).toBe(0);
   });

@@ -14,14 +14,8 @@ const manifest = JSON.parse(read("package.json")) as {
   cloudflare: { bindings: Record<string, { description: string }> };
 };
 const [, section = ""] = /^\[vars\]\n((?:\w+ = .*\n)+)/m.exec(read("wrangler.toml")) ?? [];
-const variables = [...section.matchAll(/^(\w+) = "(.*)"$/gm)].map(([, name = "", value = ""]) => [
-  name,
-  value,
-]);
-const secrets = [...read(".dev.vars.example").matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value]) => [
-  name,
-  value,
-]);
+const variables = [...section.matchAll(/^(\w+) = "(.*)"$/gm)].map(([, name = "", value = ""]) => [name, value]);
+const secrets = [...read(".dev.vars.example").matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value]) => [name, value]);
 
 test("everything that a deployment asks for is a setting, and has a description", () => {
   const asked = [...variables, ...secrets].map(([name]) => name);

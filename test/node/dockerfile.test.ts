@@ -8,7 +8,7 @@ import { context, stages } from "../support/image.ts";
 const found = stages();
 const last = found.at(-1);
 const steps = last?.steps ?? [];
-const ofLast = (word: string) => steps.filter((step) => step.word === word);
+const ofLast = (instruction: string) => steps.filter((step) => step.instruction === instruction);
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   bin: { keylane: string };
   engines: { node: string };
@@ -23,8 +23,8 @@ describe("the Dockerfile", () => {
   test("takes no more than it copies, and copies only what is there", () => {
     const copied = new Set<string>();
     for (const { steps } of found) {
-      for (const { flags, words } of steps.filter(({ word }) => word === "COPY")) {
-        if (flags.length === 0) for (const name of words.slice(0, -1)) copied.add(name);
+      for (const { flags, args } of steps.filter(({ instruction }) => instruction === "COPY")) {
+        if (flags.length === 0) for (const name of args.slice(0, -1)) copied.add(name);
       }
     }
     expect([...copied].sort()).toEqual(context().sort());
@@ -32,39 +32,38 @@ describe("the Dockerfile", () => {
   });
 
   test("ends in an image without development dependencies, npm or source", () => {
-    const from = ofLast("COPY").map(({ flags, words }) => [flags[0] ?? "", words.slice(0, -1).join(" ")]);
+    const from = ofLast("COPY").map(({ flags, args }) => [flags[0] ?? "", args.slice(0, -1).join(" ")]);
     expect(from).toEqual([
       ["", "package.json LICENSE"],
       ["--from=dependencies", "/keylane/node_modules"],
       ["--from=build", "/keylane/dist"],
     ]);
     const dependencies = found.find(({ name }) => name === "dependencies")?.steps ?? [];
-    expect(dependencies.filter(({ word }) => word === "RUN").map(({ text }) => text)).toEqual([
+    expect(dependencies.filter(({ instruction }) => instruction === "RUN").map(({ text }) => text)).toEqual([
       "npm ci --omit=dev",
     ]);
     expect(ofLast("RUN").map(({ text }) => text.split(" ")[0])).toEqual(["rm"]);
-    expect(ofLast("RUN")[0]?.words).toContain("/usr/local/lib/node_modules");
+    expect(ofLast("RUN")[0]?.args).toContain("/usr/local/lib/node_modules");
   });
 
   test("listens for the container's network, and says so nowhere but here", () => {
-    expect(ofLast("ENV").flatMap(({ text }) => text.split(" "))).toEqual([
-      "NODE_ENV=production",
-      "HOST=0.0.0.0",
-    ]);
+    expect(ofLast("ENV").flatMap(({ text }) => text.split(" "))).toEqual(["NODE_ENV=production", "HOST=0.0.0.0"]);
     expect(ofLast("EXPOSE").map(({ text }) => text)).toEqual(["8787"]);
-    expect(found.slice(0, -1).flatMap(({ steps }) => steps.filter(({ word }) => word === "ENV"))).toEqual([]);
+    expect(found.slice(0, -1).flatMap(({ steps }) => steps.filter(({ instruction }) => instruction === "ENV"))).toEqual(
+      [],
+    );
   });
 
   test("runs as a user that is not root, by number", () => {
     expect(ofLast("USER").map(({ text }) => text)).toEqual(["1000:1000"]);
     // Nothing after it: what runs then would run as that user.
-    const words = steps.map(({ word }) => word);
-    expect(words.slice(words.indexOf("USER"))).toEqual(["USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"]);
+    const args = steps.map(({ instruction }) => instruction);
+    expect(args.slice(args.indexOf("USER"))).toEqual(["USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"]);
   });
 
   test("starts the program itself, without a shell that would keep signals to itself", () => {
     const [entry] = ofLast("ENTRYPOINT");
-    expect([entry?.isExec, entry?.words]).toEqual([true, ["node", manifest.bin.keylane]]);
+    expect([entry?.isExec, entry?.args]).toEqual([true, ["node", manifest.bin.keylane]]);
     expect(ofLast("CMD")).toEqual([]);
   });
 
@@ -82,10 +81,10 @@ describe("the README's section on containers", () => {
 
   test("builds this folder, and runs what it built: on loopback, with nothing that it does not need", () => {
     expect(build).toBe("docker build -t keylane .");
-    const [, , ...words] = run.split(" ");
-    expect(words.pop()).toBe("keylane");
+    const [, , ...args] = run.split(" ");
+    expect(args.pop()).toBe("keylane");
     const port = ofLast("EXPOSE")[0]?.text;
-    expect(words.join(" ").split(/ (?=--)/)).toEqual([
+    expect(args.join(" ").split(/ (?=--)/)).toEqual([
       "--rm",
       `--publish 127.0.0.1:8787:${port}`,
       "--read-only",

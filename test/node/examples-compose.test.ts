@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 import { parseSettings } from "../../src/config/settings.ts";
-import { composeBytes, composeFaults, composeFiles, root } from "../support/compose.ts";
+import { composeBytes, composeProblems, composeFiles, root } from "../support/compose.ts";
 
 // `docker compose config` needs the plugin, and no engine.
 const hasCompose = spawnSync("docker", ["compose", "version"]).status === 0;
@@ -27,9 +27,7 @@ function environmentOf(intro: string): Record<string, string> {
   const typed = lines.filter((line) => line.includes(".env"));
   execFileSync("sh", ["-c", `touch .env\n${typed.join("\n")}`], { cwd: folder });
   const text = readFileSync(join(folder, ".env"), "utf8");
-  return Object.fromEntries(
-    [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
-  );
+  return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]));
 }
 
 test("there is an example for each tool that comes as a container, and one of several Keylanes", () => {
@@ -39,7 +37,7 @@ test("there is an example for each tool that comes as a container, and one of se
 });
 
 test("what Compose does not know is found out", () => {
-  const faults = composeFaults({
+  const faults = composeProblems({
     version: 3,
     services: { a: { image: "x", readonly: true, mem_limit: "much", depends_on: { b: {} } }, b: {} },
   });
@@ -58,7 +56,7 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
   const keylanes = all.filter(([name]) => name.startsWith("keylane"));
 
   test("is a compose file", () => {
-    expect(composeFaults(parse(text, { merge: true }))).toEqual([]);
+    expect(composeProblems(parse(text, { merge: true }))).toEqual([]);
   });
 
   test.skipIf(!hasCompose)("is read by docker compose", () => {
@@ -105,11 +103,9 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
       expect(environment, "the image says where it listens").not.toHaveProperty("HOST");
       const given = { ...environment, ...("CACHE_SECRET" in environment && SECRETS) };
       const found = parseSettings(given);
-      // With room beside the lists for what it does.
+      // With memory beside the lists for its work.
       expect(composeBytes(service.mem_limit)).toBeGreaterThan(4 * found.memoryMaxBytes);
-      expect(Number.parseInt(service.stop_grace_period ?? "", 10)).toBeGreaterThan(
-        found.drainTimeoutMs / 1000,
-      );
+      expect(Number.parseInt(service.stop_grace_period ?? "", 10)).toBeGreaterThan(found.drainTimeoutMs / 1000);
     }
   });
 

@@ -5,22 +5,17 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { composeFiles, root } from "../support/compose.ts";
 import { plainCall } from "../support/plain-call.ts";
-import { ACCOUNTS, ALICE, scene } from "../support/setup.ts";
+import { ACCOUNTS, ALICE, setup } from "../support/setup.ts";
 
 const example = readFileSync(join(root, "examples/librechat/librechat.yaml"), "utf8");
-const [, snippet = ""] =
-  /```yaml\n(endpoints:.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
+const [, snippet = ""] = /```yaml\n(endpoints:.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
 
 // LibreChat itself reads its file with this schema, made strict.
 const read = (text: string) => configSchema.strict().safeParse(parse(text));
 
 describe.each([
   ["examples/librechat/librechat.yaml", example, "http://keylane:8787/v1"],
-  [
-    "the README's part of a librechat.yaml",
-    `version: 1.3.5\n${snippet}`,
-    "http://host.docker.internal:8787/v1",
-  ],
+  ["the README's part of a librechat.yaml", `version: 1.3.5\n${snippet}`, "http://host.docker.internal:8787/v1"],
 ])("%s", (_, text, baseURL) => {
   test("is what LibreChat accepts: one endpoint that fetches its models with each user's key", () => {
     const { error, data } = read(text);
@@ -31,7 +26,7 @@ describe.each([
   });
 
   test("names a base URL that Keylane answers with the user's own list", async () => {
-    const { keylane } = await scene();
+    const { keylane } = await setup();
     const url = keylane.url + new URL(`${baseURL}/models`).pathname;
     const { status, text: body } = await plainCall(url, { fields: `Authorization: Bearer ${ALICE}` });
     expect(status).toBe(200);
@@ -40,7 +35,7 @@ describe.each([
   });
 });
 
-test("LibreChat's schema refuses a word it does not know", () => {
+test("LibreChat's schema refuses an unknown field", () => {
   expect(read(example.replace("endpoints:", "endpoint:")).success).toBe(false);
   expect(read(example.replace("fetch: true", "fetch: often")).success).toBe(false);
 });

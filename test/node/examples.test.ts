@@ -21,9 +21,7 @@ describe("examples/redis/compose.yaml", () => {
 
   test("publishes the balancer alone", () => {
     const published = Object.entries(services).filter(([, { ports = [] }]) => ports.length > 0);
-    expect(published.map(([name, { ports }]) => [name, ports])).toEqual([
-      ["balancer", ["127.0.0.1:8787:8787"]],
-    ]);
+    expect(published.map(([name, { ports }]) => [name, ports])).toEqual([["balancer", ["127.0.0.1:8787:8787"]]]);
   });
 
   test("balances over all of them", () => {

@@ -1,24 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { connection } from "../support/connection.ts";
-import { ALICE, scene } from "../support/setup.ts";
-import { answersIn } from "../support/wire-answers.ts";
+import { openConnection } from "../support/connection.ts";
+import { ALICE, setup } from "../support/setup.ts";
+import { parseAnswers } from "../support/wire-answers.ts";
 
 const CONTINUE = /^HTTP\/1\.1 100 Continue\r\n\r\n/;
 const FIELDS = `GET /v1/models HTTP/1.1\nHost: a\nAuthorization: Bearer ${ALICE}\n`;
 const LIST = `${FIELDS}\n`;
 
 async function open(settings: Record<string, string> = {}) {
-  const { nano, keylane } = await scene(settings);
-  return { nano, ...(await connection(keylane.url)) };
+  const { nano, keylane } = await setup(settings);
+  return { nano, ...(await openConnection(keylane.url)) };
 }
 
 describe("Expect: 100-continue", () => {
   test("is answered before the body is sent, and does not go up", async () => {
-    const { say, until, nano } = await open();
-    say("POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 4\n\n");
+    const { send, until, nano } = await open();
+    send("POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 4\n\n");
     await until(CONTINUE);
-    say("body");
+    send("body");
     await until(/200 OK[^]*body/);
     expect(nano.seen[0]?.headers).not.toHaveProperty("expect");
   });
@@ -27,41 +27,39 @@ describe("Expect: 100-continue", () => {
     ["whose answer is here already", FIELDS],
     ["whose answer is made", "GET /healthz HTTP/1.1\nHost: a\n"],
   ] as const)("stands within no answer where requests come together: one %s", async ([, request]) => {
-    const { say, heard, until } = await open();
-    say(LIST);
+    const { send, received, until } = await open();
+    send(LIST);
     const first = await until(/\]\}$/);
-    say(`${request}\n${request}Expect: 100-continue\n\n${request}X-Request-Id: last\n\n`);
+    send(`${request}\n${request}Expect: 100-continue\n\n${request}X-Request-Id: last\n\n`);
     await until(/X-Request-Id: last\r\n[^]*\}$/);
-    const said = answersIn(heard().slice(first.length), false);
+    const said = parseAnswers(received().slice(first.length), false);
     expect(said.map(({ status }) => status).filter((status) => status !== 100)).toEqual([200, 200, 200]);
   });
 
   test("is answered when its turn has come, where requests come together", async () => {
-    const { say, heard, until, nano } = await open();
+    const { send, received, until, nano } = await open();
     nano.delay(100);
-    say(`${LIST}POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 4\n\n`);
+    send(`${LIST}POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 4\n\n`);
     await until(/100 Continue\r\n\r\n$/);
-    expect(heard()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\]\}HTTP\/1\.1 100 Continue\r\n\r\n$/);
-    say("body");
+    expect(received()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\]\}HTTP\/1\.1 100 Continue\r\n\r\n$/);
+    send("body");
     await until(/100 Continue\r\n\r\nHTTP\/1\.1 200 OK[^]*body/);
   });
 
   test("is answered 413, and never 100, for a body over MAX_BODY_SIZE", async () => {
-    const { say, until, nano } = await open({ MAX_BODY_SIZE: "1KB" });
-    say("POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 1025\n\n");
+    const { send, until, nano } = await open({ MAX_BODY_SIZE: "1KB" });
+    send("POST /v1/echo HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 1025\n\n");
     expect(await until(/body_too_large/)).toMatch(/^HTTP\/1\.1 413 /);
     expect(nano.seen).toHaveLength(0);
   });
 
   test("does not keep what follows an offer to upgrade from being no request", async () => {
-    const { say, ended, nano } = await open();
+    const { send, ended, nano } = await open();
     nano.delay(100);
-    say(
-      `${LIST}POST /v1/echo HTTP/1.1\nHost: a\nUpgrade: h2c\nConnection: upgrade\nExpect: 100-continue\n\n`,
-    );
+    send(`${LIST}POST /v1/echo HTTP/1.1\nHost: a\nUpgrade: h2c\nConnection: upgrade\nExpect: 100-continue\n\n`);
     // In a packet of its own, while the list is asked for.
     await sleep(20);
-    say("GET /v1/no-request HTTP/1.1\nHost: a\n\n");
+    send("GET /v1/no-request HTTP/1.1\nHost: a\n\n");
     await ended;
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/personalized/v1/models", "/api/v1/echo"]);
   });

@@ -1,20 +1,20 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { rawUpstream } from "../support/raw-upstream.ts";
-import { scene } from "../support/setup.ts";
+import { startRawUpstream } from "../support/raw-upstream.ts";
+import { setup } from "../support/setup.ts";
 
-// More than the kernel holds for a caller who does not read.
+// More than the kernel holds for a client who does not read.
 const TIMES = 8000;
 const INTERIM = `HTTP/1.1 103 Early Hints\r\nX-Much: ${"x".repeat(8000)}\r\n\r\n`;
 
-test("interim answers do not pile up for a caller who reads none of them", async () => {
+test("interim answers do not pile up for a client who reads none of them", async () => {
   const said = Promise.withResolvers<void>();
-  const { url } = await rawUpstream((socket) => {
+  const { url } = await startRawUpstream((socket) => {
     socket.write(INTERIM.repeat(TIMES));
     socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", () => said.resolve());
   });
-  const { keylane } = await scene({ PASSTHROUGH_URL: url });
+  const { keylane } = await setup({ PASSTHROUGH_URL: url });
   const { port, hostname } = new URL(keylane.url);
   const socket = connect(Number(port), hostname).pause();
   onTestFinished(() => void socket.destroy());

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { BAD } from "../support/isolation/bad-gateway.ts";
-import { checked, command, failedOf, gatewayBefore, keylaneBefore } from "../support/isolation/command.ts";
+import { BAD_GATEWAYS } from "../support/isolation/bad-gateway.ts";
+import { runCheck, command, failedOf, gatewayBefore, keylaneBefore } from "../support/isolation/command.ts";
 import { ALICE, BOB } from "../support/setup.ts";
 
 const CHECKS = 20;
@@ -19,54 +19,51 @@ describe("Keylane", () => {
     expect(Math.max(A ?? 0, B ?? 0)).toBeLessThanOrEqual(10);
   });
 
-  test.each(["/", "/v1/", "/v1/models", "/api/v1", "/detailed/v1"])(
-    "passes under the base URL %s",
-    async (base) => {
-      const { url } = await keylaneBefore();
-      expect(await checked([url + base])).toMatchObject({ code: 0, err: "" });
-    },
-  );
+  test.each(["/", "/v1/", "/v1/models", "/api/v1", "/detailed/v1"])("passes under the base URL %s", async (base) => {
+    const { url } = await keylaneBefore();
+    expect(await runCheck([url + base])).toMatchObject({ code: 0, err: "" });
+  });
 
   test("passes where one key sees all that the other sees, and where it may be asked by certain pages only", async () => {
     const accounts = [{ key: ALICE }, { key: BOB, visible: ["NousResearch/hermes-4-70b"] }];
     const { url } = await keylaneBefore(accounts, { CORS_ORIGIN: "https://chat.example.org" });
-    expect(await checked([url])).toMatchObject({ code: 0, err: "" });
+    expect(await runCheck([url])).toMatchObject({ code: 0, err: "" });
   });
 
   test("is not blamed for a list of everyone's that NanoGPT gives to any key", async () => {
     const accounts = [{ key: ALICE }, { key: BOB, visible: ["NousResearch/hermes-4-70b"] }];
     const { url } = await keylaneBefore(accounts, { MODELS_LIST: "canonical" });
-    const { code, out } = await checked([url]);
+    const { code, out } = await runCheck([url]);
     expect(code).toBe(0);
     expect(out).toContain("NanoGPT itself gave it a list of everyone's");
   });
 
-  test("passes once a model was hidden, though the old list was still held", async () => {
+  test("passes once a model was hidden, though the old list was still stored", async () => {
     const { nano, url } = await keylaneBefore([{ key: ALICE }, { key: BOB }]);
     for (const key of [ALICE, BOB]) {
       await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
     }
     nano.hide(BOB, "openai/gpt-4-turbo");
-    expect(await checked([url])).toMatchObject({ code: 0 });
+    expect(await runCheck([url])).toMatchObject({ code: 0 });
   });
 });
 
 describe("a gateway", () => {
-  test.each(["", "/some/prefix"])("with good habits passes, behind %j too", async (prefix) => {
-    const { code, out } = await checked([await gatewayBefore({}, prefix)]);
+  test.each(["", "/some/prefix"])("with good behaviour passes, behind %j too", async (prefix) => {
+    const { code, out } = await runCheck([await gatewayBefore({}, prefix)]);
     expect(failedOf({ code, out, err: "" })).toEqual([]);
     expect(code).toBe(0);
   });
 
   test("is reported by the command with exit code 1", async () => {
-    const worst = BAD.find(({ defect }) => defect === "one cache for all keys");
-    const outcome = await command([await gatewayBefore(worst?.habits ?? {})]);
+    const worst = BAD_GATEWAYS.find(({ defect }) => defect === "one cache for all keys");
+    const outcome = await command([await gatewayBefore(worst?.behaviour ?? {})]);
     expect(outcome.code).toBe(1);
     expect(failedOf(outcome).length).toBeGreaterThan(3);
   });
 
-  test.each(BAD)("is found out: $defect", async ({ habits, breaks }) => {
-    const outcome = await checked([await gatewayBefore(habits)]);
+  test.each(BAD_GATEWAYS)("is found out: $defect", async ({ behaviour, breaks }) => {
+    const outcome = await runCheck([await gatewayBefore(behaviour)]);
     const failed = failedOf(outcome).join("\n");
     for (const sentence of breaks) expect(failed).toContain(sentence);
     expect(outcome.code).toBe(1);

@@ -1,12 +1,18 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { canary } from "../support/key-search.ts";
-import { connection } from "../support/connection.ts";
+import { createCanary } from "../support/key-search.ts";
+import { openConnection } from "../support/connection.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { begun } from "../support/plain-call.ts";
+import { startCall } from "../support/plain-call.ts";
 import { run, startProgram, type Program } from "../support/program.ts";
-import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, said, written } from "../support/key-carrying-requests.ts";
+import {
+  LIST_REQUESTS,
+  PASSTHROUGH_REQUESTS,
+  REFUSED_REQUESTS,
+  sendRaw,
+  serializeRequest,
+} from "../support/key-carrying-requests.ts";
 
-const WAYS = [...LIST_WAYS, ...REFUSED_WAYS, ...PASSED_WAYS];
+const WAYS = [...LIST_REQUESTS, ...REFUSED_REQUESTS, ...PASSTHROUGH_REQUESTS];
 const FIELDS = "Host: a\nAuthorization: Bearer KEY\n";
 
 /** Bytes that are no request, or none that Node's own server would hand on; `KEY` stands for a key. */
@@ -33,7 +39,7 @@ const NO_REQUESTS: readonly (readonly [string, string])[] = [
 ];
 
 async function started(settings: Record<string, string> = {}) {
-  const bird = canary();
+  const bird = createCanary();
   const nano = await startNanoGpt({ accounts: [{ key: bird.key }] });
   onTestFinished(() => nano.stop());
   const program = await startProgram({
@@ -58,27 +64,27 @@ async function lastWords(program: Program): Promise<string> {
 describe("what the program writes and counts holds no key, at LOG_LEVEL=trace", { retry: 0 }, () => {
   test("whatever the requests, with upstream there and away", async () => {
     const { key, tracesIn, nano, program } = await started();
-    await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
+    await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
     await nano.pause();
-    await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
-    const figures = await said(program.url, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
+    const figures = await sendRaw(program.url, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     expect(figures).toMatch(/keylane_requests_total\{route="models",status="401",cache="none"\} [1-9]/);
     expect(tracesIn(figures)).toEqual([]);
-    const words = await lastWords(program);
-    expect(words.split('"msg":"request"').length).toBeGreaterThan(WAYS.length);
-    expect(tracesIn(words)).toEqual([]);
+    const args = await lastWords(program);
+    expect(args.split('"msg":"request"').length).toBeGreaterThan(WAYS.length);
+    expect(tracesIn(args)).toEqual([]);
   });
 
   test("nor do the answers to what is no request", async () => {
     const { key, tracesIn, program } = await started();
     const answers = await Promise.all(
       NO_REQUESTS.map(
-        async ([what, bytes]) => `${what}: ${await said(program.url, bytes.replaceAll("KEY", key), 3000)}`,
+        async ([what, bytes]) => `${what}: ${await sendRaw(program.url, bytes.replaceAll("KEY", key), 3000)}`,
       ),
     );
     const answered = answers.filter((answer) => answer.includes(": HTTP/1.1 "));
     expect(answered.length).toBeGreaterThan(NO_REQUESTS.length - 4);
-    for (const words of [...answers, await lastWords(program)]) expect(tracesIn(words), words).toEqual([]);
+    for (const args of [...answers, await lastWords(program)]) expect(tracesIn(args), args).toEqual([]);
   });
 
   test("when it is stopped in the midst of things", async () => {
@@ -88,11 +94,11 @@ describe("what the program writes and counts holds no key, at LOG_LEVEL=trace", 
     });
     const { arrived } = nano.hold({ path: "/v1", key, times: 3 });
     const url = program.url;
-    begun(`${url}/v1/bytes?n=9&key=${key}`, { fields: bearer });
-    begun(`${url}/v1/models`, { fields: bearer });
-    begun(`${url}/v1/echo/${key}`, { method: "POST", fields: bearer, body: key });
-    const half = await connection(url);
-    half.say(`GET /v1/models?${key} HTTP/1.1\n${bearer}\n`);
+    startCall(`${url}/v1/bytes?n=9&key=${key}`, { fields: bearer });
+    startCall(`${url}/v1/models`, { fields: bearer });
+    startCall(`${url}/v1/echo/${key}`, { method: "POST", fields: bearer, body: key });
+    const half = await openConnection(url);
+    half.send(`GET /v1/models?${key} HTTP/1.1\n${bearer}\n`);
     await arrived;
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(1);
@@ -129,15 +135,12 @@ const BAD_SETTINGS: readonly Record<string, string>[] = [
 ];
 
 test.for(BAD_SETTINGS)("a start that fails tells no secret of its settings: %o", async (settings) => {
-  const { key, tail, tracesIn } = canary();
+  const { key, tail, tracesIn } = createCanary();
   const secret = (text: string) => text.replaceAll("KEY", key).replaceAll("SHORT", tail);
-  const environment = Object.fromEntries(
-    Object.entries(settings).map(([name, text]) => [name, secret(text)]),
-  );
+  const environment = Object.fromEntries(Object.entries(settings).map(([name, text]) => [name, secret(text)]));
   const { code, stdout, stderr } = await run([], environment);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^Cannot start:/);
-  for (const [name, text] of Object.entries(settings))
-    if (!text.endsWith("-more")) expect(stderr).toContain(name);
+  for (const [name, text] of Object.entries(settings)) if (!text.endsWith("-more")) expect(stderr).toContain(name);
   expect(tracesIn(stdout + stderr)).toEqual([]);
 });

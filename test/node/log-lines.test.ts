@@ -35,9 +35,9 @@ async function started(level: string) {
 }
 
 describe("the lines of a program's log", () => {
-  const WARNING = "warn list not fetched";
+  const WARNING = "warn model list fetch failed";
 
-  test("stand in the order in which they were told, whoever tells them", async () => {
+  test("are in the order in which they were logged, from all sources", async () => {
     const { program, ask } = await started("info");
     await ask();
     program.child.kill("SIGTERM");
@@ -47,7 +47,7 @@ describe("the lines of a program's log", () => {
     expect(lines.map(({ time }) => time)).toEqual(lines.map(({ time }) => time).toSorted((a, b) => a - b));
   });
 
-  test("are there soon, while it goes on", async () => {
+  test("are written while the program runs", async () => {
     const { program, ask } = await started("info");
     await ask();
     await expect.poll(() => linesOf(program).length, { timeout: 2000 }).toBe(3);
@@ -83,18 +83,16 @@ async function onFullDisk(): Promise<Program> {
 }
 
 describe.skipIf(!isFullHere && process.env["CI"] !== "true")("a program whose log cannot be written", () => {
-  test("says so, goes on, and ends when it is told", async () => {
+  test("says so, continues, and stops on a signal", async () => {
     const program = await onFullDisk();
-    await expect
-      .poll(() => program.stderr(), { timeout: 2000 })
-      .toContain("The log cannot be written (ENOSPC)");
+    await expect.poll(() => program.stderr(), { timeout: 2000 }).toContain("The log cannot be written (ENOSPC)");
     expect((await plainCall(`${program.url}/healthz`)).status).toBe(200);
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(0);
     expect(program.stderr().match(/cannot be written/g)).toHaveLength(1);
   });
 
-  test("ends at once when it is told again", async () => {
+  test("ends at once on a second signal", async () => {
     const program = await onFullDisk();
     program.child.kill("SIGTERM");
     await expect.poll(() => program.stderr()).toContain("Stopping");

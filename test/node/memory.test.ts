@@ -4,13 +4,18 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { canary, utf16 } from "../support/key-search.ts";
-import { connection, type Connection } from "../support/connection.ts";
+import { createCanary, utf16 } from "../support/key-search.ts";
+import { openConnection, type Connection } from "../support/connection.ts";
 import { plainFaults } from "../support/nanogpt/faults.ts";
 import { startNanoGpt, type Fault, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { answerTo, begun } from "../support/plain-call.ts";
+import { responseTo, startCall } from "../support/plain-call.ts";
 import { startProgram, type Program } from "../support/program.ts";
-import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, written } from "../support/key-carrying-requests.ts";
+import {
+  LIST_REQUESTS,
+  PASSTHROUGH_REQUESTS,
+  REFUSED_REQUESTS,
+  serializeRequest,
+} from "../support/key-carrying-requests.ts";
 
 const PRELOAD = new URL("../support/snapshots.ts", import.meta.url).href;
 const PROBE = "the probe";
@@ -22,7 +27,7 @@ const ANSWER = /HTTP\/1\.1 [2-5]\d\d [^]*?\r\n\r\n/;
 interface Stage {
   readonly nano: NanoGpt;
   readonly program: Program;
-  /** Makes a key for one outcome; NanoGPT knows it unless told. */
+  /** Makes a key for one outcome; NanoGPT knows it by default. */
   readonly keyFor: (outcome: string, isKnown?: boolean) => string;
   /** Says something on a connection that then stays open to the end of the test, and waits for an answer. */
   readonly ask: (text: string, until?: RegExp) => Promise<Connection>;
@@ -34,7 +39,7 @@ async function stage(): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-heap-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, "all.heapsnapshot");
-  const probe = canary().key;
+  const probe = createCanary().key;
   const outcomes = new Map([[probe, PROBE]]);
   const nano = await startNanoGpt();
   onTestFinished(() => nano.stop());
@@ -52,14 +57,14 @@ async function stage(): Promise<Stage> {
     nano,
     program,
     keyFor(outcome, isKnown = true) {
-      const { key } = canary();
+      const { key } = createCanary();
       outcomes.set(key, outcome);
       if (isKnown) nano.setAccount({ key });
       return key;
     },
     async ask(text, until = ANSWER) {
-      const open = await connection(program.url);
-      open.say(text.replace("Connection: close\n", ""));
+      const open = await openConnection(program.url);
+      open.send(text.replace("Connection: close\n", ""));
       // Some end without an answer, as they should.
       await open.until(until).catch(() => {});
       return open;
@@ -89,8 +94,7 @@ const windowsOf = (text: string): string[] =>
 const bearer = (path: string, key: string, more = "") =>
   `GET ${path} HTTP/1.1\nHost: a\nAuthorization: Bearer ${key}\n${more}\n`;
 
-const quoted = (key: string) =>
-  JSON.stringify({ error: { message: `No ${key}. ${"x".repeat(2000)}`, code: key } });
+const quoted = (key: string) => JSON.stringify({ error: { message: `No ${key}. ${"x".repeat(2000)}`, code: key } });
 const STATUSES = [400, 401, 403, 404, 408, 422, 429, 500, 502, 503];
 const FAULTS: readonly { outcome: string; fault: (key: string) => Fault }[] = [
   ...plainFaults.map((kind) => ({ outcome: kind, fault: () => ({ kind }) })),
@@ -108,17 +112,17 @@ const FAULTS: readonly { outcome: string; fault: (key: string) => Fault }[] = [
 // Outcomes in which upstream has said the key itself; it echoes bodies.
 const QUOTED = [
   ...FAULTS.filter(({ fault }) => JSON.stringify(fault("KEY")).includes("KEY")).map(({ outcome }) => outcome),
-  ...PASSED_WAYS.filter(({ request }) => request.split("\n\n")[1]?.includes("KEY")).map(({ way }) => way),
+  ...PASSTHROUGH_REQUESTS.filter(({ request }) => request.split("\n\n")[1]?.includes("KEY")).map(({ name }) => name),
   "left in the midst of an upload",
 ];
 
-/** Callers who come more than once, or leave before the end. */
+/** Clients who come more than once, or leave before the end. */
 const COURSES: readonly { outcome: string; run: (all: Stage, key: string) => Promise<void> }[] = [
   {
     outcome: "a list, then 304 on the same connection",
     async run({ ask }, key) {
-      const { say, until } = await ask(bearer("/v1/models", key));
-      say(bearer("/v1/models", key, "If-None-Match: *\n"));
+      const { send, until } = await ask(bearer("/v1/models", key));
+      send(bearer("/v1/models", key, "If-None-Match: *\n"));
       await until(/ 304 /);
     },
   },
@@ -130,8 +134,8 @@ const COURSES: readonly { outcome: string; run: (all: Stage, key: string) => Pro
   {
     outcome: "a request, and one behind it without a key",
     async run({ ask }, key) {
-      const { say, until } = await ask(bearer("/v1/models", key));
-      say("GET /healthz HTTP/1.1\nHost: a\n\n");
+      const { send, until } = await ask(bearer("/v1/models", key));
+      send("GET /healthz HTTP/1.1\nHost: a\n\n");
       await until(/alive/);
     },
   },
@@ -142,8 +146,8 @@ const COURSES: readonly { outcome: string; run: (all: Stage, key: string) => Pro
     async run({ program }, key) {
       const fields = `Authorization: Bearer ${key}\nx-standin-interval-ms: 200`;
       const body = '{"model":"m","stream":true,"messages":[{"role":"user","content":"a b c"}]}';
-      const call = begun(`${program.url}/v1/chat/completions`, { method: "POST", fields, body });
-      await once(await answerTo(call), "data");
+      const call = startCall(`${program.url}/v1/chat/completions`, { method: "POST", fields, body });
+      await once(await responseTo(call), "data");
       call.destroy();
     },
   },
@@ -151,8 +155,8 @@ const COURSES: readonly { outcome: string; run: (all: Stage, key: string) => Pro
     outcome: "left in the midst of an upload",
     async run({ program }, key) {
       const fields = `Authorization: Bearer ${key}\nContent-Length: 100000`;
-      const call = begun(`${program.url}/v1/echo`, { method: "POST", fields, body: `${key} ${key}` });
-      await once(await answerTo(call), "data");
+      const call = startCall(`${program.url}/v1/echo`, { method: "POST", fields, body: `${key} ${key}` });
+      await once(await responseTo(call), "data");
       call.destroy();
     },
   },
@@ -160,7 +164,7 @@ const COURSES: readonly { outcome: string; run: (all: Stage, key: string) => Pro
 
 async function left({ nano, program }: Stage, key: string, path: string) {
   const { arrived } = nano.hold({ path: "/v1", key });
-  const call = begun(program.url + path, { fields: `Authorization: Bearer ${key}` });
+  const call = startCall(program.url + path, { fields: `Authorization: Bearer ${key}` });
   await arrived;
   call.destroy();
 }
@@ -169,20 +173,17 @@ test("no key is kept in memory once its calls are over", { retry: 0, timeout: 90
   const all = await stage();
   const { nano, ask, keyFor, reachable } = all;
   await Promise.all(
-    [...LIST_WAYS, ...REFUSED_WAYS, ...PASSED_WAYS].flatMap((way) => [
-      ask(written(way, keyFor(way.way))),
-      ask(written(way, keyFor(`${way.way}, unknown`, false))),
+    [...LIST_REQUESTS, ...REFUSED_REQUESTS, ...PASSTHROUGH_REQUESTS].flatMap((way) => [
+      ask(serializeRequest(way, keyFor(way.name))),
+      ask(serializeRequest(way, keyFor(`${way.name}, unknown`, false))),
     ]),
   );
   await Promise.all(COURSES.map(({ outcome, run }) => run(all, keyFor(outcome))));
   for (const { outcome, fault } of FAULTS) {
     const keys = [keyFor(`${outcome} for a list`), keyFor(`${outcome} for a call`)] as const;
     for (const key of keys) nano.fail(fault(key), { path: "/v1", key });
-    const [list, call] = await Promise.all([
-      ask(bearer("/v1/models", keys[0])),
-      ask(bearer("/v1/echo", keys[1])),
-    ]);
-    expect(list.heard(), outcome).toMatch(ANSWER);
+    const [list, call] = await Promise.all([ask(bearer("/v1/models", keys[0])), ask(bearer("/v1/echo", keys[1]))]);
+    expect(list.received(), outcome).toMatch(ANSWER);
     if (outcome === "hang-mid-body") await call.ended;
   }
   // One that is in use shows that the search finds what is there.

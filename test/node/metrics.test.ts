@@ -1,21 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { figure, samplesOf } from "../support/metrics-text.ts";
+import { metricValue, samplesOf } from "../support/metrics-text.ts";
 import type { Fault } from "../support/nanogpt/nanogpt.ts";
-import { begun } from "../support/plain-call.ts";
+import { startCall } from "../support/plain-call.ts";
 import { describeWithRedis } from "../support/redis.ts";
-import { PATIENT, redisScene } from "../support/redis-setup.ts";
-import { ALICE, BOB, scene, type Scene } from "../support/setup.ts";
-import { SOON } from "../support/stale-setup.ts";
+import { WITHIN, redisSetup } from "../support/redis-setup.ts";
+import { ALICE, BOB, setup, type Setup } from "../support/setup.ts";
+import { POLL } from "../support/stale-setup.ts";
 
 const PATH = "/metrics";
 const PREFLIGHT = { origin: "https://page.example", "access-control-request-method": "GET" };
-const page = async ({ call }: Scene): Promise<string> => (await call(PATH)).text;
-const fetches = async (all: Scene, outcome: string) =>
-  figure(await page(all), "keylane_upstream_seconds_count", { outcome });
+const page = async ({ call }: Setup): Promise<string> => (await call(PATH)).text;
+const fetches = async (all: Setup, outcome: string) =>
+  metricValue(await page(all), "keylane_upstream_seconds_count", { outcome });
 
 describe("/metrics", () => {
   test("is a page for Prometheus, given to anyone who can reach it, and to no page of another origin", async () => {
-    const { call } = await scene();
+    const { call } = await setup();
     const answer = await call(PATH, { headers: { origin: "https://page.example" } });
     expect(answer.status).toBe(200);
     expect(answer.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
@@ -30,7 +30,7 @@ describe("/metrics", () => {
   test.for(["//metrics", "/metrics/", "/%6detrics", "/METRICS", "/detailed/metrics", "/metrics//"])(
     "is at no other path, where a proxy would not look for it: %s",
     async (path) => {
-      const { call } = await scene();
+      const { call } = await setup();
       const answer = await call(path);
       expect(answer.status).toBeGreaterThanOrEqual(400);
       expect(answer.text).not.toContain("keylane_");
@@ -38,7 +38,7 @@ describe("/metrics", () => {
   );
 
   test("answers other methods with 405", async () => {
-    const { call, nano } = await scene();
+    const { call, nano } = await setup();
     for (const method of ["POST", "PUT", "DELETE", "PURGE"]) {
       const { status, headers } = await call(PATH, { method });
       expect([status, headers["allow"]]).toEqual([405, "GET, HEAD, OPTIONS"]);
@@ -49,7 +49,7 @@ describe("/metrics", () => {
   });
 
   test("is a path like any that is unknown with METRICS=false", async () => {
-    const { call, nano } = await scene({ METRICS: "false" });
+    const { call, nano } = await setup({ METRICS: "false" });
     for (const method of ["GET", "POST"]) {
       const { "x-request-id": _, date: __, ...unknown } = (await call("/unknown", { method })).headers;
       const answer = await call(PATH, { method });
@@ -61,9 +61,9 @@ describe("/metrics", () => {
   });
 });
 
-describe("the figures", () => {
+describe("the metrics", () => {
   test("of requests are the lines of the log", async () => {
-    const all = await scene();
+    const all = await setup();
     await all.list(ALICE);
     await all.list(ALICE);
     await all.list(BOB, { headers: { "cache-control": "only-if-cached" } });
@@ -75,17 +75,17 @@ describe("the figures", () => {
     const counted = samplesOf(await page(all)).filter(({ name }) => name === "keylane_requests_total");
     const logged = (await all.keylane.log()).map((line) => JSON.parse(line) as Record<string, string>);
     const lines = logged.filter(({ msg, route }) => msg === "request" && route !== "metrics");
-    const words = lines.map(({ route, status, cache = "none" }) => `${route} ${status} ${cache}`);
-    expect(words).toHaveLength(8);
-    const told = counted.flatMap(({ labels, value }) =>
+    const args = lines.map(({ route, status, cache = "none" }) => `${route} ${status} ${cache}`);
+    expect(args).toHaveLength(8);
+    const received = counted.flatMap(({ labels, value }) =>
       Array.from({ length: value }, () => `${labels["route"]} ${labels["status"]} ${labels["cache"]}`),
     );
-    expect(told.sort()).toEqual(words.sort());
+    expect(received.sort()).toEqual(args.sort());
   });
 
   test.for<readonly [outcome: string, fault: Fault]>([
-    ["limited", { kind: "rate-limited" }],
-    ["limited", { kind: "status", status: 408 }],
+    ["rate_limited", { kind: "rate-limited" }],
+    ["rate_limited", { kind: "status", status: 408 }],
     ["rejected", { kind: "status", status: 404 }],
     ["unauthorized", { kind: "status", status: 401 }],
     ["error", { kind: "status", status: 503 }],
@@ -94,90 +94,87 @@ describe("the figures", () => {
     ["timeout", { kind: "hang-before-headers" }],
     ["invalid", { kind: "html" }],
     ["invalid", { kind: "redirect" }],
-    ["limited", { kind: "status", status: 429, body: '{"code":"upstream_timeout","message":"m"}' }],
+    ["rate_limited", { kind: "status", status: 429, body: '{"code":"upstream_timeout","message":"m"}' }],
   ])("of upstream have %s for %o", async ([outcome, fault]) => {
-    const all = await scene({ LIST_TIMEOUT: "300ms" });
+    const all = await setup({ LIST_TIMEOUT: "300ms" });
     all.nano.fail(fault, { times: 1 });
     await all.list(ALICE);
     await all.list(BOB);
     expect(await fetches(all, outcome)).toBe(1);
     expect(await fetches(all, "good")).toBe(1);
-    expect(figure(await page(all), "keylane_upstream_seconds_count")).toBe(2);
+    expect(metricValue(await page(all), "keylane_upstream_seconds_count")).toBe(2);
   });
 
   test("of upstream have how long it took, and what was never asked for by itself", async () => {
-    const all = await scene({ LIST_TIMEOUT: "500ms" });
+    const all = await setup({ LIST_TIMEOUT: "500ms" });
     const gate = all.nano.hold({ path: "/v1", times: 20 });
     const answers = Promise.all(Array.from({ length: 20 }, (_, i) => all.list(`sk-nano-test-${i}`)));
     await gate.arrived;
     await answers;
     gate.release();
-    expect(figure(await page(all), "keylane_upstream_seconds_sum", { outcome: "timeout" })).toBeGreaterThan(
-      7,
-    );
+    expect(metricValue(await page(all), "keylane_upstream_seconds_sum", { outcome: "timeout" })).toBeGreaterThan(7);
     expect(await fetches(all, "timeout")).toBe(16);
-    expect(figure(await page(all), "keylane_upstream_unasked_total")).toBe(4);
+    expect(metricValue(await page(all), "keylane_upstream_not_attempted_total")).toBe(4);
   });
 
   test("of the store and of refreshes are those of this moment", async () => {
-    const all = await scene({ MEMORY_MAX_SIZE: "1MB" });
-    expect(figure(await page(all), "keylane_stored_lists")).toBe(0);
+    const all = await setup({ MEMORY_MAX_SIZE: "1MB" });
+    expect(metricValue(await page(all), "keylane_stored_lists")).toBe(0);
     await all.list(ALICE);
     await all.list(BOB);
     const full = await page(all);
-    expect(figure(full, "keylane_stored_lists")).toBe(2);
-    expect(figure(full, "keylane_stored_bytes")).toBeGreaterThan(2048);
-    expect(figure(full, "keylane_stored_max_bytes")).toBe(2 ** 20);
+    expect(metricValue(full, "keylane_stored_lists")).toBe(2);
+    expect(metricValue(full, "keylane_stored_bytes")).toBeGreaterThan(2048);
+    expect(metricValue(full, "keylane_stored_max_bytes")).toBe(2 ** 20);
     for (let i = 0; i < 12; i++) await all.list(BOB, { path: `/v1/models?part=${i}` });
-    expect(figure(await page(all), "keylane_evictions_total")).toBe(5);
+    expect(metricValue(await page(all), "keylane_evictions_total")).toBe(5);
     await all.list(BOB, { method: "DELETE" });
-    expect(figure(await page(all), "keylane_stored_lists")).toBe(1);
+    expect(metricValue(await page(all), "keylane_stored_lists")).toBe(1);
 
     await all.keylane.advance(100_000);
     await all.list(ALICE);
-    const refreshed = async (outcome: string) =>
-      figure(await page(all), "keylane_refreshes_total", { outcome });
-    await expect.poll(() => refreshed("upstream"), SOON).toBe(1);
+    const refreshed = async (outcome: string) => metricValue(await page(all), "keylane_refreshes_total", { outcome });
+    await expect.poll(() => refreshed("upstream"), POLL).toBe(1);
     all.nano.fail({ kind: "status", status: 500 });
     await all.keylane.advance(100_000);
     await all.list(ALICE);
-    await expect.poll(() => refreshed("failed"), SOON).toBe(1);
+    await expect.poll(() => refreshed("failed"), POLL).toBe(1);
   });
 
   test("of open streams rise and fall with them", async () => {
-    const all = await scene();
-    const open = async () => figure(await page(all), "keylane_open_streams");
+    const all = await setup();
+    const open = async () => metricValue(await page(all), "keylane_open_streams");
     const gate = all.nano.hold({ path: "/v1/echo" });
     const answer = all.call("/v1/echo");
     await gate.arrived;
     expect(await open()).toBe(1);
     gate.release();
     await answer;
-    await expect.poll(open, SOON).toBe(0);
+    await expect.poll(open, POLL).toBe(0);
     const left = all.nano.hold({ path: "/v1/echo" });
-    const caller = begun(`${all.keylane.url}/v1/echo`);
+    const caller = startCall(`${all.keylane.url}/v1/echo`);
     await left.arrived;
     caller.destroy();
-    await expect.poll(open, SOON).toBe(0);
-    expect(figure(await page(all), "keylane_requests_total", { status: "499" })).toBe(1);
+    await expect.poll(open, POLL).toBe(0);
+    expect(metricValue(await page(all), "keylane_requests_total", { status: "499" })).toBe(1);
   });
 });
 
 describeWithRedis("the figures of a shared store", { timeout: 40_000 }, () => {
   test("are there with a Redis alone, and are those of this moment", async () => {
-    expect(await page(await scene())).not.toContain("keylane_shared_");
-    const { redis, start, share } = await redisScene();
+    expect(await page(await setup())).not.toContain("keylane_shared_");
+    const { redis, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
     const shared = async (name: string, labels = {}) => {
       const answer = await fetch(`${other.keylane.url}${PATH}`);
-      return figure(await answer.text(), `keylane_shared_${name}_total`, labels);
+      return metricValue(await answer.text(), `keylane_shared_${name}_total`, labels);
     };
     await share(one, other, ALICE);
     expect(await shared("reads", { outcome: "hit" })).toBeGreaterThan(0);
     const before = await shared("failures");
     await redis.stop();
     await other.list(BOB);
-    await expect.poll(() => shared("failures"), PATIENT).toBeGreaterThan(before);
+    await expect.poll(() => shared("failures"), WITHIN).toBeGreaterThan(before);
     expect(await shared("reads", { outcome: "miss" })).toBeGreaterThan(0);
   });
 });

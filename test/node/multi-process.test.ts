@@ -9,7 +9,7 @@ import { ACCOUNTS, ALICE, BOB } from "../support/setup.ts";
 
 describeWithRedis("processes that share a Redis", () => {
   test("have what another has asked for, before and after a restart of them all", async () => {
-    const { nano, programs, begin } = await scene(2, { MAX_AGE: "1h" });
+    const { nano, programs, begin } = await started(2, { MAX_AGE: "1h" });
     const [first, second] = programs;
     expect(await cameBy(first, ALICE)).toBe("keylane; fwd=uri-miss; stored");
     await expect.poll(() => cameBy(second, ALICE, "only-if-cached")).toMatch(/^keylane; hit; ttl=\d+$/);
@@ -23,8 +23,8 @@ describeWithRedis("processes that share a Redis", () => {
     expect([nano.lists(ALICE).length, nano.lists(BOB).length]).toEqual([1, 1]);
   });
 
-  test("change their CACHE_SECRET one after another, and no caller meets an error", async () => {
-    const { programs, begin } = await scene(3);
+  test("change their CACHE_SECRET one after another, and no client meets an error", async () => {
+    const { programs, begin } = await started(3);
     const running = [...programs];
     const load = callers(running);
     await load.more(60);
@@ -39,7 +39,7 @@ describeWithRedis("processes that share a Redis", () => {
   }, 90_000);
 
   test("go on when any of them is killed, and so does the one that comes in its place", async () => {
-    const { programs, begin } = await scene(3);
+    const { programs, begin } = await started(3);
     const running = [...programs];
     const load = callers(running, { areKilled: true });
     for (const [index, victim] of programs.entries()) {
@@ -55,18 +55,18 @@ describeWithRedis("processes that share a Redis", () => {
   }, 90_000);
 
   test("wait for half of LIST_TIMEOUT at most for one that was killed while it asked", async () => {
-    const { nano, programs } = await scene(2, { LIST_TIMEOUT: "6s" });
+    const { nano, programs } = await started(2, { LIST_TIMEOUT: "6s" });
     const [first, second] = programs;
     let [lost, waiting]: [Promise<string>, Promise<string>[]] = [Promise.resolve("not begun"), []];
     for (let turn = 0; waiting.length === 0; turn++) {
-      // Where Redis was too slow the second has asked as well: then all begin anew.
+      // Where Redis was too slow the second has fetched too: then all start again.
       expect(turn).toBeLessThan(20);
       await lost;
       await plainCall(`${first.url}/v1/models`, { method: "PURGE", fields: `x-api-key: ${ALICE}` });
       nano.reset();
-      const held = nano.hold({ key: ALICE });
+      const stored = nano.hold({ key: ALICE });
       lost = asks(first);
-      await held.arrived;
+      await stored.arrived;
       const all = Array.from({ length: 5 }, () => asks(second));
       await sleep(500);
       if (nano.lists(ALICE).length === 1) waiting = all;
@@ -82,7 +82,7 @@ describeWithRedis("processes that share a Redis", () => {
   });
 
   test("answer all through the death of Redis, and share again when it is back", async () => {
-    const { redis, nano, programs } = await scene(2);
+    const { redis, nano, programs } = await started(2);
     const [first, second] = programs;
     const load = callers(programs);
     await load.more(60);
@@ -101,7 +101,7 @@ describeWithRedis("processes that share a Redis", () => {
   }, 90_000);
 });
 
-async function scene(count: 2 | 3, settings: Record<string, string> = {}) {
+async function started(count: 2 | 3, settings: Record<string, string> = {}) {
   const redis = await startRedis();
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
@@ -136,7 +136,7 @@ async function cameBy({ url }: Program, key: string, cacheControl = ""): Promise
 }
 
 /**
- * Callers of whichever programs are running. Who loses his call to one that was told to end goes to another, as a load
+ * Clients of the running programs. A client whose call fails because its program stops uses another one, as a load
  * balancer does; a cut answer is a fault, but for one from a program that had no time to finish.
  */
 function callers(running: readonly Program[], { areKilled = false } = {}) {
@@ -153,7 +153,7 @@ function callers(running: readonly Program[], { areKilled = false } = {}) {
     const isEnding = program.child.killed;
     if (typeof answer === "string") {
       if (!isEnding) faults.push(answer);
-    } else if (!answer.isWhole) {
+    } else if (!answer.isComplete) {
       if (!(isEnding && areKilled)) faults.push(`cut: ${answer.status}`);
     } else {
       answered++;

@@ -3,12 +3,18 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { canary } from "../support/key-search.ts";
+import { createCanary } from "../support/key-search.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { startProgram } from "../support/program.ts";
-import { LIST_WAYS, PASSED_WAYS, REFUSED_WAYS, said, written } from "../support/key-carrying-requests.ts";
+import {
+  LIST_REQUESTS,
+  PASSTHROUGH_REQUESTS,
+  REFUSED_REQUESTS,
+  sendRaw,
+  serializeRequest,
+} from "../support/key-carrying-requests.ts";
 
-const WAYS = [...LIST_WAYS, ...PASSED_WAYS, ...REFUSED_WAYS];
+const WAYS = [...LIST_REQUESTS, ...PASSTHROUGH_REQUESTS, ...REFUSED_REQUESTS];
 // Everywhere a program of good manners would put a file.
 const PLACES = [
   "CWD",
@@ -28,7 +34,7 @@ async function started() {
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const places = Object.fromEntries(PLACES.map((name) => [name, join(folder, name)]));
   await Promise.all(Object.values(places).map((place) => mkdir(place)));
-  const { key, tracesIn } = canary();
+  const { key, tracesIn } = createCanary();
   const nano = await startNanoGpt({ accounts: [{ key }] });
   onTestFinished(() => nano.stop());
   const program = await startProgram({
@@ -42,11 +48,11 @@ async function started() {
     nano,
     program,
     tracesIn,
-    /** Makes requests in every way, while all is well and while upstream is gone. */
+    /** Makes requests of every kind, while everything works and while upstream is down. */
     use: async () => {
-      await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
+      await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
       await nano.pause();
-      await Promise.all(WAYS.map((way) => said(program.url, written(way, key))));
+      await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
     },
     /** Names every file below the places. */
     files: async () => (await readdir(folder, { recursive: true })).filter((name) => !PLACES.includes(name)),
@@ -70,9 +76,9 @@ test("no file is open for writing, and the process's own description names no ke
   expect(readlinkSync(`${about}/cwd`)).toMatch(/CWD$/);
   expect(readdirSync(`${about}/fd`).flatMap((fd) => openForWriting(about, fd))).toEqual([]);
   for (const name of ["environ", "cmdline"]) {
-    const told = readFileSync(`${about}/${name}`);
-    expect(told.length).toBeGreaterThan(0);
-    expect(tracesIn(told), name).toEqual([]);
+    const received = readFileSync(`${about}/${name}`);
+    expect(received.length).toBeGreaterThan(0);
+    expect(tracesIn(received), name).toEqual([]);
   }
 });
 

@@ -4,13 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { freePort } from "../support/free-port.ts";
-import {
-  describeWithPrometheus,
-  OBSERVABILITY,
-  startPrometheus,
-  type Prometheus,
-} from "../support/prometheus.ts";
-import { ALICE, BOB, scene, type Scene } from "../support/setup.ts";
+import { describeWithPrometheus, OBSERVABILITY, startPrometheus, type Prometheus } from "../support/prometheus.ts";
+import { ALICE, BOB, setup, type Setup } from "../support/setup.ts";
 
 interface Panel {
   readonly id: number;
@@ -29,22 +24,21 @@ const { groups } = parse(await example("alerts.yaml")) as { groups: readonly { r
 const rules = groups.flatMap((group) => group.rules);
 
 /** As Grafana sends it, for all instances and a short time. */
-const written = (expression: string) =>
-  expression.replaceAll("$__rate_interval", "1m").replaceAll("$instance", ".*");
+const written = (expression: string) => expression.replaceAll("$__rate_interval", "1m").replaceAll("$instance", ".*");
 const queries = panels.flatMap(({ title, targets }) =>
   targets.map(({ expr, legendFormat }) => ({ title, expr: written(expr), legendFormat })),
 );
 
 // Nothing in the traffic below makes these more than 0: a damaged value, a Redis that is late and not gone.
-const STAY_AT_NOTHING = /shared_unopened|shared_skipped/;
+const STAY_AT_NOTHING = /shared_undecryptable|shared_short_circuited/;
 // No request makes Keylane err; the same query finds another status.
 const OF_OUR_OWN = "KeylaneOwnErrors";
 
 const PATIENT = { timeout: 60_000, interval: 500 };
 const KEYS = Array.from({ length: 140 }, (_, i) => `sk-nano-test-caller-${i}`);
 
-function check(words: string[], input?: string) {
-  const { status, stdout, stderr } = spawnSync("promtool", ["check", ...words], { input, encoding: "utf8" });
+function check(args: string[], input?: string) {
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", ...args], { input, encoding: "utf8" });
   return { status, said: stdout + stderr };
 }
 
@@ -58,16 +52,16 @@ test("the dashboard has panels that stand side by side, each with an id of its o
 });
 
 describeWithPrometheus("examples/observability", { timeout: 150_000 }, () => {
-  test("passes Prometheus's own checks, and so do our figures", async () => {
+  test("passes Prometheus's own checks, and so do our metrics", async () => {
     for (const [what, name] of [
       ["config", "prometheus.yml"],
       ["rules", "alerts.yaml"],
     ] as const)
       expect(check([what, join(OBSERVABILITY, name)])).toMatchObject({ status: 0 });
-    const { call } = await scene({ ...DEAD_REDIS, REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
+    const { call } = await setup({ ...DEAD_REDIS, REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
     const { text } = await call("/metrics");
     expect(text).toContain("keylane_shared_reads_total");
-    // prom-client has old names of Node's own figures that the check does not like.
+    // prom-client has old names of Node's own metrics that the check does not like.
     expect(
       check(["metrics"], text)
         .said.split("\n")
@@ -75,15 +69,15 @@ describeWithPrometheus("examples/observability", { timeout: 150_000 }, () => {
     ).toEqual([]);
   });
 
-  test("finds in real traffic all that it asks for, and each trouble where it is", async () => {
-    const good = await scene();
+  test("finds every metric in real traffic, and every failure where it is", async () => {
+    const good = await setup();
     const accounts = KEYS.map((key) => ({ key, visible: ["openai/gpt-4-turbo"] }));
-    const bad = await scene({ ...DEAD_REDIS, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }, accounts);
+    const bad = await setup({ ...DEAD_REDIS, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }, accounts);
     const targets = [hostOf(good), hostOf(bad), `127.0.0.1:${await freePort()}`] as const;
     const prometheus = await startPrometheus(targets);
     await expect.poll(async () => (await prometheus.query('up{job="keylane"} == 1')).length, PATIENT).toBe(2);
 
-    await Promise.all([trouble(bad), traffic(good)]);
+    await Promise.all([failure(bad), traffic(good)]);
     const unanswered = async () => {
       await traffic(good);
       await bad.list(KEYS[0] ?? "");
@@ -112,7 +106,7 @@ const DEAD_REDIS = {
   MAX_AGE: "1h",
 };
 
-const hostOf = ({ keylane }: Scene) => new URL(keylane.url).host;
+const hostOf = ({ keylane }: Setup) => new URL(keylane.url).host;
 
 /** Says what is wrong with the answer to a query of the dashboard. */
 async function faultOf(
@@ -126,8 +120,8 @@ async function faultOf(
   return hasLabels && hasValue ? undefined : `${title}: ${expr} finds ${JSON.stringify(found)}`;
 }
 
-/** A little of all that goes well. */
-async function traffic({ list, call, keylane, nano }: Scene): Promise<void> {
+/** Some traffic without failures. */
+async function traffic({ list, call, keylane, nano }: Setup): Promise<void> {
   await Promise.all([list(ALICE), list(ALICE), list(BOB)]);
   await list("sk-nano-nobody");
   await keylane.advance(70_000);
@@ -141,7 +135,7 @@ async function traffic({ list, call, keylane, nano }: Scene): Promise<void> {
 }
 
 /** All that can go wrong, a little of each. */
-async function trouble({ list, nano }: Scene): Promise<void> {
+async function failure({ list, nano }: Setup): Promise<void> {
   const all = (from: number, to: number) => Promise.all(KEYS.slice(from, to).map((key) => list(key)));
   // More lists than memory holds.
   await all(0, 40);

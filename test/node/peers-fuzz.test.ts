@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { interleave } from "../support/fuzz/fuzz.ts";
+import { fuzz } from "../support/fuzz/fuzz.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { asOne, contentment, startNeighbours } from "../support/peers.ts";
+import { asOneServer, expectSatisfied, startPeers } from "../support/peers.ts";
 import { describeWithRedis, startRedis } from "../support/redis.ts";
 import { ACCOUNTS, ALICE, BOB } from "../support/setup.ts";
 
-// SEED and STRETCH from a report do the same things again; when each of them happens is still chance.
+// SEED and ROUND from a report repeat the same operations; their timing still varies.
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const path = process.env["STRETCH"];
+const path = process.env["ROUND"];
 const OPERATIONS = Number(process.env["OPERATIONS"] ?? 1000);
 // A message through Redis on this machine takes a thousandth of it.
 const HEARING_MS = 250;
@@ -20,10 +20,9 @@ describeWithRedis.for([2, 4])("%i Keylanes over one Redis", (count) => {
     async () => {
       process.stderr.write(`several: seed ${seed}, ${OPERATIONS} operations on ${count} Keylanes\n`);
       const redis = await startRedis();
-      const start = async (settings: Record<string, string>) =>
-        asOne(await startNeighbours(count, redis, settings));
+      const start = async (settings: Record<string, string>) => asOneServer(await startPeers(count, redis, settings));
       const extent = { operations: OPERATIONS, seed, path, hearingMs: HEARING_MS };
-      const { violation, counts, operations } = await interleave(start, extent);
+      const { violation, counts, operations } = await fuzz(start, extent);
       if (violation !== undefined) expect.fail(violation);
       if (path !== undefined) return;
       expect(operations).toBeGreaterThanOrEqual(OPERATIONS);
@@ -34,8 +33,8 @@ describeWithRedis.for([2, 4])("%i Keylanes over one Redis", (count) => {
 
   // What is promised: while Redis answers in time, and upstream within half of LIST_TIMEOUT.
   test("ask upstream once for each key and MAX_AGE, all of them together", async () => {
-    const { nano, keylanes, ask } = await scene(count);
-    const wasContent = await contentment(keylanes);
+    const { nano, keylanes, ask } = await started(count);
+    const wasContent = await expectSatisfied(keylanes);
     let rounds = 0;
     for (let turn = 0; rounds < 4; turn++) {
       nano.reset();
@@ -50,45 +49,45 @@ describeWithRedis.for([2, 4])("%i Keylanes over one Redis", (count) => {
           await expect.poll(async () => (await ask(index, key)).by).toMatch(/^keylane; hit; ttl=\d+$/);
       }
       // This machine has been too slow for what is promised.
-      const isTold = await wasContent();
-      if (isTold) expect([nano.lists(ALICE).length, nano.lists(BOB).length]).toEqual([1, 1]);
-      if (isTold) rounds++;
+      const isReported = await wasContent();
+      if (isReported) expect([nano.lists(ALICE).length, nano.lists(BOB).length]).toEqual([1, 1]);
+      if (isReported) rounds++;
       // Stale in turn, for a refresh behind the answer, and past that, so that all have to wait.
-      await asOne(keylanes).advance(turn % 2 === 0 ? 61_000 : 61_000 + 300_000);
+      await asOneServer(keylanes).advance(turn % 2 === 0 ? 61_000 : 61_000 + 300_000);
     }
   }, 60_000);
 
-  test("serve a list that a neighbour has let grow stale at once, and see that it is asked for anew", async () => {
-    const { nano, keylanes, ask } = await scene(count);
+  test("serve a stale list of a peer's at once, and refresh it", async () => {
+    const { nano, keylanes, ask } = await started(count);
     await ask(0, ALICE);
     await expect.poll(async () => (await ask(1, ALICE, CACHED)).status).toBe(200);
-    await asOne(keylanes).advance(61_000);
+    await asOneServer(keylanes).advance(61_000);
     expect((await ask(1, ALICE)).by).toMatch(/^keylane; hit; ttl=-\d+; detail=refreshing$/);
     await expect.poll(() => nano.lists(ALICE).length).toBe(2);
     await expect.poll(async () => (await ask(1, ALICE)).by).toMatch(/^keylane; hit; ttl=\d+$/);
   });
 
-  test("keep no list that was on its way when a neighbour was told to forget", async () => {
-    const { nano, keylanes, ask } = await scene(count);
-    const held = nano.hold({ key: ALICE });
+  test("store no list that was being fetched when a peer was purged", async () => {
+    const { nano, keylanes, ask } = await started(count);
+    const stored = nano.hold({ key: ALICE });
     const waiting = ask(0, ALICE);
-    await held.arrived;
+    await stored.arrived;
     expect((await ask(1, ALICE, { method: "DELETE" })).status).toBe(204);
     await sleep(HEARING_MS);
-    held.release();
+    stored.release();
     expect((await waiting).status).toBe(200);
     await sleep(HEARING_MS);
     for (const index of keylanes.keys()) expect((await ask(index, ALICE, CACHED)).status).toBe(504);
   });
 
-  test("have no list any more, any of them, when one was told to forget it or met a 401", async () => {
-    const { nano, keylanes, ask } = await scene(count);
+  test("have no list any more, any of them, once one was purged or got a 401", async () => {
+    const { nano, keylanes, ask } = await started(count);
     for (const end of ["purge", "401"]) {
       for (const index of keylanes.keys()) await ask(index, ALICE);
       await ask(0, BOB);
       if (end === "401") nano.revoke(ALICE);
       // No list is younger than what no-cache is content with.
-      await asOne(keylanes).advance(2000);
+      await asOneServer(keylanes).advance(2000);
       const ended = await ask(0, ALICE, end === "purge" ? { method: "DELETE" } : NO_CACHE);
       expect(ended.status).toBe(end === "purge" ? 204 : 401);
       for (const index of keylanes.keys())
@@ -106,12 +105,12 @@ interface Asking {
   readonly headers?: Record<string, string>;
 }
 
-async function scene(count: number) {
+async function started(count: number) {
   const redis = await startRedis();
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
-  const keylanes = await startNeighbours(count, redis, { UPSTREAM_URL: nano.url });
-  onTestFinished(() => asOne(keylanes).stop());
+  const keylanes = await startPeers(count, redis, { UPSTREAM_URL: nano.url });
+  onTestFinished(() => asOneServer(keylanes).stop());
   const ask = async (index: number, key: string, { method = "GET", headers: more = {} }: Asking = {}) => {
     const headers = { authorization: `Bearer ${key}`, ...more };
     const answer = await fetch(`${keylanes[index]?.url}/v1/models`, { method, headers });

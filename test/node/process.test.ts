@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { connection, isRefusing } from "../support/connection.ts";
+import { openConnection, refusesConnections } from "../support/connection.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { answerTo, begun, plainCall, readAnswer, type PlainCall } from "../support/plain-call.ts";
+import { responseTo, startCall, plainCall, readAnswer, type PlainCall } from "../support/plain-call.ts";
 import { startProgram } from "../support/program.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
-import { faultsOf, load } from "../support/herd-load.ts";
+import { problemsOf, load } from "../support/herd-load.ts";
 
 const PATIENT = { timeout: 15_000, interval: 20 };
 const CHAT = "/v1/chat/completions";
@@ -16,7 +16,7 @@ async function started(environment: Record<string, string> = {}) {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
   const program = await startProgram({ UPSTREAM_URL: nano.url, ...environment });
-  return { nano, program, begin: (options?: PlainCall) => begun(program.url + CHAT, options) };
+  return { nano, program, begin: (options?: PlainCall) => startCall(program.url + CHAT, options) };
 }
 
 const streamedChat = (intervalMs: number): PlainCall => ({
@@ -27,42 +27,39 @@ const streamedChat = (intervalMs: number): PlainCall => ({
 const get = (path: string) => `GET ${path} HTTP/1.1\nHost: a\nAuthorization: Bearer ${ALICE}\n\n`;
 const firstByte = (stream: NodeJS.ReadableStream) => once(stream, "data");
 
-describe("a program that is told to stop", () => {
-  test.for(["SIGTERM", "SIGINT"] as const)(
-    "by %s lets a stream in flight end whole, and exits 0",
-    async (signal) => {
-      const { nano, program, begin } = await started();
-      const answer = await answerTo(begin(streamedChat(40)));
-      await firstByte(answer);
-      program.child.kill(signal);
-      const { isWhole, text } = await readAnswer(answer);
-      expect({ isWhole, ended: text.endsWith("data: [DONE]\n\n") }).toEqual({ isWhole: true, ended: true });
-      expect(await program.exited).toBe(0);
-      expect(nano.seen[0]?.aborted).toBe(false);
-    },
-  );
+describe("a program that gets a stop signal", () => {
+  test.for(["SIGTERM", "SIGINT"] as const)("by %s lets a stream in flight end whole, and exits 0", async (signal) => {
+    const { nano, program, begin } = await started();
+    const answer = await responseTo(begin(streamedChat(40)));
+    await firstByte(answer);
+    program.child.kill(signal);
+    const { isComplete, text } = await readAnswer(answer);
+    expect({ isComplete, ended: text.endsWith("data: [DONE]\n\n") }).toEqual({ isComplete: true, ended: true });
+    expect(await program.exited).toBe(0);
+    expect(nano.seen[0]?.aborted).toBe(false);
+  });
 
   test("takes no new connections, and says 503 on /readyz to one that it has", async () => {
     const { program, begin } = await started();
-    const kept = await connection(program.url);
-    kept.say("GET /readyz HTTP/1.1\nHost: a\n\n");
+    const kept = await openConnection(program.url);
+    kept.send("GET /readyz HTTP/1.1\nHost: a\n\n");
     await kept.until(/200 OK[^]*"ready"/);
     // Half of a request, so that the connection is not idle when the stop begins.
-    kept.say("GET /readyz HTTP/1.1\n");
-    const answer = await answerTo(begin(streamedChat(60)));
+    kept.send("GET /readyz HTTP/1.1\n");
+    const answer = await responseTo(begin(streamedChat(60)));
     program.child.kill("SIGTERM");
-    await expect.poll(() => isRefusing(program.url)).toBe(true);
-    kept.say("Host: a\n\n");
+    await expect.poll(() => refusesConnections(program.url)).toBe(true);
+    kept.send("Host: a\n\n");
     const said = await kept.until(/503 [^]*"draining"/);
     expect(said).toMatch(/503 [^]*Connection: close/i);
     expect(await kept.ended).toBe("fin");
-    expect((await readAnswer(answer)).isWhole).toBe(true);
+    expect((await readAnswer(answer)).isComplete).toBe(true);
     expect(await program.exited).toBe(0);
   });
 
   test("does not wait for a connection that has said nothing, such as a browser opens ahead", async () => {
     const { program } = await started({ HEADERS_TIMEOUT: "1h", DRAIN_TIMEOUT: "1h" });
-    const silent = await connection(program.url);
+    const silent = await openConnection(program.url);
     // Connections are accepted in their order: once this is answered, the silent one has been.
     await plainCall(`${program.url}/healthz`);
     program.child.kill("SIGTERM");
@@ -70,41 +67,39 @@ describe("a program that is told to stop", () => {
     expect(await program.exited).toBe(0);
   }, 8_000);
 
-  test("ends at once when it is told again", async () => {
+  test("ends at once on a second signal", async () => {
     const { program, begin } = await started();
-    const answer = await answerTo(begin(streamedChat(60_000)));
+    const answer = await responseTo(begin(streamedChat(60_000)));
     program.child.kill("SIGTERM");
-    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    await expect.poll(() => refusesConnections(program.url)).toBe(true);
     const cut = readAnswer(answer);
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(143);
-    expect((await cut).isWhole).toBe(false);
+    expect((await cut).isComplete).toBe(false);
   });
 
   test("cuts what is not over after DRAIN_TIMEOUT", async () => {
     const { nano, program, begin } = await started({ DRAIN_TIMEOUT: "300ms" });
-    const answer = await answerTo(begin(streamedChat(60_000)));
+    const answer = await responseTo(begin(streamedChat(60_000)));
     program.child.kill("SIGTERM");
-    expect((await readAnswer(answer)).isWhole).toBe(false);
+    expect((await readAnswer(answer)).isComplete).toBe(false);
     expect(await program.exited).toBe(1);
     await nano.seen[0]?.closed;
     expect(nano.seen[0]?.aborted).toBe(true);
   });
 
-  test("loses no request of callers that keep their connections", async () => {
+  test("loses no request of clients that keep their connections", async () => {
     const { program } = await started();
     const agent = new Agent({ keepAlive: true, maxSockets: 8 });
     onTestFinished(() => agent.destroy());
     const outcomes: string[] = [];
     const caller = async () => {
       for (;;) {
-        const outgoing = begun(`${program.url}/v1/echo`, { agent, method: "POST", body: "whole" });
-        const failed = once(outgoing, "error").then(
-          ([error]) => (error as NodeJS.ErrnoException).code ?? "?",
-        );
-        const done = answerTo(outgoing)
+        const outgoing = startCall(`${program.url}/v1/echo`, { agent, method: "POST", body: "whole" });
+        const failed = once(outgoing, "error").then(([error]) => (error as NodeJS.ErrnoException).code ?? "?");
+        const done = responseTo(outgoing)
           .then(readAnswer)
-          .then(({ status, text, isWhole }) => `${status} ${text}${isWhole ? "" : ", cut"}`);
+          .then(({ status, text, isComplete }) => `${status} ${text}${isComplete ? "" : ", cut"}`);
         const outcome = await Promise.race([done.catch(() => failed), failed]);
         // A new connection is refused: another instance is asked from here on.
         if (outcome === "ECONNREFUSED") return;
@@ -120,68 +115,66 @@ describe("a program that is told to stop", () => {
     expect(outcomes.filter((outcome) => outcome !== "200 whole")).toEqual([]);
   });
 
-  test("answers callers whom the kernel had connected when the stop began", async () => {
+  test("answers clients whom the kernel had connected when the stop began", async () => {
     const { program } = await started();
     await plainCall(`${program.url}/healthz`);
     // It sleeps while they come, as a busy one would, and hears of them and of the stop together.
     program.child.kill("SIGSTOP");
-    const callers = await Promise.all(Array.from({ length: 100 }, () => connection(program.url)));
-    for (const { say } of callers) say("GET /healthz HTTP/1.1\nHost: a\n\n");
+    const callers = await Promise.all(Array.from({ length: 100 }, () => openConnection(program.url)));
+    for (const { send } of callers) send("GET /healthz HTTP/1.1\nHost: a\n\n");
     program.child.kill("SIGTERM");
     program.child.kill("SIGCONT");
     const ends = await Promise.all(callers.map(({ ended }) => ended));
-    expect(callers.filter(({ heard }) => /^HTTP\/1\.1 200 [^]*"alive"/.test(heard()))).toHaveLength(100);
+    expect(callers.filter(({ received }) => /^HTTP\/1\.1 200 [^]*"alive"/.test(received()))).toHaveLength(100);
     expect(new Set(ends)).toEqual(new Set(["fin"]));
     expect(await program.exited).toBe(0);
   });
 
   test("answers requests that go on, or follow an answer, long after the stop began", async () => {
     const { program } = await started();
-    const [open, half] = [await connection(program.url), await connection(program.url)];
-    half.say(get("/healthz"));
+    const [open, half] = [await openConnection(program.url), await openConnection(program.url)];
+    half.send(get("/healthz"));
     await half.until(/"alive"/);
-    half.say("GET /readyz HTTP/1.1\n");
-    open.say(get("/v1/slow-bytes?n=100&ms=150"));
+    half.send("GET /readyz HTTP/1.1\n");
+    open.send(get("/v1/slow-bytes?n=100&ms=150"));
     await open.until(/ 200 /);
     program.child.kill("SIGTERM");
     await open.until(/\r\n0\r\n\r\n$/);
     await sleep(60);
-    open.say(get("/healthz"));
+    open.send(get("/healthz"));
     expect(await open.ended).toBe("fin");
-    expect(open.heard()).toMatch(/Connection: close[^]*"alive"/i);
-    half.say("Host: a\n\n");
+    expect(open.received()).toMatch(/Connection: close[^]*"alive"/i);
+    half.send("Host: a\n\n");
     expect(await half.ended).toBe("fin");
-    expect(half.heard()).toMatch(/"alive"[^]*Connection: close[^]*"draining"/i);
+    expect(half.received()).toMatch(/"alive"[^]*Connection: close[^]*"draining"/i);
     expect(await program.exited).toBe(0);
   });
 
   test("answers every request of a pipeline that it has begun to read", async () => {
     const { program, nano } = await started();
-    const open = await connection(program.url);
+    const open = await openConnection(program.url);
     const asked = nano.hold();
-    open.say(
-      [get("/v1/models"), get("/v1/slow-bytes?n=90&ms=80"), get("/healthz"), get("/v1/models")].join(""),
-    );
+    open.send([get("/v1/models"), get("/v1/slow-bytes?n=90&ms=80"), get("/healthz"), get("/v1/models")].join(""));
     await asked.arrived;
     program.child.kill("SIGTERM");
-    await expect.poll(() => isRefusing(program.url)).toBe(true);
+    await expect.poll(() => refusesConnections(program.url)).toBe(true);
     asked.release();
     expect(await open.ended).toBe("fin");
-    expect(open.heard().match(/HTTP\/1\.1 \d+/g)).toEqual(Array.from({ length: 4 }, () => "HTTP/1.1 200"));
-    expect(open.heard()).toMatch(/"alive"[^]*"id":"openai\/gpt-4-turbo"[^]*\}$/);
+    expect(open.received().match(/HTTP\/1\.1 \d+/g)).toEqual(Array.from({ length: 4 }, () => "HTTP/1.1 200"));
+    expect(open.received()).toMatch(/"alive"[^]*"id":"openai\/gpt-4-turbo"[^]*\}$/);
     expect(await program.exited).toBe(0);
   });
 
   test.each([
     { how: "on kept connections", keepsAlive: true },
     { how: "on a new connection for each call", keepsAlive: false },
-  ])("loses nothing of what callers of all kinds have begun, $how", async ({ keepsAlive }) => {
+  ])("loses nothing of what clients of all kinds have begun, $how", async ({ keepsAlive }) => {
     const { program } = await started({ MAX_AGE: "50ms", LOG_LEVEL: "silent" });
-    const calls = load(program.url, { keepsAlive, callers: 14, everyMs: 2 });
+    const calls = load(program.url, { keepsAlive, clients: 14, pauseMs: 2 });
     await expect.poll(() => calls.answered(), PATIENT).toBeGreaterThan(60);
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(0);
     await calls.end();
-    expect(faultsOf(calls)).toEqual([]);
+    expect(problemsOf(calls)).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import { parseSettings } from "../../src/config/settings.ts";
 import { VERSION } from "../../src/version.ts";
 import { freePort } from "../support/free-port.ts";
 import { GROUPS } from "../support/faults/table.ts";
-import { ALICE, scene } from "../support/setup.ts";
+import { ALICE, setup } from "../support/setup.ts";
 
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;
@@ -35,9 +35,7 @@ describe("the README", () => {
   });
 
   test("names only npm scripts that exist", () => {
-    const named = [
-      ...readme.matchAll(/npm (?:run )?(start|test(?::\w+)?|demo|dev(?::worker)?|check|bench|deploy)\b/g),
-    ];
+    const named = [...readme.matchAll(/npm (?:run )?(start|test(?::\w+)?|demo|dev(?::worker)?|check|bench|deploy)\b/g)];
     expect(named.length).toBeGreaterThan(5);
     for (const [, name = ""] of named) expect(manifest.scripts).toHaveProperty([name]);
   });
@@ -56,6 +54,16 @@ describe("the README", () => {
     expect(parseSettings(written)).toEqual(parseSettings({}));
   });
 
+  test("has every setting that the program reads in its table, and no other", () => {
+    const read = new Set<string>();
+    parseSettings(new Proxy({}, { get: (_env, name) => void read.add(String(name)) }));
+    const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("## Run it"));
+    const listed = [...table.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, names = ""]) =>
+      [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name = ""]) => name),
+    );
+    expect(listed.toSorted()).toEqual([...read].toSorted());
+  });
+
   test("names as run no tool that is not among those installed for tests", async () => {
     const clients = JSON.parse(await readFile(join(root, "test/clients/package.json"), "utf8")) as Manifest;
     const installed = [manifest, clients].flatMap((one) =>
@@ -70,7 +78,7 @@ describe("the README", () => {
   test("tells of every fault what is tested of it", () => {
     const table = readme.slice(readme.indexOf("### When NanoGPT fails"), readme.indexOf("## How isolation"));
     const rows = [...table.matchAll(/^\| ([a-z][^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)];
-    const told = rows.map(([, ...cells]) => cells.map((cell) => cell.replaceAll("`", "")));
+    const received = rows.map(([, ...cells]) => cells.map((cell) => cell.replaceAll("`", "")));
     const STORED = {
       "the new list": "the new list",
       "the stored list": "the stored list",
@@ -83,11 +91,11 @@ describe("the README", () => {
       const answer = own ?? (isError ? `${cold.status} ${cold.code}` : cold);
       return [name, answer, STORED[kept], within];
     });
-    expect(told).toEqual(tested);
+    expect(received).toEqual(tested);
   });
 
   test("names every figure there is, and no other", async () => {
-    const { call } = await scene({
+    const { call } = await setup({
       CACHE_SECRET: "a secret that nobody can guess",
       REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
     });
@@ -97,7 +105,7 @@ describe("the README", () => {
   });
 
   test("shows a request that works as it stands", async () => {
-    const { keylane } = await scene();
+    const { keylane } = await setup();
     const line = snippets("sh").find((text) => text.startsWith("curl")) ?? "";
     const { stdout } = await run("bash", ["-c", line.replace("http://127.0.0.1:8787", keylane.url)], {
       env: { ...process.env, NANOGPT_API_KEY: ALICE },
@@ -109,7 +117,7 @@ describe("the README", () => {
   });
 
   test("shows a program for the OpenAI SDK that works as it stands", async () => {
-    const { keylane } = await scene();
+    const { keylane } = await setup();
     const folder = await mkdtemp(join(tmpdir(), "keylane-readme-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     await symlink(join(root, "node_modules"), join(folder, "node_modules"));

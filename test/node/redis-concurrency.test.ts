@@ -4,15 +4,19 @@ import { describeWithRedis, startRedis } from "../support/redis.ts";
 
 const CALLERS = 1000;
 
-describeWithRedis("a Redis that is well", () => {
-  test("is asked for each of a thousand callers who come at once", async () => {
+describeWithRedis("a working Redis", () => {
+  test("is asked for each of a thousand clients who come at once", async () => {
     const { url } = await startRedis();
-    const vault = createRedisStore(url, { maxBytes: 1_000_000, tombstoneTtlMs: 600_000, now: Date.now });
-    onTestFinished(() => vault.close());
-    await vault.firstAttempt;
+    const remoteStore = createRedisStore(url, {
+      maxBytes: 1_000_000,
+      tombstoneTtlMs: 600_000,
+      now: Date.now,
+    });
+    onTestFinished(() => remoteStore.close());
+    await remoteStore.firstAttempt;
     const sealed = new Uint8Array(100).fill(1);
-    await vault.write("one", "list", sealed, 60_000);
-    const all = Array.from({ length: CALLERS }, () => vault.read("one", "list"));
+    await remoteStore.write("one", "list", sealed, 60_000);
+    const all = Array.from({ length: CALLERS }, () => remoteStore.read("one", "list"));
     const outcomes = await Promise.allSettled(all);
     const failed = outcomes.filter(({ status }) => status === "rejected");
     expect(failed).toEqual([]);

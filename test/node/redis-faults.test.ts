@@ -1,19 +1,19 @@
 import { expect, test } from "vitest";
 import { run } from "../support/program.ts";
-import { lineTo, type Line } from "../support/fault-proxy.ts";
-import { PATIENT, redisScene, visibleTo, type Process } from "../support/redis-setup.ts";
+import { startFaultProxy, type FaultProxy } from "../support/fault-proxy.ts";
+import { WITHIN, redisSetup, visibleTo, type Process } from "../support/redis-setup.ts";
 import { describeWithRedis, startRedis, type Redis } from "../support/redis.ts";
 import { ALICE, BOB } from "../support/setup.ts";
 
-interface Trouble {
+interface Failure {
   readonly what: string;
-  readonly begin: (redis: Redis, line: Line) => unknown;
-  readonly end: (redis: Redis, line: Line) => unknown;
+  readonly begin: (redis: Redis, line: FaultProxy) => unknown;
+  readonly end: (redis: Redis, line: FaultProxy) => unknown;
   /** What the log calls it; undefined for what goes by so quickly that it may not be noticed. */
   readonly fault: RegExp | undefined;
 }
 
-const TROUBLES: readonly Trouble[] = [
+const FAILURES: readonly Failure[] = [
   {
     what: "is killed and started again",
     begin: (redis) => redis.stop(),
@@ -28,12 +28,12 @@ const TROUBLES: readonly Trouble[] = [
   },
   ...(["silent", "refused", "reset", "garbage", "slow"] as const).map((condition) => ({
     what: `is behind a line that is ${condition}`,
-    begin: (_: Redis, line: Line) => line.be(condition),
-    end: (_: Redis, line: Line) => line.be("whole"),
+    begin: (_: Redis, line: FaultProxy) => line.be(condition),
+    end: (_: Redis, line: FaultProxy) => line.be("whole"),
     fault: /./,
   })),
   {
-    what: "answers one word more than it was asked",
+    what: "sends one reply too many",
     begin: (_, line) => line.be("askew"),
     end: (_, line) => line.be("whole"),
     fault: undefined,
@@ -88,13 +88,13 @@ async function reconfigured(redis: Redis, name: string, value: string): Promise<
 }
 
 describeWithRedis("a Redis", { timeout: 40_000 }, () => {
-  test.for(TROUBLES)("that $what is an empty one, and then used again", async ({ begin, end, fault }) => {
-    const { redis, nano, start, share } = await redisScene();
-    const line = await lineTo(redis.port);
+  test.for(FAILURES)("that $what is an empty one, and then used again", async ({ begin, end, fault }) => {
+    const { redis, nano, start, share } = await redisSetup();
+    const line = await startFaultProxy(redis.port);
     const [one, other] = [await start(line.url), await start()];
     // On a busy machine it may have been slow already; the log is to be at peace.
-    await expect.poll(() => share(one, other, ALICE).then(() => isContent(one)), PATIENT).toBe(true);
-    const before = (await one.complaints()).length;
+    await expect.poll(() => share(one, other, ALICE).then(() => isContent(one)), WITHIN).toBe(true);
+    const before = (await one.storeLog()).length;
 
     await begin(redis, line);
     const beganAt = Date.now();
@@ -115,45 +115,43 @@ describeWithRedis("a Redis", { timeout: 40_000 }, () => {
     // Each of the 16 that waited for Redis would have taken a second or more.
     expect(Date.now() - beganAt).toBeLessThan(10_000);
     expect(nano.lists()).toHaveLength(10);
-    const complaints = (await one.complaints()).slice(before);
-    // One for all questions; none where it had been slow just before. That it works again may be told in between.
+    const complaints = (await one.storeLog()).slice(before);
+    // One for all calls; none where it had been slow just before. Its recovery may be logged in between.
     expect(complaints.filter(({ level }) => level === "warn").length).toBeLessThanOrEqual(1);
     if (fault !== undefined && before === 0) {
-      expect(complaints[0]).toMatchObject({ level: "warn", fault: expect.stringMatching(fault) as string });
+      expect(complaints[0]).toMatchObject({ level: "warn", error: expect.stringMatching(fault) as string });
     }
 
     await end(redis, line);
     await share(one, other, ALICE);
     await share(one, other, BOB);
-    await expect.poll(() => isContent(one), PATIENT).toBe(true);
-    expect(await unforeseen(one, other)).toEqual([]);
+    await expect.poll(() => isContent(one), WITHIN).toBe(true);
+    expect(await unexpectedErrors(one, other)).toEqual([]);
   });
 
   test("that comes later than Keylane is used when it is there", async () => {
-    const { redis, start, share } = await redisScene();
+    const { redis, start, share } = await redisSetup();
     await redis.stop();
     const [one, other] = [await start(), await start()];
     expect(await one.list(ALICE)).toMatchObject({ status: 200, ids: visibleTo(ALICE) });
-    expect(await one.complaints()).toEqual([
-      expect.objectContaining({ level: "warn", fault: "ECONNREFUSED" }),
-    ]);
+    expect(await one.storeLog()).toEqual([expect.objectContaining({ level: "warn", error: "ECONNREFUSED" })]);
     await startRedis([], redis.port);
     await share(one, other, ALICE);
-    // Also what neighbours hear of each other: the copy that the other has near goes as well.
+    // Also peers' announcements: the copy in the other's memory is removed too.
     await other.list(ALICE);
-    await expect.poll(() => one.purge(ALICE).then(() => other.held(ALICE)), PATIENT).toBeUndefined();
+    await expect.poll(() => one.purge(ALICE).then(() => other.stored(ALICE)), WITHIN).toBeUndefined();
   });
 
   test("is there for the first question of a new process", async () => {
-    const { start, share } = await redisScene();
+    const { start, share } = await redisSetup();
     await share(await start(), await start(), ALICE);
     const fresh = await start();
-    expect(await fresh.held(ALICE)).toEqual(visibleTo(ALICE));
-    expect(await fresh.complaints()).toEqual([]);
+    expect(await fresh.stored(ALICE)).toEqual(visibleTo(ALICE));
+    expect(await fresh.storeLog()).toEqual([]);
   });
 
   test("does not keep a program alive that cannot start", async () => {
-    const { redis, nano, start } = await redisScene();
+    const { redis, nano, start } = await redisSetup();
     const { keylane } = await start();
     const PORT = new URL(keylane.url).port;
     const program = await run([], {
@@ -166,29 +164,29 @@ describeWithRedis("a Redis", { timeout: 40_000 }, () => {
   });
 
   test("that hangs while many ask holds up nobody for long, and is not asked by each", async () => {
-    const { redis, start, nano } = await redisScene();
+    const { redis, start, nano } = await redisSetup();
     const one = await start();
-    await expect.poll(() => one.held(ALICE).then(() => isContent(one)), PATIENT).toBe(true);
-    const before = (await one.complaints()).length;
+    await expect.poll(() => one.stored(ALICE).then(() => isContent(one)), WITHIN).toBe(true);
+    const before = (await one.storeLog()).length;
     redis.pause();
     const beganAt = Date.now();
     for (let round = 0; round < 60; round++) {
-      expect(await one.held(BOB)).toBeUndefined();
+      expect(await one.stored(BOB)).toBeUndefined();
     }
     // 50 ms each would be three seconds.
     expect(Date.now() - beganAt).toBeLessThan(2000);
-    expect(await one.complaints()).toHaveLength(Math.max(before, 1));
+    expect(await one.storeLog()).toHaveLength(Math.max(before, 1));
     expect(nano.lists()).toHaveLength(0);
   });
 });
 
 async function isContent(one: Process): Promise<boolean> {
-  const last = (await one.complaints()).at(-1);
+  const last = (await one.storeLog()).at(-1);
   return last === undefined || last.level === "info";
 }
 
-/** Lines that no trouble of Redis may cause. */
-async function unforeseen(...all: readonly Process[]): Promise<string[]> {
+/** Lines that no failure of Redis may cause. */
+async function unexpectedErrors(...all: readonly Process[]): Promise<string[]> {
   const logs = await Promise.all(all.map(({ keylane }) => keylane.log()));
   return logs.flat().filter((line) => /"level":"error"|"status":50[0-3]/.test(line));
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { redisScene, visibleTo } from "../support/redis-setup.ts";
+import { redisSetup, visibleTo } from "../support/redis-setup.ts";
 import { describeWithRedis } from "../support/redis.ts";
 import { ALICE } from "../support/setup.ts";
 
 describeWithRedis("a claim that nobody lets go of", { timeout: 40_000 }, () => {
-  test("keeps a caller waiting as for a neighbour, who then asks and is not taken for a follower", async () => {
-    const { redis, nano, start, share } = await redisScene();
+  test("keeps a client waiting as for a peer, who then asks and is not taken for a follower", async () => {
+    const { redis, nano, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
     await share(one, other, ALICE);
     const [key = ""] = (await redis.run("KEYS", "keylane:1:*")) as string[];

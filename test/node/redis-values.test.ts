@@ -1,6 +1,6 @@
 import { createClient, RESP_TYPES } from "@redis/client";
 import { expect, onTestFinished, test } from "vitest";
-import { PATIENT, redisScene, visibleTo } from "../support/redis-setup.ts";
+import { WITHIN, redisSetup, visibleTo } from "../support/redis-setup.ts";
 import { describeWithRedis, type Redis } from "../support/redis.ts";
 import { ALICE, BOB } from "../support/setup.ts";
 
@@ -23,7 +23,7 @@ const DAMAGES: readonly {
 
 describeWithRedis("a shared list", { timeout: 40_000 }, () => {
   test.for(DAMAGES)("with $what is a miss, and replaced", async ({ damage }) => {
-    const { redis, nano, start, share } = await redisScene();
+    const { redis, nano, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
     const raw = await rawly(redis);
     await share(one, other, BOB);
@@ -36,7 +36,7 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
 
     await raw.client.hSet(alices, kept.field, damage(kept.value, bobsValue));
     const sentBefore = await sentBy(redis);
-    expect(await other.held(ALICE)).toBeUndefined();
+    expect(await other.stored(ALICE)).toBeUndefined();
     // What is too large to be a list is not even fetched.
     expect((await sentBy(redis)) - sentBefore).toBeLessThan(1_000_000);
     if (damage(kept.value, bobsValue).length > 0) expect(await raw.lists(alices)).toEqual([]);
@@ -45,29 +45,26 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
     expect(await third.list(ALICE)).toMatchObject({ status: 200, ids: visibleTo(ALICE) });
     expect(nano.lists()).toHaveLength(1);
     await share(third, other, ALICE);
-    expect(await other.held(BOB)).toEqual(visibleTo(BOB));
+    expect(await other.stored(BOB)).toEqual(visibleTo(BOB));
   });
 
-  test.for(["SET", "LPUSH", "SADD"])(
-    "whose place is taken by a %s is a miss, and comes back",
-    async (command) => {
-      const { redis, start, share } = await redisScene();
-      const [one, other] = [await start(), await start()];
-      const raw = await rawly(redis);
-      await share(one, other, ALICE);
-      const [key = ""] = await raw.keys();
-      await redis.run("DEL", key);
-      await redis.run(command, key, "something else");
-      expect(await other.held(ALICE)).toBeUndefined();
-      expect(await redis.run("EXISTS", key)).toBe(0);
-      await redis.run(command, key, "something else");
-      // Asked without a look before: what is in the way of writing goes as well.
-      await one.keylane.advance(1000);
-      await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
-      await expect.poll(() => other.held(ALICE), PATIENT).toEqual(visibleTo(ALICE));
-      for (const each of [one, other]) expect(await each.complaints()).toEqual([]);
-    },
-  );
+  test.for(["SET", "LPUSH", "SADD"])("whose place is taken by a %s is a miss, and comes back", async (command) => {
+    const { redis, start, share } = await redisSetup();
+    const [one, other] = [await start(), await start()];
+    const raw = await rawly(redis);
+    await share(one, other, ALICE);
+    const [key = ""] = await raw.keys();
+    await redis.run("DEL", key);
+    await redis.run(command, key, "something else");
+    expect(await other.stored(ALICE)).toBeUndefined();
+    expect(await redis.run("EXISTS", key)).toBe(0);
+    await redis.run(command, key, "something else");
+    // Written without a read before: a foreign value in its place is deleted too.
+    await one.keylane.advance(1000);
+    await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
+    await expect.poll(() => other.stored(ALICE), WITHIN).toEqual(visibleTo(ALICE));
+    for (const each of [one, other]) expect(await each.storeLog()).toEqual([]);
+  });
 
   test.for([
     { what: "a mark of 50 MB", fields: () => ["purged", Buffer.alloc(50_000_000, "1")] },
@@ -76,14 +73,14 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
       fields: () => Array.from({ length: 10_000 }, (_, index) => [`field ${index}`, "x"]).flat(),
     },
   ])("beside $what is a miss, and all of it goes", async ({ fields }) => {
-    const { redis, start, share } = await redisScene();
+    const { redis, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
     const raw = await rawly(redis);
     await share(one, other, ALICE);
     const [key = ""] = await raw.keys();
     await redis.run("HSET", key, ...fields());
     const sentBefore = await sentBy(redis);
-    expect(await (await start()).held(ALICE)).toBeUndefined();
+    expect(await (await start()).stored(ALICE)).toBeUndefined();
     expect(await redis.run("EXISTS", key)).toBe(0);
     expect((await sentBy(redis)) - sentBefore).toBeLessThan(100_000);
     // Asked without a look before.
@@ -91,12 +88,12 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
     await one.keylane.advance(1000);
     await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
     const fresh = await start();
-    await expect.poll(() => fresh.held(ALICE), PATIENT).toEqual(visibleTo(ALICE));
+    await expect.poll(() => fresh.stored(ALICE), WITHIN).toEqual(visibleTo(ALICE));
     expect(await redis.run("HLEN", key)).toBe(1);
   });
 
   test("shows Redis neither models nor keys", async () => {
-    const { redis, start, share } = await redisScene();
+    const { redis, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
     const raw = await rawly(redis);
     const seen: string[] = [];
@@ -105,7 +102,7 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
     onTestFinished(() => monitor.destroy());
     await monitor.monitor((line) => seen.push(line));
     await share(one, other, ALICE);
-    await expect.poll(() => seen.join("\n"), PATIENT).toContain('"HSET"');
+    await expect.poll(() => seen.join("\n"), WITHIN).toContain('"HSET"');
     const [key = ""] = await raw.keys();
     const stored = Buffer.concat((await raw.lists(key)).map(({ value }) => value)).toString("latin1");
     for (const text of [seen.join("\n"), stored, key]) {
@@ -126,7 +123,7 @@ async function sentBy(redis: Redis): Promise<number> {
   return Number(/total_net_output_bytes:(\d+)/.exec(String(await redis.run("INFO", "stats")))?.[1]);
 }
 
-/** What the operator of Redis sees: keys of callers, and the lists of one. */
+/** What the operator of Redis sees: keys of clients, and the lists of one. */
 async function rawly(redis: Redis) {
   const client = createClient({ url: redis.url });
   await client.connect();

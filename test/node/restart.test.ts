@@ -2,17 +2,17 @@ import { expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { startProgram, type Program } from "../support/program.ts";
 import { ACCOUNTS } from "../support/setup.ts";
-import { faultsOf, load, type LoadOptions } from "../support/herd-load.ts";
+import { problemsOf, load, type LoadOptions } from "../support/herd-load.ts";
 
 const PATIENT = { timeout: 20_000, interval: 20 };
 
 const KINDS: readonly ({ how: string } & LoadOptions)[] = [
-  { how: "on kept connections that are busy", keepsAlive: true, callers: 12, everyMs: 2 },
-  { how: "on kept connections that rest between calls", keepsAlive: true, callers: 24, everyMs: 150 },
-  { how: "on a new connection for each call", keepsAlive: false, callers: 12, everyMs: 2 },
+  { how: "on kept connections that are busy", keepsAlive: true, clients: 12, pauseMs: 2 },
+  { how: "on kept connections that rest between calls", keepsAlive: true, clients: 24, pauseMs: 150 },
+  { how: "on a new connection for each call", keepsAlive: false, clients: 12, pauseMs: 2 },
 ];
 
-test("restarts on the same port under load cost callers nothing but refused connections", async () => {
+test("restarts on the same port under load cost clients nothing but refused connections", async () => {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
   const settings = { UPSTREAM_URL: nano.url, MAX_AGE: "50ms", LOG_LEVEL: "silent" };
@@ -30,6 +30,6 @@ test("restarts on the same port under load cost callers nothing but refused conn
   await busy(answered());
   for (const { how, calls } of loads) {
     await calls.end();
-    expect(faultsOf(calls), how).toEqual([]);
+    expect(problemsOf(calls), how).toEqual([]);
   }
 }, 60_000);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { BOBS, BOBS_LIST, odd, primed } from "../support/raw-request.ts";
+import { BOB_HEADER, BOB_LIST_REQUEST, sendRawRequest, primedSetup } from "../support/raw-request.ts";
 
 const REFUSED = "400 bad_request, closed";
 const SMUGGLED = "GET /v1/echo/smuggled HTTP/1.1\nHost: a\n\n";
@@ -37,20 +37,20 @@ describe("a length that two programs could read in two ways is refused, and the 
     ["Content-Length : 5", "hello"],
     ["Content-Length\t: 5", "hello"],
   ])("%j", async ([fields, body]) => {
-    expect(await odd(post(fields, body))).toMatchObject({ outcome: REFUSED, upstream: [] });
+    expect(await sendRawRequest(post(fields, body))).toMatchObject({ outcome: REFUSED, upstream: [] });
   });
 
   test.for(["identity", "xchunked", "chunkedx", '"chunked"', "chunked;q=1", "gzip", "chunked\t"])(
     "Transfer-Encoding: %j, which ends where nobody knows",
     async (coding) => {
-      const { outcome, upstream } = await odd(post(`Transfer-Encoding: ${coding}`, HELLO));
+      const { outcome, upstream } = await sendRawRequest(post(`Transfer-Encoding: ${coding}`, HELLO));
       expect(outcome).toMatch(/^(?:400 bad_request|501 transfer_coding_not_supported), closed$/);
       expect(upstream).toEqual([]);
     },
   );
 
   test("an absurd one is too large", async () => {
-    const { outcome, upstream } = await odd(post("Content-Length: 99999999999999999", "hello"));
+    const { outcome, upstream } = await sendRawRequest(post("Content-Length: 99999999999999999", "hello"));
     expect({ outcome, upstream }).toEqual({ outcome: "413 body_too_large, closed", upstream: [] });
   });
 });
@@ -66,10 +66,10 @@ describe("a length that can be read in one way only is read so:", () => {
     [CHUNKED, '5;a=b;c="d;e"\nhello\n000;f\n\n'],
     [CHUNKED, `1;${"a".repeat(9000)}\nh\n4;${"b".repeat(4000)}\nello\n0\n\n`],
   ])("%#", async ([fields, body]) => {
-    const { outcome, upstream, answers } = await odd(post(fields, body));
+    const { outcome, upstream, answers } = await sendRawRequest(post(fields, body));
     expect({ outcome, upstream }).toEqual({
-      outcome: "200, in step",
-      upstream: ["POST /api/v1/echo nobody"],
+      outcome: "200, in sync",
+      upstream: ["POST /api/v1/echo anonymous"],
     });
     expect(answers[0]?.body).toBe("hello");
   });
@@ -97,46 +97,46 @@ describe("chunks that are none are refused, and no whole request goes up:", () =
       `5\nhello\n0\n${CHUNKED}\n\n`,
     ].map((body) => [body] as const),
   )("%j", async ([body]) => {
-    const { outcome, scene } = await odd(post(CHUNKED, body));
+    const { outcome, setup } = await sendRawRequest(post(CHUNKED, body));
     expect(outcome).toBe(REFUSED);
     // A chunk before the bad one may have been on its way.
-    for (const { target, complete } of scene.nano.seen) {
+    for (const { target, complete } of setup.nano.seen) {
       expect({ target, complete }).toEqual({ target: "/api/v1/echo", complete: false });
     }
-    expect(scene.nano.seen.length).toBeLessThanOrEqual(1);
+    expect(setup.nano.seen.length).toBeLessThanOrEqual(1);
   });
 
-  test("a chunk without end is held to MAX_BODY_SIZE, and what follows is a part of it", async () => {
-    const { outcome, scene } = await odd(
+  test("a chunk without end is limited by MAX_BODY_SIZE, and the bytes after it are part of it", async () => {
+    const { outcome, setup } = await sendRawRequest(
       post(CHUNKED, "FFFFFFFFFFFFFFFF\nhello"),
-      await primed({ MAX_BODY_SIZE: "8" }),
+      await primedSetup({ MAX_BODY_SIZE: "8" }),
     );
     expect(outcome).toMatch(/closed$/);
-    expect(scene.nano.seen.filter(({ complete }) => complete)).toEqual([]);
+    expect(setup.nano.seen.filter(({ complete }) => complete)).toEqual([]);
   });
 });
 
 describe("trailers", () => {
   test("name nobody, and do not go up", async () => {
-    const trailers = `${BOBS}x-api-key: other\nHost: b\nX-Trailer: t\n`;
-    const { outcome, upstream, scene } = await odd(
+    const trailers = `${BOB_HEADER}x-api-key: other\nHost: b\nX-Trailer: t\n`;
+    const { outcome, upstream, setup } = await sendRawRequest(
       post(`${CHUNKED}\nTrailer: Authorization, Host`, `5\nhello\n0\n${trailers}\n`),
     );
     expect({ outcome, upstream }).toEqual({
-      outcome: "200, in step",
-      upstream: ["POST /api/v1/echo nobody"],
+      outcome: "200, in sync",
+      upstream: ["POST /api/v1/echo anonymous"],
     });
-    expect(scene.nano.seen[0]?.headers).not.toHaveProperty("x-trailer");
-    expect(scene.nano.seen[0]?.body.toString()).toBe("hello");
+    expect(setup.nano.seen[0]?.headers).not.toHaveProperty("x-trailer");
+    expect(setup.nano.seen[0]?.body.toString()).toBe("hello");
   });
 
   test("that are too many are refused", async () => {
-    const { outcome } = await odd(post(CHUNKED, `5\nhello\n0\nA: ${"a".repeat(20_000)}\n\n`));
+    const { outcome } = await sendRawRequest(post(CHUNKED, `5\nhello\n0\nA: ${"a".repeat(20_000)}\n\n`));
     expect(outcome).toBe("431 headers_too_large, closed");
   });
 });
 
-const list = (line: string, fields = "Host: a\n") => `${line}\n${fields}${BOBS}\n`;
+const list = (line: string, fields = "Host: a\n") => `${line}\n${fields}${BOB_HEADER}\n`;
 
 describe("a head that is not good HTTP is refused, and the connection closed:", () => {
   test.for(
@@ -145,21 +145,12 @@ describe("a head that is not good HTTP is refused, and the connection closed:", 
       "GET /v1/models HTTP/1.1\nHost: a\nAuthorization: Bearer sk-nano-test-bob\n␊",
       list("GET /v1/models HTTP/1.1␊Host: b", ""),
       list("GET /v1/models HTTP/1.1\rHost: b", ""),
-      ...["Host: a␊", "Host: a\r", "Host: a\r\r\n", " Host: a\n", "\tHost: a\n", "Host: a\n X: b\n"].map(
-        (fields) => list("GET /v1/models HTTP/1.1", fields),
+      ...["Host: a␊", "Host: a\r", "Host: a\r\r\n", " Host: a\n", "\tHost: a\n", "Host: a\n X: b\n"].map((fields) =>
+        list("GET /v1/models HTTP/1.1", fields),
       ),
-      ...[
-        "X Y: b",
-        "X : b",
-        "X␀: b",
-        "X: a␀b",
-        "X\xe9: b",
-        ": b",
-        "abc",
-        "X(: b",
-        "X\x7f: b",
-        "X: \x1b[0m",
-      ].map((field) => list("GET /v1/models HTTP/1.1", `Host: a\n${field}\n`)),
+      ...["X Y: b", "X : b", "X␀: b", "X: a␀b", "X\xe9: b", ": b", "abc", "X(: b", "X\x7f: b", "X: \x1b[0m"].map(
+        (field) => list("GET /v1/models HTTP/1.1", `Host: a\n${field}\n`),
+      ),
       "GET /v1/models HTTP/1.1\nHost: a\nAuthorization : Bearer sk-nano-test-bob\n\n",
       ...[
         "GET\t/v1/models HTTP/1.1",
@@ -167,31 +158,26 @@ describe("a head that is not good HTTP is refused, and the connection closed:", 
         "GET /v1/models HTTP/1.1 ",
         " GET /v1/models HTTP/1.1",
       ].map((line) => list(line)),
-      ...[
-        "GET /v1/mod els HTTP/1.1",
-        "GET/v1/models HTTP/1.1",
-        "GET /v1/models",
-        "GET HTTP/1.1",
-        "/v1/models",
-      ].map((line) => list(line)),
+      ...["GET /v1/mod els HTTP/1.1", "GET/v1/models HTTP/1.1", "GET /v1/models", "GET HTTP/1.1", "/v1/models"].map(
+        (line) => list(line),
+      ),
       ...["0.9", "1.2", "2.0", "3.0", "11", "1.10", "1", "1.", "-1.1", "1.1x"].map((version) =>
         list(`GET /v1/models HTTP/${version}`),
       ),
-      ...["http/1.1", "Http/1.1", "HTTPS/1.1", "ICE/1.0", "HTTP 1.1"].map((name) =>
-        list(`GET /v1/models ${name}`),
-      ),
-      ...["get", "Get", "FROB", "GE T", "G␀T", "BREW", "GETX"].map((method) =>
-        list(`${method} /v1/models HTTP/1.1`),
-      ),
+      ...["http/1.1", "Http/1.1", "HTTPS/1.1", "ICE/1.0", "HTTP 1.1"].map((name) => list(`GET /v1/models ${name}`)),
+      ...["get", "Get", "FROB", "GE T", "G␀T", "BREW", "GETX"].map((method) => list(`${method} /v1/models HTTP/1.1`)),
       "PRI * HTTP/2.0\n\nSM\n\n␀␀␀␄",
       "␖␃␁␂␀␁␀",
     ].map((request) => [request] as const),
   )("%j", async ([request]) => {
-    expect(await odd(request)).toMatchObject({ outcome: REFUSED, upstream: [] });
+    expect(await sendRawRequest(request)).toMatchObject({ outcome: REFUSED, upstream: [] });
   });
 
-  test.for(["  ", "   "])("but spaces between the words of its first line mean one", async (gap) => {
+  test.for(["  ", "   "])("but spaces between the parts of its first line count as one", async (gap) => {
     const request = list(`GET${gap}/v1/models${gap}HTTP/1.1`);
-    expect(await odd(`\n\n${request}`)).toMatchObject({ outcome: "200, in step", upstream: [BOBS_LIST] });
+    expect(await sendRawRequest(`\n\n${request}`)).toMatchObject({
+      outcome: "200, in sync",
+      upstream: [BOB_LIST_REQUEST],
+    });
   });
 });

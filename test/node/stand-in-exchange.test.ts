@@ -13,13 +13,13 @@ beforeEach(() => nanogpt.reset());
 const ask = (path: string, init?: RequestInit) => fetch(`${nanogpt.origin}${path}`, init);
 
 describe("a request to the stand-in", () => {
-  test("waits where it is held or delayed, and stop ends what waits", async () => {
+  test("waits while it is paused or delayed, and a stop ends it", async () => {
     const hold = nanogpt.hold();
-    const held = ask(LIST);
+    const stored = ask(LIST);
     await hold.arrived;
     expect((await ask(LIST)).status).toBe(200);
     hold.release();
-    expect((await held).status).toBe(200);
+    expect((await stored).status).toBe(200);
     const other = await startNanoGpt();
     other.delay(3_600_000);
     const delayed = fetch(`${other.url}/v1/models`);

@@ -1,9 +1,9 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { connection } from "../support/connection.ts";
+import { openConnection } from "../support/connection.ts";
 import { bombBytes } from "../support/nanogpt/broken-codings.ts";
 import { startNanoGpt, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { rawCall, type Heard } from "../support/nanogpt/raw-call.ts";
+import { rawCall, type RawResponse } from "../support/nanogpt/raw-call.ts";
 
 const LIST = "/api/v1/models";
 let nanogpt: NanoGpt;
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => nanogpt.stop());
 beforeEach(() => nanogpt.reset());
 
-async function heard(): Promise<Heard> {
+async function heard(): Promise<RawResponse> {
   const answer = await rawCall(nanogpt.origin, LIST, ["X-API-Key: a"]);
   await nanogpt.seen.at(-1)?.closed;
   return answer;
@@ -41,12 +41,12 @@ describe("a fault with something to choose", () => {
     ["body", /chunked\r\n\r\n[^]*aion-labs[^]*(?:\r\n2710\r\n +){20}/],
   ] as const)("endless goes on and on: %s", async ([part, pattern]) => {
     nanogpt.fail({ kind: "endless", part, everyMs: 5 });
-    const open = await connection(nanogpt.origin);
-    open.say(`GET ${LIST} HTTP/1.1\nHost: standin\n\n`);
+    const open = await openConnection(nanogpt.origin);
+    open.send(`GET ${LIST} HTTP/1.1\nHost: standin\n\n`);
     await expect(open.until(pattern)).resolves.toMatch(pattern);
   });
 
-  test("raw says what it is told, and treats the connection so", async () => {
+  test("raw sends the given bytes, and treats the connection as given", async () => {
     for (const after of ["close", "reset", "stay"] as const) {
       nanogpt.fail(
         { kind: "raw", head: ["HTTP/1.1 1 \xe9", "L: LENGTH LENGTH16"], body: "<GOOD>", after },
@@ -54,10 +54,7 @@ describe("a fault with something to choose", () => {
       );
       const { head, body, end } = await heard();
       expect(head).toBe(`HTTP/1.1 1 \xe9\r\nL: ${good.length} ${good.length.toString(16)}\r\n\r\n`);
-      expect([body.toString(), end]).toEqual([
-        `<${good}>`,
-        { close: "fin", reset: "reset", stay: "none" }[after],
-      ]);
+      expect([body.toString(), end]).toEqual([`<${good}>`, { close: "fin", reset: "reset", stay: "none" }[after]]);
     }
   });
 
@@ -67,10 +64,10 @@ describe("a fault with something to choose", () => {
   ] as const)("of a status may %s", async ([end, heardEnd]) => {
     nanogpt.fail({ kind: "status", status: 403, body: "No.", end });
     const answer = await heard();
-    expect([
-      answer.body.toString(),
-      Number(/content-length: (\d+)/i.exec(answer.head)?.[1]),
-      answer.end,
-    ]).toEqual(["No.", 103, heardEnd]);
+    expect([answer.body.toString(), Number(/content-length: (\d+)/i.exec(answer.head)?.[1]), answer.end]).toEqual([
+      "No.",
+      103,
+      heardEnd,
+    ]);
   });
 });

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { bombBytes } from "../support/nanogpt/broken-codings.ts";
 import { ODD_IDS } from "../support/nanogpt/broken-lists.ts";
 import { plainFaults, type PlainFault } from "../support/nanogpt/faults.ts";
-import { rawCall, type Heard } from "../support/nanogpt/raw-call.ts";
+import { rawCall, type RawResponse } from "../support/nanogpt/raw-call.ts";
 import { startNanoGpt, type NanoGpt } from "../support/nanogpt/nanogpt.ts";
 
 const LIST = "/api/v1/models";
 let nanogpt: NanoGpt;
-let goodAnswer: Heard;
+let goodAnswer: RawResponse;
 let good: string;
 beforeAll(async () => {
   nanogpt = await startNanoGpt({
@@ -21,11 +21,11 @@ afterAll(() => nanogpt.stop());
 beforeEach(() => nanogpt.reset());
 
 const ask = (path: string, init?: RequestInit) => fetch(`${nanogpt.origin}${path}`, init);
-const parsed = ({ body }: Heard) => JSON.parse(body.toString());
-const isHalf = ({ body }: Heard) =>
+const parsed = ({ body }: RawResponse) => JSON.parse(body.toString());
+const isHalf = ({ body }: RawResponse) =>
   body.length > 0 && good.startsWith(body.toString()) && body.length < good.length;
 
-type Shown = (answer: Heard) => boolean;
+type Shown = (answer: RawResponse) => boolean;
 const shows: Readonly<Record<Exclude<PlainFault, "hang-before-headers" | "gzip-bomb">, Shown>> = {
   "reset-before-headers": ({ head, end }) => head === "" && end === "reset",
   "reset-after-headers": ({ head, end }) => head.includes("200 OK") && end === "reset",
@@ -33,15 +33,12 @@ const shows: Readonly<Record<Exclude<PlainFault, "hang-before-headers" | "gzip-b
   "hang-mid-body": (answer) => isHalf(answer) && answer.end === "none",
   "cut-with-length": (answer) => isHalf(answer) && lengthOf(answer) === good.length && answer.end === "fin",
   "cut-chunked": ({ head, body, end }) => isCutChunk(head, body) && /keep-alive/.test(head) && end === "fin",
-  "cut-close-chunked": ({ head, body, end }) =>
-    isCutChunk(head, body) && /: close/.test(head) && end === "fin",
+  "cut-close-chunked": ({ head, body, end }) => isCutChunk(head, body) && /: close/.test(head) && end === "fin",
   "wrong-length-short": (answer) => answer.body.toString() === good && lengthOf(answer) < good.length,
   "early-second": (answer) => answer.body.toString().startsWith("HTTP/1.1 200 OK", lengthOf(answer)),
-  "keep-alive-close": ({ head, body, end }) =>
-    /keep-alive/.test(head) && body.toString() === good && end === "fin",
+  "keep-alive-close": ({ head, body, end }) => /keep-alive/.test(head) && body.toString() === good && end === "fin",
   garbage: ({ head, body }) => !`${head}${body.toString()}`.startsWith("HTTP") && head.includes("not HTTP"),
-  "cut-gzip": (answer) =>
-    isWhole(answer) && throws(() => gunzipSync(answer.body)) && answer.body.at(0) === 0x1f,
+  "cut-gzip": (answer) => isWhole(answer) && throws(() => gunzipSync(answer.body)) && answer.body.at(0) === 0x1f,
   "bad-gzip": (answer) => /encoding: gzip/.test(answer.head) && answer.body.toString() === good,
   "wrong-coding": (answer) =>
     /encoding: br/.test(answer.head) &&
@@ -49,8 +46,7 @@ const shows: Readonly<Record<Exclude<PlainFault, "hang-before-headers" | "gzip-b
     gunzipSync(answer.body).toString() === good,
   "unknown-coding": ({ head, body }) => /encoding: foo/.test(head) && body.toString() === good,
   html: ({ head, body }) => /text\/html/.test(head) && body.toString().startsWith("<!DOCTYPE"),
-  "html-as-json": ({ head, body }) =>
-    /application\/json/.test(head) && body.toString().startsWith("<!DOCTYPE"),
+  "html-as-json": ({ head, body }) => /application\/json/.test(head) && body.toString().startsWith("<!DOCTYPE"),
   "error-200": (answer) => answer.head.includes("200 OK") && parsed(answer).error?.message.length > 0,
   "bad-json": (answer) => isWhole(answer) && isHalf(answer),
   "not-a-list": (answer) => !Array.isArray(parsed(answer).data),
@@ -74,8 +70,7 @@ const shows: Readonly<Record<Exclude<PlainFault, "hang-before-headers" | "gzip-b
   "odd-numbers": (answer) => parsed(answer).data[2]?.huge === Infinity,
   "fields-twice": ({ body }) => body.toString().split('"data":').length === 3,
   "utf-16": ({ body }) => body.toString("utf16le") === `\uFEFF${good}`,
-  "latin-1": ({ body }) =>
-    body.toString("latin1").includes("caf\u00e9") && body.toString().includes("\uFFFD"),
+  "latin-1": ({ body }) => body.toString("latin1").includes("caf\u00e9") && body.toString().includes("\uFFFD"),
   nul: ({ body }) => body.toString() === `${good}\0`,
   "no-content": ({ head, body }) => head.includes("204 No Content") && body.length === 0,
 };
@@ -85,9 +80,7 @@ describe("a fault", () => {
     const fault = plainFaults.find((known) => known === kind) ?? "html";
     nanogpt.fail({ kind: fault }, { times: 1 });
     const answer = await heard(LIST);
-    expect(isShown(answer), `${answer.end} ${answer.head} ${answer.body.toString().slice(0, 200)}`).toBe(
-      true,
-    );
+    expect(isShown(answer), `${answer.end} ${answer.head} ${answer.body.toString().slice(0, 200)}`).toBe(true);
     expect(isShown(goodAnswer), "a good answer").toBe(false);
     expect(nanogpt.seen.map(({ aborted }) => aborted)).toEqual([kind === "hang-mid-body"]);
   });
@@ -101,7 +94,7 @@ describe("a fault", () => {
     expect(JSON.parse(text)).toMatchObject({ data: [{ id: "bomb" }] });
   });
 
-  test("hang-before-headers lasts until the caller leaves, and says so", async () => {
+  test("hang-before-headers lasts until the client leaves, and says so", async () => {
     nanogpt.fail({ kind: "hang-before-headers" });
     await expect(ask(LIST, { signal: AbortSignal.timeout(50) })).rejects.toThrow(/timeout/);
     await nanogpt.seen[0]?.closed;
@@ -125,9 +118,7 @@ describe("a fault", () => {
     expect((await heard(LIST)).body.toString()).toBe(good);
     expect((await heard(LIST)).body.length).toBeGreaterThan(5000);
     const interim = await heard(LIST);
-    expect(`${interim.head}${interim.body.toString()}`).toMatch(
-      /^HTTP\/1.1 103 [^]*HTTP\/1.1 100 [^]*HTTP\/1.1 200 /,
-    );
+    expect(`${interim.head}${interim.body.toString()}`).toMatch(/^HTTP\/1.1 103 [^]*HTTP\/1.1 100 [^]*HTTP\/1.1 200 /);
     expect((await heard(LIST)).head.length).toBeGreaterThan(100_000);
   });
 
@@ -142,24 +133,22 @@ describe("a fault", () => {
   });
 });
 
-async function heard(path: string): Promise<Heard> {
+async function heard(path: string): Promise<RawResponse> {
   const answer = await rawCall(nanogpt.origin, path, ["X-API-Key: a"]);
   await nanogpt.seen.at(-1)?.closed;
   return answer;
 }
 
-function lengthOf({ head }: Heard): number {
+function lengthOf({ head }: RawResponse): number {
   return Number(/content-length: (\d+)/i.exec(head)?.[1]);
 }
 
-function isWhole(answer: Heard): boolean {
+function isWhole(answer: RawResponse): boolean {
   return answer.body.length === lengthOf(answer);
 }
 
 function isCutChunk(head: string, body: Buffer): boolean {
-  return (
-    /transfer-encoding: chunked/i.test(head) && body.length > 0 && !body.toString().endsWith("0\r\n\r\n")
-  );
+  return /transfer-encoding: chunked/i.test(head) && body.length > 0 && !body.toString().endsWith("0\r\n\r\n");
 }
 
 function throws(action: () => unknown): boolean {

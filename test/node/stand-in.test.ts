@@ -144,9 +144,7 @@ describe("the calls", () => {
     const input = ["one", "two"];
     const decoded = await openai().embeddings.create({ model: "m", input });
     const plain = await openai().embeddings.create({ model: "m", input, encoding_format: "float" });
-    expect(decoded.data.map(({ embedding }) => embedding)).toEqual(
-      plain.data.map(({ embedding }) => embedding),
-    );
+    expect(decoded.data.map(({ embedding }) => embedding)).toEqual(plain.data.map(({ embedding }) => embedding));
   });
 
   test("images and transcriptions answer, images without /api too", async () => {
@@ -172,10 +170,7 @@ describe("the calls", () => {
 
   test("a call without a key is refused or quoted a price, and an unknown path gets a page", async () => {
     const body = '{"model":"m"}';
-    expect(await refusalOf("/api/v1/chat/completions", { method: "POST", body })).toEqual([
-      401,
-      "missing_api_key",
-    ]);
+    expect(await refusalOf("/api/v1/chat/completions", { method: "POST", body })).toEqual([401, "missing_api_key"]);
     const quote = { method: "POST", body, headers: { "x-x402": "true" } };
     expect((await ask("/api/v1/chat/completions", quote)).status).toBe(402);
     const unknown = await ask("/api/v1/nothing");

@@ -1,15 +1,15 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { connection } from "../support/connection.ts";
-import { scene } from "../support/setup.ts";
+import { openConnection } from "../support/connection.ts";
+import { setup } from "../support/setup.ts";
 
 const packed = gzipSync('{"model":"m"}');
 const CHUNKS = `${packed.length.toString(16)}\n${"x".repeat(packed.length)}\n0\n\n`;
 
 async function posted(codings: string) {
-  const { nano, keylane } = await scene();
-  const { say, until, ended } = await connection(keylane.url);
-  say(`POST /v1/chat/completions HTTP/1.1\nHost: a\nConnection: close\n${codings}\n\n${CHUNKS}`);
+  const { nano, keylane } = await setup();
+  const { send, until, ended } = await openConnection(keylane.url);
+  send(`POST /v1/chat/completions HTTP/1.1\nHost: a\nConnection: close\n${codings}\n\n${CHUNKS}`);
   const heard = await until(/\r\n\r\n[^]*\}/);
   return { nano, ended, heard };
 }
@@ -28,12 +28,9 @@ describe("a coding below a body", () => {
     expect(nano.seen).toHaveLength(0);
   });
 
-  test.for(["Transfer-Encoding: chunked", "transfer-encoding: Chunked"])(
-    "is none of them: %s",
-    async (codings) => {
-      const { nano, heard } = await posted(codings);
-      expect(heard).not.toMatch(/^HTTP\/1\.1 501 /);
-      expect(nano.seen).toHaveLength(1);
-    },
-  );
+  test.for(["Transfer-Encoding: chunked", "transfer-encoding: Chunked"])("is none of them: %s", async (codings) => {
+    const { nano, heard } = await posted(codings);
+    expect(heard).not.toMatch(/^HTTP\/1\.1 501 /);
+    expect(nano.seen).toHaveLength(1);
+  });
 });

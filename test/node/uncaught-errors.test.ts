@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { answerTo, begun, plainCall, readAnswer } from "../support/plain-call.ts";
+import { responseTo, startCall, plainCall, readAnswer } from "../support/plain-call.ts";
 import { startProgram } from "../support/program.ts";
-import { SOON } from "../support/stale-setup.ts";
+import { POLL } from "../support/stale-setup.ts";
 
 const PRELOAD = new URL("../support/uncaught-error.ts", import.meta.url).href;
 
@@ -15,7 +15,7 @@ async function started(environment: Record<string, string> = {}) {
     NODE_OPTIONS: `--import ${PRELOAD}`,
     ...environment,
   });
-  const streamed = await answerTo(begun(`${program.url}/v1/slow-bytes?n=20&ms=20`));
+  const streamed = await responseTo(startCall(`${program.url}/v1/slow-bytes?n=20&ms=20`));
   await once(streamed, "data");
   return { program, streamed };
 }
@@ -24,21 +24,21 @@ describe("a fault that nothing has caught", () => {
   test("in a promise is heard, costs no other call anything, and shows no message", async () => {
     const { program, streamed } = await started();
     program.child.kill("SIGUSR2");
-    await expect.poll(() => program.stdout(), SOON).toContain('"msg":"unhandled rejection"');
-    expect((await readAnswer(streamed)).isWhole).toBe(true);
+    await expect.poll(() => program.stdout(), POLL).toContain('"msg":"unhandled rejection"');
+    expect((await readAnswer(streamed)).isComplete).toBe(true);
     expect((await plainCall(`${program.url}/healthz`)).status).toBe(200);
     const line = program
       .stdout()
       .split("\n")
       .find((one) => one.includes("unhandled"));
-    expect(JSON.parse(line ?? "")).toMatchObject({ level: "error", fault: "TypeError" });
+    expect(JSON.parse(line ?? "")).toMatchObject({ level: "error", error: "TypeError" });
     expect(program.stdout() + program.stderr()).not.toContain("hush");
   });
 
   test("as an exception is heard, and ends the program once its streams are whole", async () => {
     const { program, streamed } = await started();
     program.child.kill("SIGWINCH");
-    expect((await readAnswer(streamed)).isWhole).toBe(true);
+    expect((await readAnswer(streamed)).isComplete).toBe(true);
     expect(await program.exited).toBe(1);
     expect(program.stdout()).toContain('"msg":"uncaught exception"');
     expect(program.stdout() + program.stderr()).not.toContain("hush");
@@ -48,7 +48,7 @@ describe("a fault that nothing has caught", () => {
     const { program } = await started({ LOG_LEVEL: "silent" });
     program.child.kill(signal);
     await expect
-      .poll(() => program.stderr(), SOON)
+      .poll(() => program.stderr(), POLL)
       .toMatch(/^un(?:handled rejection|caught exception) \(\w+Error\) at .+$/m);
     expect(program.stdout()).toBe("");
   });

@@ -13,7 +13,7 @@ import { TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { hasOpenssl, makeCertificate } from "../support/certificate.ts";
 import { startKeylane } from "../support/keylane.ts";
-import { plainCall, valuesOf } from "../support/plain-call.ts";
+import { plainCall, headerValues } from "../support/plain-call.ts";
 import { startProgram } from "../support/program.ts";
 
 if (!hasOpenssl) console.warn("Skipped: tests over TLS, which need openssl; it is not installed here.");
@@ -21,9 +21,7 @@ if (!hasOpenssl) console.warn("Skipped: tests over TLS, which need openssl; it i
 /** An upstream in clear that counts its connections, and Keylane before it. */
 async function kept(answer: RequestListener) {
   const sockets: Socket[] = [];
-  const server = createServer({ keepAliveTimeout: 0 }, answer).on("connection", (socket) =>
-    sockets.push(socket),
-  );
+  const server = createServer({ keepAliveTimeout: 0 }, answer).on("connection", (socket) => sockets.push(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -37,7 +35,7 @@ async function kept(answer: RequestListener) {
   return { sockets, call };
 }
 
-/** An upstream that speaks HTTP/2 to whoever offers it, and the real program before it. */
+/** An upstream that speaks HTTP/2 to clients that offer it, and the real program before it. */
 async function secured(
   answer: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
   version: "TLSv1.2" | "TLSv1.3" = "TLSv1.3",
@@ -79,20 +77,17 @@ describe("a connection to upstream", () => {
     expect(sockets).toHaveLength(2);
   });
 
-  test.for(["end", "resetAndDestroy"] as const)(
-    "that it closed while idle (%s) fails no call",
-    async (how) => {
-      const { sockets, call } = await kept((request, response) => void request.pipe(response));
-      for (let i = 0; i < 20; i++) {
-        const closed = new Promise((resolve) => sockets.at(-1)?.once("close", resolve) ?? resolve(undefined));
-        sockets.at(-1)?.[how]();
-        await closed;
-        const { status, text } = await call(`${i}`);
-        expect({ status, text }).toEqual({ status: 200, text: `${i}` });
-      }
-      expect(sockets).toHaveLength(20);
-    },
-  );
+  test.for(["end", "resetAndDestroy"] as const)("that it closed while idle (%s) fails no call", async (how) => {
+    const { sockets, call } = await kept((request, response) => void request.pipe(response));
+    for (let i = 0; i < 20; i++) {
+      const closed = new Promise((resolve) => sockets.at(-1)?.once("close", resolve) ?? resolve(undefined));
+      sockets.at(-1)?.[how]();
+      await closed;
+      const { status, text } = await call(`${i}`);
+      expect({ status, text }).toEqual({ status: 200, text: `${i}` });
+    }
+    expect(sockets).toHaveLength(20);
+  });
 
   test.for(["end", "resetAndDestroy"] as const)(
     "that it closes as a call comes in (%s) fails that call once and cleanly: it may have been read",
@@ -120,11 +115,11 @@ describe.skipIf(!hasOpenssl && process.env["CI"] !== "true")("over TLS, a connec
       response.setHeader("Content-Length", 2);
       response.end("ok");
     });
-    const { lines, text } = await call("{}");
+    const { rawHeaders, text } = await call("{}");
     expect(text).toBe("ok");
-    expect(valuesOf(lines, "x-version")).toEqual(["1.1"]);
-    expect(lines).toContain("X-Odd_Name");
-    expect(valuesOf(lines, "content-length")).toEqual(["2"]);
+    expect(headerValues(rawHeaders, "x-version")).toEqual(["1.1"]);
+    expect(rawHeaders).toContain("X-Odd_Name");
+    expect(headerValues(rawHeaders, "content-length")).toEqual(["2"]);
   });
 
   test.for(["TLSv1.2", "TLSv1.3"] as const)("resumes the session of the one before (%s)", async (version) => {

@@ -2,8 +2,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { plainCall } from "../support/plain-call.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
-import { measuredProgram, type Figures } from "../support/herd-program.ts";
-import { troubles, type Dice } from "../support/herd-faults.ts";
+import { startMeasuredProgram, type ProgramMetrics } from "../support/herd-program.ts";
+import { injectFaults, type Random } from "../support/herd-faults.ts";
 import { OLD } from "../support/stale-setup.ts";
 
 const MINUTES = Number(process.env["MINUTES"] ?? 1);
@@ -29,25 +29,25 @@ test(
   async () => {
     const nano = await startNanoGpt({ accounts: ACCOUNTS });
     onTestFinished(() => nano.stop());
-    const program = await measuredProgram({ UPSTREAM_URL: nano.url, ...SETTINGS });
+    const program = await startMeasuredProgram({ UPSTREAM_URL: nano.url, ...SETTINGS });
     const dice = diceOf(SEED);
 
-    async function quiet(): Promise<Figures> {
+    async function quiet(): Promise<ProgramMetrics> {
       // Ends what idles between the two, and lets the time limits of what was left hanging run out.
       await nano.pause();
       await nano.resume();
-      let figures = await program.figures();
+      let figures = await program.measure();
       const isQuiet = async () => {
-        figures = await program.figures();
+        figures = await program.measure();
         return figures.resources["TCPSocketWrap"] ?? 0;
       };
       await expect.poll(isQuiet, { timeout: 20_000, interval: 500 }).toBe(0);
       return figures;
     }
 
-    await troubles(nano, program.url, dice, WARM_UP_MS);
+    await injectFaults(nano, program.url, dice, WARM_UP_MS);
     const before = await quiet();
-    const calls = await troubles(nano, program.url, dice, MINUTES * 60_000);
+    const calls = await injectFaults(nano, program.url, dice, MINUTES * 60_000);
     const after = await quiet();
     console.log(JSON.stringify({ calls, before, after }));
 
@@ -67,7 +67,7 @@ test(
 );
 
 // Mulberry32: small, and the same for the same seed.
-function diceOf(seed: number): Dice {
+function diceOf(seed: number): Random {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished } from "vitest";
-import { isRefusing } from "../support/connection.ts";
-import { container, testInContainer } from "../support/container.ts";
+import { refusesConnections } from "../support/connection.ts";
+import { startContainer, testInContainer } from "../support/container.ts";
 import { freePort } from "../support/free-port.ts";
 import { context, stages } from "../support/image.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
@@ -15,7 +15,7 @@ import { ACCOUNTS, ALICE } from "../support/setup.ts";
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;
 const [build, dependencies, last] = stages();
-const inLast = (word: string) => last?.steps.find((step) => step.word === word);
+const inLast = (instruction: string) => last?.steps.find((step) => step.instruction === instruction);
 
 /** Does in a folder of its own what the Dockerfile says, and gives the folder that would be the image's. */
 async function image(): Promise<string> {
@@ -29,11 +29,11 @@ async function image(): Promise<string> {
     const folder = join(work, stage?.name ?? "final");
     folders[stage?.name ?? "final"] = folder;
     await mkdir(folder);
-    for (const { word, words, flags, text } of stage?.steps ?? []) {
-      if (word === "COPY") {
+    for (const { instruction, args, flags, text } of stage?.steps ?? []) {
+      if (instruction === "COPY") {
         const from = folders[flags[0]?.replace("--from=", "") ?? ""];
-        for (const name of words.slice(0, -1)) {
-          const target = words.at(-1)?.endsWith("/") ? name : (words.at(-1) ?? "");
+        for (const name of args.slice(0, -1)) {
+          const target = args.at(-1)?.endsWith("/") ? name : (args.at(-1) ?? "");
           const isThere = from !== undefined || context().includes(name);
           expect(isThere, `${name} is part of what is built from`).toBe(true);
           const source = from === undefined ? join(root, name) : join(from, name.replace("/keylane/", ""));
@@ -42,7 +42,7 @@ async function image(): Promise<string> {
       }
       // The development dependencies are those that this test runs with: `npm ci` brought them.
       if (text === "npm ci") await symlink(join(root, "node_modules"), join(folder, "node_modules"));
-      else if (word === "RUN" && stage !== last) await run("sh", ["-c", text], { cwd: folder });
+      else if (instruction === "RUN" && stage !== last) await run("sh", ["-c", text], { cwd: folder });
     }
   }
   const final = folders["final"] ?? "";
@@ -70,8 +70,8 @@ testInContainer(
     const environment = Object.fromEntries(
       (inLast("ENV")?.text.split(" ") ?? []).map((pair) => pair.split("=") as [string, string]),
     );
-    const node = ["node", ...(inLast("ENTRYPOINT")?.words.slice(1) ?? [])];
-    const running = await container(folder, node, inLast("USER")?.text ?? "", {
+    const node = ["node", ...(inLast("ENTRYPOINT")?.args.slice(1) ?? [])];
+    const running = await startContainer(folder, node, inLast("USER")?.text ?? "", {
       ...environment,
       PORT: port,
       UPSTREAM_URL: nano.url,
@@ -99,7 +99,7 @@ testInContainer(
     process.kill(running.pid, "SIGTERM");
     expect(await running.exited).toBe(0);
     expect(running.said()).toContain("Stopping:");
-    expect(await isRefusing(`http://127.0.0.1:${port}`)).toBe(true);
+    expect(await refusesConnections(`http://127.0.0.1:${port}`)).toBe(true);
   },
   300_000,
 );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { changedKeylane } from "../support/fuzz/mutated-source.ts";
-import { interleave } from "../support/fuzz/fuzz.ts";
+import { mutatedKeylane } from "../support/fuzz/mutated-source.ts";
+import { fuzz } from "../support/fuzz/fuzz.ts";
 import { MUTANTS } from "../support/fuzz/mutants.ts";
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -10,7 +10,7 @@ describe("the interleavings", () => {
   test(
     "find nothing wrong with a copy of Keylane",
     async () => {
-      const { violation } = await interleave(await changedKeylane({ edits: [] }), { operations: 5000, seed });
+      const { violation } = await fuzz(await mutatedKeylane({ edits: [] }), { operations: 5000, seed });
       if (violation !== undefined) expect.fail(violation);
     },
     TIMEOUT_MS,
@@ -19,8 +19,8 @@ describe("the interleavings", () => {
   test.each(MUTANTS)(
     "find out that $breaks",
     async ({ edits }) => {
-      const start = await changedKeylane({ edits });
-      const { violation, operations } = await interleave(start, { operations: 50_000, seed });
+      const start = await mutatedKeylane({ edits });
+      const { violation, operations } = await fuzz(start, { operations: 50_000, seed });
       if (violation === undefined) expect.fail(`nothing was found in ${operations} operations, SEED=${seed}`);
       process.stderr.write(`  after ${operations} operations: ${violation.split("\n")[0]}\n`);
       // What was found is an answer of Keylane's, and no mistake in the copy.

@@ -15,8 +15,7 @@ const INSTALL_MS = 90_000;
 // npm's own settings of the run that this test is part of are not for the folders it makes.
 const clean = Object.fromEntries(
   Object.entries(process.env).filter(
-    ([name]) =>
-      !/^(?:npm_(?!config_registry|config_cache)|NODE_(?!EXTRA_CA_CERTS)|VITEST|INIT_CWD)/i.test(name),
+    ([name]) => !/^(?:npm_(?!config_registry|config_cache)|NODE_(?!EXTRA_CA_CERTS)|VITEST|INIT_CWD)/i.test(name),
   ),
 );
 
@@ -43,8 +42,8 @@ async function nodeOf(major: string): Promise<{ bin: string } | { missing: strin
   // Its script fetches the binary for this platform.
   await writeFile(join(place, "package.json"), '{"allowScripts":{"node":true}}');
   try {
-    const words = ["install", "--no-audit", "--no-fund", `node@${major}`];
-    await run("npm", words, { cwd: place, env: clean, timeout: INSTALL_MS });
+    const args = ["install", "--no-audit", "--no-fund", `node@${major}`];
+    await run("npm", args, { cwd: place, env: clean, timeout: INSTALL_MS });
     const bin = join(place, "node_modules", "node", "bin");
     const { stdout } = await run(join(bin, "node"), ["--version"]);
     return stdout.startsWith(`v${major}.`) ? { bin } : { missing: `it is ${stdout.trim()}` };

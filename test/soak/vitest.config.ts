@@ -1,20 +1,20 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { browser, once, program, root } from "../projects.ts";
 
-const INTERLEAVINGS = ["test/e2e/concurrency-fuzz.test.ts"];
-const extent = { operations: 100_000 };
+const FUZZ = { include: ["test/e2e/concurrency-fuzz.test.ts"] };
+const OPERATIONS = 100_000;
 
-/** What takes too long for every `npm test`. */
+/** The tests that take minutes: `npm run test:soak`. */
 const config: ViteUserConfig = defineConfig({
   test: {
     root,
-    // Some of it waits, for installs and for browsers: two cores have time for a third.
+    // Some tests wait for installs and browsers, so two cores can run a third worker.
     maxWorkers: 3,
     projects: [
-      program("node", INTERLEAVINGS, extent),
-      program("workerd", INTERLEAVINGS, extent),
+      program("node", FUZZ, OPERATIONS),
+      program("workerd", FUZZ, OPERATIONS),
       browser("workerd"),
-      once("soak", ["test/soak/*.test.ts"]),
+      once("soak", { include: ["test/soak/*.test.ts"] }),
     ],
   },
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { plainCall, valuesOf } from "../support/plain-call.ts";
+import { plainCall, headerValues } from "../support/plain-call.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -59,8 +59,7 @@ test("the Worker runs locally by the README's own lines, with a secret from .dev
   const folder = await checkout();
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
-  const [, copy = "", start = ""] =
-    /```sh\n(cp \.dev\.vars.*)\n(npm run dev:worker .*)\n```/.exec(readme) ?? [];
+  const [, copy = "", start = ""] = /```sh\n(cp \.dev\.vars.*)\n(npm run dev:worker .*)\n```/.exec(readme) ?? [];
   await typed(copy, folder).exited;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/v1/models`;
@@ -81,9 +80,9 @@ test("the Worker runs locally by the README's own lines, with a secret from .dev
   await writeFile(join(folder, ".dev.vars"), secrets);
   const running = typed(line, folder);
   await expect.poll(async () => (await ask())?.status, { timeout: 60_000, interval: 500 }).toBe(200);
-  const { text, lines } = await plainCall(url, { fields });
+  const { text, rawHeaders } = await plainCall(url, { fields });
   expect(JSON.parse(text)).toMatchObject({ object: "list", data: [{}, {}] });
-  expect(valuesOf(lines, "cache-status")[0]).toMatch(/^keylane; hit; ttl=(?:-?\d|10)\b/);
+  expect(headerValues(rawHeaders, "cache-status")[0]).toMatch(/^keylane; hit; ttl=(?:-?\d|10)\b/);
   running.interrupt();
   await running.exited;
 }, 180_000);

@@ -1,3 +1,4 @@
+// Opens the console page in Chromium and records what it logs and requests.
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from "playwright-core";
@@ -7,15 +8,13 @@ import { startNanoGpt, type Account, type DetailedModel, type NanoGpt } from "./
 import { ACCOUNTS } from "./setup.ts";
 
 const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-const isHere = existsSync(EXECUTABLE);
-if (!isHere) console.warn(`Skipped: tests that need Chromium, which is not at ${EXECUTABLE}.`);
+const isInstalled = existsSync(EXECUTABLE);
+if (!isInstalled) console.warn(`Skipped: tests that need Chromium, which is not at ${EXECUTABLE}.`);
 
-/** `describe` for what needs Chromium: skipped where there is none, unless CI=true says that it has to be there. */
-export const describeWithBrowser: typeof describe.only = describe.skipIf(
-  !isHere && process.env["CI"] !== "true",
-);
+/** `describe` for tests that need Chromium. Without Chromium they are skipped, unless CI=true. */
+export const describeWithBrowser: typeof describe.only = describe.skipIf(!isInstalled && process.env["CI"] !== "true");
 
-/** How Chromium is started: it asks nobody but the page's own host. */
+/** Launch options: Chromium sends no requests of its own. */
 export const LAUNCH: LaunchOptions = {
   executablePath: EXECUTABLE,
   args: [
@@ -27,40 +26,40 @@ export const LAUNCH: LaunchOptions = {
   ],
 };
 
-export interface Looks {
+export interface Appearance {
   readonly width?: number;
   readonly scheme?: "light" | "dark";
 }
 
-/** A page that has been opened, and all it said and asked. */
-export interface Opened {
+/** An open page with its console messages and requests. */
+export interface OpenedPage {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** What stood in the browser's console, and what was thrown and not caught. */
-  readonly complaints: string[];
-  /** Every URL asked for. */
-  readonly asked: string[];
+  /** Messages of the browser's console and uncaught errors. */
+  readonly consoleMessages: string[];
+  /** Every URL that the page requested. */
+  readonly requestedUrls: string[];
 }
 
 let browser: Promise<Browser> | undefined;
 
-/** Opens a URL in a context of its own, which is closed when the test ends. */
-export async function open(url: string, { width = 1440, scheme = "light" }: Looks = {}): Promise<Opened> {
+/** Opens a URL in a new browser context, which is closed when the test ends. */
+export async function openPage(url: string, { width = 1440, scheme = "light" }: Appearance = {}): Promise<OpenedPage> {
   browser ??= chromium.launch(LAUNCH);
   const height = width < 600 ? 844 : 900;
   const context = await (
     await browser
   ).newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce" });
   onTestFinished(() => context.close());
-  return watched(context, await context.newPage(), url);
+  return recordPage(context, await context.newPage(), url);
 }
 
-/** Opens a URL on a page, and listens. */
-export async function watched(context: BrowserContext, page: Page, url: string): Promise<Opened> {
-  const opened: Opened = { page, context, complaints: [], asked: [] };
-  page.on("console", (message) => opened.complaints.push(message.text()));
-  page.on("pageerror", (error) => opened.complaints.push(error.message));
-  page.on("request", (request) => opened.asked.push(request.url()));
+/** Opens a URL in a given page and records its messages and requests. */
+export async function recordPage(context: BrowserContext, page: Page, url: string): Promise<OpenedPage> {
+  const opened: OpenedPage = { page, context, consoleMessages: [], requestedUrls: [] };
+  page.on("console", (message) => opened.consoleMessages.push(message.text()));
+  page.on("pageerror", (error) => opened.consoleMessages.push(error.message));
+  page.on("request", (request) => opened.requestedUrls.push(request.url()));
   page.setDefaultTimeout(10_000);
   await page.goto(url);
   return opened;
@@ -71,8 +70,8 @@ afterAll(async () => {
   browser = undefined;
 });
 
-/** Starts a stand-in and Keylane before it, for a page to look at. */
-export async function behind(
+/** Starts a stand-in for NanoGPT and Keylane in front of it; both stop when the test ends. */
+export async function startServers(
   accounts: readonly Account[] = ACCOUNTS,
   models?: readonly DetailedModel[],
   settings: Record<string, string> = {},
@@ -86,24 +85,24 @@ export async function behind(
   return { nano, keylane };
 }
 
-/** Gives the page a key, as a person does, and waits for its list. */
-export async function enter({ page }: Opened, key: string): Promise<void> {
+/** Types a key into the page, submits it and waits for the list or a notice. */
+export async function enterKey({ page }: OpenedPage, key: string): Promise<void> {
   await page.fill("#key", key);
   await page.press("#key", "Enter");
-  await page.waitForSelector("#rows .row, #trouble:not([hidden])");
+  await page.waitForSelector("#rows .row, #notice:not([hidden])");
 }
 
 const SCREENSHOTS = new URL("../../screenshots/", import.meta.url).pathname;
 
-/** Keeps a picture of a page, for people to look at. */
-export async function keepPicture({ page }: Opened, name: string): Promise<void> {
+/** Saves a screenshot of the page for review by people. */
+export async function saveScreenshot({ page }: OpenedPage, name: string): Promise<void> {
   await mkdir(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: `${SCREENSHOTS}${runtime}-${name}.png` });
 }
 
-/** The text of an element, once it matches. */
-export async function says({ page }: Opened, selector: string, wanted: RegExp | string): Promise<void> {
-  const found = () => page.locator(selector).innerText();
-  const polled = expect.poll(found, { timeout: 10_000, interval: 30 });
-  await (typeof wanted === "string" ? polled.toBe(wanted) : polled.toMatch(wanted));
+/** Waits until the text of an element equals a string or matches a pattern. */
+export async function expectText({ page }: OpenedPage, selector: string, expected: RegExp | string): Promise<void> {
+  const text = () => page.locator(selector).innerText();
+  const polled = expect.poll(text, { timeout: 10_000, interval: 30 });
+  await (typeof expected === "string" ? polled.toBe(expected) : polled.toMatch(expected));
 }

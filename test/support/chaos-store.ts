@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RemoteStore } from "../../src/storage/store.ts";
 
-/** A whim of a vault: what it does to one call. */
-export type Whim =
+/** A whim of a remote store: what it does to one call. */
+export type ChaosAction =
   | "right"
   | "fails"
   | "throws"
@@ -13,7 +13,7 @@ export type Whim =
   | "flipped"
   | "another's";
 
-export const WHIMS: readonly Whim[] = [
+export const CHAOS_ACTIONS: readonly ChaosAction[] = [
   "right",
   "right",
   "fails",
@@ -25,22 +25,22 @@ export const WHIMS: readonly Whim[] = [
   "another's",
 ];
 
-/** A vault that follows its whims, one call after another; then it is right. */
-export function chaosVault(whims: readonly Whim[]): RemoteStore {
+/** A remote store that follows its whims, one call after another; then it is right. */
+export function createChaosStore(whims: readonly ChaosAction[]): RemoteStore {
   const kept = new Map<string, Uint8Array>();
   const coming = whims[Symbol.iterator]();
 
-  async function whimsical<T>(right: () => T, wrong: (whim: Whim) => T): Promise<T> {
+  async function whimsical<T>(right: () => T, wrong: (whim: ChaosAction) => T): Promise<T> {
     const whim = coming.next().value ?? "right";
     if (whim === "right") return right();
-    if (whim === "fails") throw new Error("the vault fails");
+    if (whim === "fails") throw new Error("the store fails");
     if (whim === "hangs") return new Promise(() => {});
     if (whim !== "late") return wrong(whim);
     await sleep(80);
     return right();
   }
 
-  function read(whim: Whim, place: string): Uint8Array | undefined {
+  function read(whim: ChaosAction, place: string): Uint8Array | undefined {
     const right = kept.get(place);
     if (whim === "garbage") return new Uint8Array(100).fill(7);
     if (whim === "another's") return [...kept.values()].find((bytes) => bytes !== right);
@@ -56,6 +56,7 @@ export function chaosVault(whims: readonly Whim[]): RemoteStore {
       () => {},
     );
   return {
+    label: "store",
     read: (fingerprint, name) => {
       const place = `${fingerprint} ${name}`;
       return whimsical(
@@ -66,9 +67,7 @@ export function chaosVault(whims: readonly Whim[]): RemoteStore {
     write: (fingerprint, name, bytes) => done(() => kept.set(`${fingerprint} ${name}`, bytes)),
     delete: (fingerprint, name) => done(() => kept.delete(`${fingerprint} ${name}`)),
     purge: (fingerprint) =>
-      done(() =>
-        [...kept.keys()].filter((place) => place.startsWith(fingerprint)).map((place) => kept.delete(place)),
-      ),
+      done(() => [...kept.keys()].filter((place) => place.startsWith(fingerprint)).map((place) => kept.delete(place))),
     tryLock: () =>
       whimsical(
         () => true,

@@ -62,7 +62,7 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
 const CONDITIONS = new Set(["service_started", "service_healthy", "service_completed_successfully"]);
 
 // Part of the Compose Specification's schema (github.com/compose-spec/compose-spec, schema/compose-spec.json), restated for
-// the words that the examples use: a name that is not here is refused, as Compose refuses one that it does not know.
+// the fields that the examples use: another one is refused, as Compose refuses unknown ones.
 const SERVICE: Readonly<Record<string, (value: unknown) => boolean>> = {
   build: isText,
   cap_add: isList,
@@ -92,7 +92,7 @@ const SERVICE: Readonly<Record<string, (value: unknown) => boolean>> = {
 };
 
 /** What in a parsed compose file the specification does not allow, each with its place. */
-export function composeFaults(document: unknown): string[] {
+export function composeProblems(document: unknown): string[] {
   if (!isMap(document) || !isMap(document["services"])) return ["services must be a map"];
   const faults = Object.keys(document)
     .filter((name) => !/^(?:services|volumes|networks|name|x-.+)$/.test(name))
@@ -104,10 +104,10 @@ export function composeFaults(document: unknown): string[] {
       continue;
     }
     if (service["image"] === undefined && service["build"] === undefined) faults.push(`${name} has no image`);
-    for (const [word, value] of Object.entries(service)) {
-      const isRight = SERVICE[word];
-      if (isRight === undefined) faults.push(`${name}.${word} is not known`);
-      else if (!isRight(value)) faults.push(`${name}.${word} cannot be ${JSON.stringify(value)}`);
+    for (const [text, value] of Object.entries(service)) {
+      const isRight = SERVICE[text];
+      if (isRight === undefined) faults.push(`${name}.${text} is not known`);
+      else if (!isRight(value)) faults.push(`${name}.${text} cannot be ${JSON.stringify(value)}`);
     }
   }
   return faults;

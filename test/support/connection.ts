@@ -2,48 +2,48 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A connection on which a test writes and reads bytes itself. */
+/** A TCP connection on which a test writes and reads raw bytes. */
 export interface Connection {
-  /** Sends lines; each line break goes out as CRLF. */
-  readonly say: (text: string) => void;
-  /** Everything heard so far, as Latin-1. */
-  readonly heard: () => string;
-  /** Resolves with everything heard, once it matches. */
+  /** Sends text as Latin-1, with CRLF for each line break. */
+  readonly send: (text: string) => void;
+  /** Everything received so far, as Latin-1. */
+  readonly received: () => string;
+  /** Resolves with everything received, once it matches; rejects if the connection ends first. */
   readonly until: (pattern: RegExp) => Promise<string>;
-  /** Resolves when the other side has ended it: cleanly or by a reset. */
+  /** Resolves when the peer has ended the connection: cleanly or by a reset. */
   readonly ended: Promise<"fin" | "reset">;
 }
 
-/** Opens one to the host and port of a URL; it is closed when the test ends. */
-export async function connection(url: string): Promise<Connection> {
+/** Connects to the host and port of a URL; the connection is closed when the test ends. */
+export async function openConnection(url: string): Promise<Connection> {
   const { port, hostname } = new URL(url);
   const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
-  let heard = "";
-  socket.on("data", (data: Buffer) => (heard += data.toString("latin1")));
+  let received = "";
+  socket.on("data", (data: Buffer) => (received += data.toString("latin1")));
   const ended = new Promise<"fin" | "reset">((resolve) => {
     socket.on("end", () => resolve("fin"));
     socket.on("error", () => resolve("reset"));
   });
   await once(socket, "connect");
   return {
-    say: (text) => void socket.write(text.replaceAll(/\r?\n/g, "\r\n"), "latin1"),
-    heard: () => heard,
+    send: (text) => void socket.write(text.replaceAll(/\r?\n/g, "\r\n"), "latin1"),
+    received: () => received,
     async until(pattern) {
-      while (!pattern.test(heard)) {
-        const over = ended.then((end) => {
-          throw new Error(`The connection ended (${end}) after ${JSON.stringify(heard)}`);
+      while (!pattern.test(received)) {
+        const failure = ended.then((end) => {
+          throw new Error(`The connection ended (${end}) after ${JSON.stringify(received)}`);
         });
-        await Promise.race([once(socket, "data"), pattern.test(heard) ? undefined : over]);
+        await Promise.race([once(socket, "data"), pattern.test(received) ? undefined : failure]);
       }
-      return heard;
+      return received;
     },
     ended,
   };
 }
 
-/** Whether nobody listens at the host and port of a URL. */
-export async function isRefusing(url: string): Promise<boolean> {
+/** Whether nothing listens at the host and port of a URL. */
+export async function refusesConnections(url: string): Promise<boolean> {
   const { port, hostname } = new URL(url);
   const socket = connect(Number(port), hostname);
   const isRefused = await once(socket, "connect").then(

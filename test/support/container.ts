@@ -7,8 +7,7 @@ import { onTestFinished, test } from "vitest";
 const exec = promisify(execFile);
 
 // What a container is made of: namespaces, which root may make, and a program that gives root up.
-const isHere =
-  spawnSync("unshare", ["--mount", "--pid", "--fork", "setpriv", "--reuid=1000", "true"]).status === 0;
+const isHere = spawnSync("unshare", ["--mount", "--pid", "--fork", "setpriv", "--reuid=1000", "true"]).status === 0;
 if (!isHere) console.warn("Skipped: tests that need root, unshare and setpriv, which are not all here.");
 
 /** `test` for what needs a container: skipped where none can be made, unless CI=true says that it has to be. */
@@ -29,20 +28,14 @@ export interface Container {
  * Runs a program as a container would: as process 1 of its own, which gets no signal it does not listen for; as a user
  * that is not root, without capabilities; on files that nobody can write.
  */
-export async function container(
+export async function startContainer(
   folder: string,
   command: readonly string[],
   user: string,
   environment: Record<string, string>,
 ): Promise<Container> {
   const [uid = "", gid = ""] = user.split(":");
-  const bounds = [
-    `--reuid=${uid}`,
-    `--regid=${gid}`,
-    "--clear-groups",
-    "--bounding-set=-all",
-    "--no-new-privs",
-  ];
+  const bounds = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--bounding-set=-all", "--no-new-privs"];
   // A folder that /tmp hides from the user is shown under another name.
   const script = `mount --bind "$0" /mnt && mount --bind /tmp /tmp &&
     for place in / /tmp /mnt; do mount -o remount,bind,ro "$place" || exit 1; done
@@ -69,10 +62,10 @@ export async function container(
     child,
     exited,
     said: () => said,
-    async exec(words) {
+    async exec(args) {
       const inside = ["--target", String(pid), "--mount", "--pid", "--wd=/mnt", "setpriv", ...bounds, "--"];
       try {
-        const found = await exec("nsenter", [...inside, ...words], {
+        const found = await exec("nsenter", [...inside, ...args], {
           env: { PATH: process.env["PATH"], ...environment },
         });
         return { code: 0, ...found };

@@ -39,7 +39,7 @@ curl -si ${base}/models -H 'Authorization: Bearer ${ALICE}' | head -c 800
 curl -sN ${base}/chat/completions -H 'Authorization: Bearer ${ALICE}' -H 'Content-Type: application/json' -d '{"model":"${HIDDEN}","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
 More to try: Bob sees three models with the key ${BOB}. Hide one of Alice's models, and a second later
-ask for her list anew (the last line counts the model: 1 before, 0 after):
+ask for her list again (the last line counts the model: 1 before, 0 after):
 
 ${toggle}
 sleep 1; curl -s ${base}/models -H 'Authorization: Bearer ${ALICE}' -H 'Cache-Control: no-cache' | grep -o '"${HIDDEN}"' | wc -l

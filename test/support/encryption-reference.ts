@@ -1,7 +1,7 @@
 import type { CacheKey } from "../../src/storage/store.ts";
 
 /** What goes into a sealed list, in hexadecimal digits where it is bytes. */
-export interface Ingredients {
+export interface SealInput {
   readonly secret: string;
   readonly credential: string;
   readonly key: CacheKey;
@@ -14,7 +14,7 @@ export interface Ingredients {
 }
 
 /** Seals with WebCrypto and nothing of Keylane's: the format as its description has it. Gives hexadecimal digits. */
-export async function construct(from: Ingredients, format = 1): Promise<string> {
+export async function sealReference(from: SealInput, format = 1): Promise<string> {
   const head = headOf(format, from.storedAt, from.nonce);
   const plain = Buffer.concat([Buffer.of(from.flags), Buffer.from(from.validator), hex(from.bytes)]);
   const sealed = await crypto.subtle.encrypt(parameters(head, from.key), await keyOf(from), plain);
@@ -22,8 +22,8 @@ export async function construct(from: Ingredients, format = 1): Promise<string> 
 }
 
 /** Opens with WebCrypto what was sealed: flags, validator and coded bytes. Throws where it does not open. */
-export async function opened(
-  from: Pick<Ingredients, "secret" | "credential" | "key">,
+export async function openReference(
+  from: Pick<SealInput, "secret" | "credential" | "key">,
   sealed: Uint8Array<ArrayBuffer>,
 ): Promise<Buffer> {
   const head = Buffer.from(sealed.subarray(0, 19));
@@ -40,7 +40,7 @@ function parameters(head: Buffer<ArrayBuffer>, { fingerprint, variant }: CacheKe
   return { name: "AES-GCM", iv: head.subarray(7), additionalData, tagLength: 128 };
 }
 
-async function keyOf({ secret, credential }: Pick<Ingredients, "secret" | "credential">) {
+async function keyOf({ secret, credential }: Pick<SealInput, "secret" | "credential">) {
   const material = Buffer.from(`${secret.length} ${secret}${credential}`);
   const whole = await crypto.subtle.importKey("raw", material, "HKDF", false, ["deriveKey"]);
   const derivation = {
@@ -49,10 +49,7 @@ async function keyOf({ secret, credential }: Pick<Ingredients, "secret" | "crede
     salt: Buffer.from("keylane"),
     info: Buffer.from("sealed list 1"),
   };
-  return crypto.subtle.deriveKey(derivation, whole, { name: "AES-GCM", length: 256 }, false, [
-    "encrypt",
-    "decrypt",
-  ]);
+  return crypto.subtle.deriveKey(derivation, whole, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
 function hex(digits: string): Buffer<ArrayBuffer> {

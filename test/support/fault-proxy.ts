@@ -2,20 +2,20 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** What a line to Redis does: what it should, nothing, refuse, break, talk nonsense, take its time, or say one word more than it was asked. */
-export type Condition = "whole" | "silent" | "refused" | "reset" | "garbage" | "slow" | "askew";
+/** The state of a connection to Redis: whole, silent, refused, cut, garbled, slow, or with one reply too many. */
+export type ProxyState = "whole" | "silent" | "refused" | "reset" | "garbage" | "slow" | "askew";
 
 /** A line to a server, that a test can cut. */
-export interface Line {
+export interface FaultProxy {
   readonly url: string;
-  be(condition: Condition): void;
+  be(condition: ProxyState): void;
 }
 
 const SLOW_MS = 200;
 
 /** Lays a line to a port of this host; it is taken away when the test ends. */
-export async function lineTo(port: number): Promise<Line> {
-  let now: Condition = "whole";
+export async function startFaultProxy(port: number): Promise<FaultProxy> {
+  let now: ProxyState = "whole";
   const ends = new Set<Socket>();
   const nears = new WeakSet<Socket>();
   const silenced = new WeakSet<Socket>();

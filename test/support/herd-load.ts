@@ -3,135 +3,132 @@ import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import { patternBytes } from "./nanogpt/bytes.ts";
-import { answerTo, begun, readAnswer, type PlainAnswer, type PlainCall } from "./plain-call.ts";
+import { responseTo, startCall, readAnswer, type PlainAnswer, type PlainCall } from "./plain-call.ts";
 import { ALICE, BOB } from "./setup.ts";
 
-/** What callers met: "whole" for a right answer, else what was wrong, and how often. */
+/** Running clients and the outcomes of their calls. */
 export interface Load {
-  /** Such as `{ "list: whole": 12, "stream: ECONNREFUSED": 1 }`. */
-  readonly met: Readonly<Record<string, number>>;
-  /** How many calls were answered, well or not. */
+  /** How often each outcome occurred, such as `{ "list: ok": 12, "stream: ECONNREFUSED": 1 }`. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** How many calls have ended without ECONNREFUSED, successfully or not. */
   answered(): number;
-  /** Begins no further call, and waits for those under way. */
+  /** Stops new calls and waits for the open ones. */
   end(): Promise<void>;
 }
 
 export interface LoadOptions {
-  /** On connections that are kept, or one for each call. */
+  /** Whether clients reuse connections or open one for each call. */
   readonly keepsAlive: boolean;
-  readonly callers: number;
-  /** The pause of each caller between two calls. */
-  readonly everyMs: number;
+  readonly clients: number;
+  /** How long each client pauses between two calls. */
+  readonly pauseMs: number;
 }
 
 /**
- * What callers met that they should not have. Of each kind of call one reset is forgiven: the kernel makes connections
- * in the very moment in which a server stops listening, and resets them, and one that rests may be closed just when it
- * is used again.
+ * The outcomes that clients should not get. One ECONNRESET per kind of call is allowed: the kernel resets connections
+ * that it accepts just as the server stops listening, and an idle connection may be closed just as it is reused.
  */
-export function faultsOf({ met }: Load): string[] {
-  return Object.entries(met)
-    .filter(isFault)
-    .map(([word, times]) => `${times} times ${word}`);
+export function problemsOf({ outcomes }: Load): string[] {
+  return Object.entries(outcomes)
+    .filter(([outcome, times]) => {
+      if (outcome.endsWith(": ok") || outcome.endsWith(REFUSED)) return false;
+      return !(outcome.includes(": ECONNRESET") && times === 1);
+    })
+    .map(([outcome, times]) => `${times} times ${outcome}`);
 }
 
-function isFault([word, times]: readonly [string, number]): boolean {
-  if (word.endsWith(": whole") || word.endsWith(REFUSED)) return false;
-  return !(word.includes(": ECONNRESET") && times === 1);
-}
-
-interface Errand extends PlainCall {
+interface LoadCall extends PlainCall {
   readonly path: string;
-  readonly isRight: (answer: PlainAnswer) => boolean;
+  readonly isExpected: (answer: PlainAnswer) => boolean;
 }
 
-// How a call ends where nobody listens: harmless, since nothing was begun.
+// The error of a call while nothing listens: harmless, since no request was sent.
 const REFUSED = "ECONNREFUSED";
 
 const UPLOAD = patternBytes(300_000);
 
-/** Calls of every kind, all whole and right if nobody stands in their way. */
-const ERRANDS: Readonly<Record<string, (turn: number) => Errand>> = {
-  // Fresh, stale or being refreshed: as MAX_AGE has it.
-  list: () => ({ path: "/v1/models", fields: keyed(ALICE), isRight: isList }),
-  miss: (turn) => ({ path: `/v1/models?team=${turn}`, fields: keyed(BOB), isRight: isList }),
+/** Calls of every kind; each succeeds if nothing interferes. `index` is the number of calls so far. */
+const LOAD_CALLS: Readonly<Record<string, (index: number) => LoadCall>> = {
+  // Fresh, stale or being refreshed, depending on MAX_AGE.
+  list: () => ({ path: "/v1/models", fields: bearer(ALICE), isExpected: isList }),
+  miss: (index) => ({ path: `/v1/models?team=${index}`, fields: bearer(BOB), isExpected: isList }),
   model: () => ({
     path: "/v1/models/openai/gpt-4-turbo",
-    fields: keyed(ALICE),
-    isRight: ({ text }) => text.includes('"id":"openai/gpt-4-turbo"'),
+    fields: bearer(ALICE),
+    isExpected: ({ text }) => text.includes('"id":"openai/gpt-4-turbo"'),
   }),
   stream: () => ({
     path: "/v1/chat/completions",
     method: "POST",
-    fields: `${keyed(ALICE)}\nx-standin-interval-ms: 20`,
+    fields: `${bearer(ALICE)}\nx-standin-interval-ms: 20`,
     body: JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "a b c" }] }),
-    isRight: ({ text }) => text.endsWith("data: [DONE]\n\n"),
+    isExpected: ({ text }) => text.endsWith("data: [DONE]\n\n"),
   }),
   upload: () => ({
     path: "/v1/echo",
     method: "POST",
     body: pieces(UPLOAD),
-    isRight: ({ body }) => body.equals(UPLOAD),
+    isExpected: ({ body }) => body.equals(UPLOAD),
   }),
-  slow: () => ({ path: "/v1/slow-bytes?n=1000&ms=30", isRight: ({ body }) => body.length === 1000 }),
-  health: () => ({ path: "/healthz", isRight: ({ text }) => text.includes("alive") }),
+  slow: () => ({ path: "/v1/slow-bytes?n=1000&ms=30", isExpected: ({ body }) => body.length === 1000 }),
+  health: () => ({ path: "/healthz", isExpected: ({ text }) => text.includes("alive") }),
 };
 
-/** Callers who do every kind of call, one after another, until they are told to end. */
-export function load(url: string, { keepsAlive, callers, everyMs }: LoadOptions): Load {
-  const met: Record<string, number> = {};
-  const agent = keepsAlive ? new Agent({ keepAlive: true, maxSockets: callers }) : undefined;
+/** Starts clients that make every kind of call, one after another, until they are stopped. */
+export function load(url: string, { keepsAlive, clients, pauseMs }: LoadOptions): Load {
+  const outcomes: Record<string, number> = {};
+  const agent = keepsAlive ? new Agent({ keepAlive: true, maxSockets: clients }) : undefined;
   onTestFinished(() => agent?.destroy());
-  const kinds = Object.entries(ERRANDS);
-  const over = new AbortController();
-  let turn = 0;
+  const kinds = Object.entries(LOAD_CALLS);
+  const stopping = new AbortController();
+  let count = 0;
 
   async function call(): Promise<void> {
-    const [kind, errand] = kinds[turn++ % kinds.length] ?? ["", ERRANDS.health];
-    if (errand === undefined) return;
-    const { path, isRight, ...rest } = errand(turn);
-    const outgoing = begun(url + path, agent === undefined ? rest : { ...rest, agent });
-    const failed = once(outgoing, "error").then(([error]) => failureOf(error, outgoing.reusedSocket));
-    const done = answerTo(outgoing)
+    const [kind, makeCall] = kinds[count++ % kinds.length] ?? ["", LOAD_CALLS.health];
+    if (makeCall === undefined) return;
+    const { path, isExpected, ...rest } = makeCall(count);
+    const outgoing = startCall(url + path, agent === undefined ? rest : { ...rest, agent });
+    const failed = once(outgoing, "error").then(([error]) => errorOutcome(error, outgoing.reusedSocket));
+    const done = responseTo(outgoing)
       .then(readAnswer)
-      .then((answer) => wordOf(answer, isRight));
-    const word = `${kind}: ${await Promise.race([done.catch(() => failed), failed])}`;
-    met[word] = (met[word] ?? 0) + 1;
+      .then((answer) => answerOutcome(answer, isExpected));
+    const outcome = `${kind}: ${await Promise.race([done.catch(() => failed), failed])}`;
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   }
 
-  const done = Array.from({ length: callers }, async () => {
-    while (!over.signal.aborted) {
+  const done = Array.from({ length: clients }, async () => {
+    while (!stopping.signal.aborted) {
       await call();
-      await sleep(everyMs);
+      await sleep(pauseMs);
     }
   });
-  onTestFinished(() => over.abort());
+  onTestFinished(() => stopping.abort());
   return {
-    met,
+    outcomes,
     answered: () =>
-      Object.entries(met).reduce((sum, [word, times]) => (word.endsWith(REFUSED) ? sum : sum + times), 0),
+      Object.entries(outcomes).reduce((sum, [outcome, times]) => (outcome.endsWith(REFUSED) ? sum : sum + times), 0),
     async end() {
-      over.abort();
+      stopping.abort();
       await Promise.all(done);
     },
   };
 }
 
-function wordOf(answer: PlainAnswer, isRight: (answer: PlainAnswer) => boolean): string {
-  if (!answer.isWhole) return `${answer.status}, cut`;
-  return answer.status === 200 && isRight(answer) ? "whole" : `${answer.status} ${answer.text.slice(0, 200)}`;
+function answerOutcome(answer: PlainAnswer, isExpected: (answer: PlainAnswer) => boolean): string {
+  if (!answer.isComplete) return `${answer.status}, cut`;
+  return answer.status === 200 && isExpected(answer) ? "ok" : `${answer.status} ${answer.text.slice(0, 200)}`;
 }
 
-function failureOf(error: unknown, isReused: boolean): string {
+function errorOutcome(error: unknown, isReused: boolean): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-  return isReused ? `${code} on a kept connection` : code;
+  return isReused ? `${code} on a reused connection` : code;
 }
 
 function isList({ text }: PlainAnswer): boolean {
   return text.startsWith('{"object":"list","data":[{"id":"') && text.endsWith("}]}");
 }
 
-function keyed(key: string): string {
+function bearer(key: string): string {
   return `Authorization: Bearer ${key}`;
 }
 

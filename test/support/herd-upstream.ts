@@ -8,56 +8,58 @@ import { json, type Answer } from "./nanogpt/answer.ts";
 import { credentialOf } from "./nanogpt/credential.ts";
 import { invalidKey, rateLimited } from "./nanogpt/refusals.ts";
 
-/** A list request as the upstream met it. Instants in ms since the epoch. */
-export interface Asked {
+/** A list request that upstream received. */
+export interface HerdRequest {
   readonly key: string;
   readonly target: string;
   readonly origin: string | undefined;
+  /** Ms since the epoch. */
   readonly at: number;
+  /** Status of the response; 0 where there is none. */
   readonly status: number;
 }
 
-/** An upstream for crowds: thousands of keys with a list each, a limit of requests a second, keys that hang. */
-export interface StormUpstream {
+/** An upstream with thousands of keys, each with its own list, an optional rate limit, and keys that hang. */
+export interface HerdUpstream {
   /** Such as `http://127.0.0.1:43121`. */
   readonly url: string;
-  /** List requests that were answered or hang (status 0), in order. */
-  readonly asked: readonly Asked[];
-  /** The most list requests that were open at one time since the start. */
-  most(): number;
-  /** How many list requests their caller gave up. */
-  givenUp(): number;
-  /** Lets so many list requests a second pass, all keys together, and as many at once; NanoGPT's own 429 for others. */
+  /** List requests that were answered or hang, in order. */
+  readonly requests: readonly HerdRequest[];
+  /** The most list requests open at one time since the start. */
+  maxConcurrent(): number;
+  /** How many list requests the client aborted. */
+  aborted(): number;
+  /** Allows `perSecond` list requests for all keys together, and bursts of that size; others get NanoGPT's 429. */
   limit(perSecond: number): void;
-  /** Answers after so long. */
+  /** Delays every list response. */
   delay(ms: number): void;
-  /** Leaves the list requests of some keys without an answer, until told otherwise. */
+  /** Leaves list requests of these keys unanswered. */
   hang(isHanging: (key: string) => boolean): void;
 }
 
-/** The key of one guest in a crowd; the upstream knows every such key, and no other. */
-export const guest = (index: number): string => `sk-nano-test-guest-${index}`;
+/** The key of one client; upstream accepts every such key and no other. */
+export const herdKey = (index: number): string => `sk-nano-test-herd-${index}`;
 
-/** The ids that make up a key's list: nobody else has them. */
+/** The ids of a key's list; the first is in no other key's list. */
 export const idsOf = (key: string): string[] => [`only/${key}`, "shared/model"];
 
-/** Starts one that is stopped when the test ends. `padding` makes every list longer by so many bytes of noise. */
-export async function stormUpstream({ padding = 0 }: { padding?: number } = {}): Promise<StormUpstream> {
-  const asked: Asked[] = [];
+/** Starts one that is stopped when the test ends. `padding` adds that many random bytes to every list. */
+export async function startHerdUpstream({ padding = 0 }: { padding?: number } = {}): Promise<HerdUpstream> {
+  const requests: HerdRequest[] = [];
   const sockets = new Set<Socket>();
-  // No coding makes it much smaller.
+  // Random, so that no content coding makes it much smaller.
   const noise = randomBytes(Math.ceil((padding * 3) / 4)).toString("base64");
   let open = 0;
-  let most = 0;
-  let givenUp = 0;
+  let maxConcurrent = 0;
+  let aborted = 0;
   let delayMs = 0;
-  let bucket = bucketOf(Infinity);
-  let isHanging = nobody;
+  let takeToken = createTokenBucket(Infinity);
+  let isHanging = never;
 
-  function listAnswer(key: string): Answer {
-    if (!key.startsWith("sk-nano-test-guest-")) return invalidKey("This API key is not known.").answer;
-    if (!bucket()) return rateLimited(true, 1).answer;
-    const data = idsOf(key).map((id) => ({ id, object: "model", created: 1_780_000_000, owned_by: "storm" }));
+  function listResponse(key: string): Answer {
+    if (!key.startsWith("sk-nano-test-herd-")) return invalidKey("This API key is not known.").answer;
+    if (!takeToken()) return rateLimited(true, 1).answer;
+    const data = idsOf(key).map((id) => ({ id, object: "model", created: 1_780_000_000, owned_by: "herd" }));
     return json(200, { object: "list", data, padding: noise === "" ? undefined : noise });
   }
 
@@ -65,19 +67,18 @@ export async function stormUpstream({ padding = 0 }: { padding?: number } = {}):
     const key = credentialOf(headers) ?? "";
     if (!url.includes("/models")) return send(response, json(200, { passed: url }));
     open++;
-    most = Math.max(most, open);
+    maxConcurrent = Math.max(maxConcurrent, open);
     response.once("close", () => {
       open--;
-      if (!response.writableFinished) givenUp++;
+      if (!response.writableFinished) aborted++;
     });
-    const note = (status: number) =>
-      void asked.push({ key, target: url, origin: headers.origin, at: Date.now(), status });
-    if (isHanging(key)) return note(0);
-    const answer = listAnswer(key);
+    const record = (status: number) =>
+      void requests.push({ key, target: url, origin: headers.origin, at: Date.now(), status });
+    if (isHanging(key)) return record(0);
+    const answer = listResponse(key);
     if (delayMs > 0) await sleep(delayMs);
-    // Nobody has heard it.
     if (response.destroyed) return undefined;
-    note(answer.status);
+    record(answer.status);
     return send(response, answer);
   }
 
@@ -97,10 +98,10 @@ export async function stormUpstream({ padding = 0 }: { padding?: number } = {}):
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    most: () => most,
-    givenUp: () => givenUp,
-    limit: (perSecond) => void (bucket = bucketOf(perSecond)),
+    requests,
+    maxConcurrent: () => maxConcurrent,
+    aborted: () => aborted,
+    limit: (perSecond) => void (takeToken = createTokenBucket(perSecond)),
     delay: (ms) => void (delayMs = ms),
     hang: (which) => void (isHanging = which),
   };
@@ -112,17 +113,16 @@ function send(response: ServerResponse, { status, headers, body }: Answer): void
   response.end(body);
 }
 
-const nobody = (_key: string): boolean => false;
+const never = (_key: string): boolean => false;
 
-/** A token bucket: takes one token, or says that there is none. */
-function bucketOf(perSecond: number): () => boolean {
+/** A token bucket: takes one token, or returns false where there is none. */
+function createTokenBucket(perSecond: number): () => boolean {
   let tokens = perSecond;
   let at = performance.now();
   return () => {
     const now = performance.now();
     tokens = Math.min(perSecond, tokens + ((now - at) / 1000) * perSecond);
     at = now;
-    // A bucket without bottom stays what it is: Infinity - 1.
     if (tokens < 1) return false;
     tokens--;
     return true;

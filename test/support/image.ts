@@ -1,12 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  DockerfileParser,
-  From,
-  JSONInstruction,
-  ModifiableInstruction,
-  type Instruction,
-} from "dockerfile-ast";
+import { DockerfileParser, From, JSONInstruction, ModifiableInstruction, type Instruction } from "dockerfile-ast";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -19,13 +13,13 @@ export interface Stage {
 
 export interface Step {
   /** Such as `RUN`. */
-  readonly word: string;
+  readonly instruction: string;
   /** What stands after it, without flags. */
   readonly text: string;
   /** The flags, such as `--from=build`. */
   readonly flags: readonly string[];
   /** The arguments without flags; the strings of a JSON form. */
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   /** Whether it has the JSON form, which no shell reads. */
   readonly isExec: boolean;
 }
@@ -35,26 +29,31 @@ export function stages(): Stage[] {
   const parsed = DockerfileParser.parse(readFileSync(join(root, "Dockerfile"), "utf8"));
   const found: (Stage & { steps: Step[] })[] = [];
   for (const instruction of parsed.getInstructions()) {
-    const word = instruction.getInstruction();
     if (instruction instanceof From) {
       const base = instruction.getImage() ?? "";
       found.push({ base, name: instruction.getBuildStage() ?? undefined, steps: [] });
-    } else found.at(-1)?.steps.push(step(word, instruction));
+    } else found.at(-1)?.steps.push(step(instruction));
   }
   return found;
 }
 
-function step(word: string, instruction: Instruction): Step {
+function step(instruction: Instruction): Step {
   const flags =
     instruction instanceof ModifiableInstruction
       ? instruction.getFlags().map((flag) => `--${flag.getName()}=${flag.getValue()}`)
       : [];
   const strings = instruction instanceof JSONInstruction ? instruction.getJSONStrings() : [];
   const isExec = strings.length > 0;
-  const words = isExec
+  const args = isExec
     ? strings.map((one) => String(JSON.parse(one.getValue())))
     : instruction.getArguments().map((one) => one.getValue());
-  return { word, text: instruction.getArgumentsContent() ?? "", flags, words, isExec };
+  return {
+    instruction: instruction.getInstruction(),
+    text: instruction.getArgumentsContent() ?? "",
+    flags,
+    args,
+    isExec,
+  };
 }
 
 /** The names at the top that .dockerignore lets through: it leaves everything out, and then names what it does not. */

@@ -1,61 +1,58 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connection } from "./connection.ts";
+import { openConnection } from "./connection.ts";
 
-/** A request that holds a key somewhere; `KEY` stands for it, `TAIL` for its end. Each line break goes out as CRLF. */
-export interface Way {
-  readonly way: string;
+/** A raw request with a key in it. `KEY`, `TAIL`, `BASE64` and `BASE64URL` are replaced; line breaks are sent as CRLF. */
+export interface KeyRequest {
+  readonly name: string;
   readonly request: string;
-  /** Whose words the answer is made of, while upstream quotes nothing: where Keylane must echo, nobody searches. */
+  /** Whether Keylane must echo the request in its response, which is then not searched. */
   readonly isEcho?: boolean;
 }
 
 const BEARER = "Authorization: Bearer KEY";
 const TOKEN = "Authorization: Bearer eyJhbGciOiJub25lIn0.BASE64URL.c2lnbmF0dXJl";
-const get = (path: string, ...fields: string[]): string => request("GET", path, fields);
-const post = (path: string, body: string, ...fields: string[]): string =>
-  request("POST", path, [...fields, `Content-Length: LENGTH`], body);
+const get = (path: string, ...headers: string[]): string => request("GET", path, headers);
+const post = (path: string, body: string, ...headers: string[]): string =>
+  request("POST", path, [...headers, `Content-Length: LENGTH`], body);
 
-function request(method: string, path: string, fields: readonly string[], body = ""): string {
-  return `${[`${method} ${path} HTTP/1.1`, "Host: a", "Connection: close", ...fields].join("\n")}\n\n${body}`;
+function request(method: string, path: string, headers: readonly string[], body = ""): string {
+  return `${[`${method} ${path} HTTP/1.1`, "Host: a", "Connection: close", ...headers].join("\n")}\n\n${body}`;
 }
 
-const MULTIPART = [
-  "--KEY",
-  'Content-Disposition: form-data; name="KEY"; filename="KEY"',
-  "",
-  "KEY",
-  "--KEY--",
-];
+const MULTIPART = ["--KEY", 'Content-Disposition: form-data; name="KEY"; filename="KEY"', "", "KEY", "--KEY--"];
 
-/** Every way to the list routes, good and bad: what is answered there are Keylane's own words. */
-export const LIST_WAYS: readonly Way[] = [
-  { way: "a bearer", request: get("/v1/models", BEARER) },
-  { way: "x-api-key", request: request("HEAD", "/v1/models", ["x-api-key: KEY"]) },
-  { way: "a bearer for details", request: get("/detailed/v1/models", "authorization: bEARER   KEY") },
-  { way: "a model", request: get("/v1/models/openai%2Fgpt-4-turbo", BEARER) },
-  { way: "a model's id", request: get("/v1/models/KEY", BEARER) },
-  { way: "a query", request: get("/v1/models?api_key=KEY") },
-  { way: "a bearer and a query", request: get("/v1/models?user=KEY&KEY=KEY", BEARER) },
-  { way: "a page's origin", request: get("/v1/models", BEARER, "Origin: https://KEY") },
-  { way: "a request id", request: get("/v1/models", BEARER, "X-Request-Id: KEY") },
-  { way: "a part of a request id", request: get("/v1/models", BEARER, "X-Request-Id: req-KEY") },
-  { way: "the request id alone", request: get("/v1/models", "X-Request-Id: KEY") },
-  { way: "a part of the request id alone", request: get("/v1/models?key=KEY", "X-Request-Id: req-KEY") },
-  { way: "its tail as the request id", request: get("/v1/models", BEARER, "X-Request-Id: TAIL") },
-  { way: "another scheme", request: get("/v1/models", "Authorization: Token KEY") },
-  { way: "Basic", request: get("/v1/models", "Authorization: Basic BASE64") },
-  { way: "no scheme", request: get("/v1/models", "Authorization: KEY") },
-  { way: "a key with a blank", request: get("/v1/models", "Authorization: Bearer KEY KEY") },
-  { way: "a key twice", request: get("/v1/models", BEARER, BEARER) },
-  { way: "two keys", request: get("/v1/models", BEARER, "x-api-key: KEY-2") },
-  { way: "too long a key", request: get("/v1/models", `Authorization: Bearer ${"KEY".repeat(15)}`) },
-  { way: "characters of no key", request: get("/v1/models", 'x-api-key: "KEY\xe9"') },
-  { way: "a signed token", request: get("/v1/models", TOKEN) },
-  { way: "only-if-cached", request: get("/v1/models", TOKEN, "Cache-Control: only-if-cached") },
-  { way: "a purge", request: request("PURGE", "/v1/models", ["x-api-key: KEY"]) },
-  { way: "a purge by DELETE", request: request("DELETE", "/v1/models?key=KEY", [BEARER, "X-KEY: KEY"]) },
+/** Valid and invalid requests to list routes: Keylane itself writes the responses. */
+export const LIST_REQUESTS: readonly KeyRequest[] = [
+  { name: "a bearer", request: get("/v1/models", BEARER) },
+  { name: "x-api-key", request: request("HEAD", "/v1/models", ["x-api-key: KEY"]) },
   {
-    way: "fields that are read",
+    name: "a bearer for a detailed list",
+    request: get("/detailed/v1/models", "authorization: bEARER   KEY"),
+  },
+  { name: "a model", request: get("/v1/models/openai%2Fgpt-4-turbo", BEARER) },
+  { name: "a model's id", request: get("/v1/models/KEY", BEARER) },
+  { name: "a query", request: get("/v1/models?api_key=KEY") },
+  { name: "a bearer and a query", request: get("/v1/models?user=KEY&KEY=KEY", BEARER) },
+  { name: "a page's origin", request: get("/v1/models", BEARER, "Origin: https://KEY") },
+  { name: "a request id", request: get("/v1/models", BEARER, "X-Request-Id: KEY") },
+  { name: "a part of a request id", request: get("/v1/models", BEARER, "X-Request-Id: req-KEY") },
+  { name: "the request id alone", request: get("/v1/models", "X-Request-Id: KEY") },
+  { name: "a part of the request id alone", request: get("/v1/models?key=KEY", "X-Request-Id: req-KEY") },
+  { name: "the tail as the request id", request: get("/v1/models", BEARER, "X-Request-Id: TAIL") },
+  { name: "another scheme", request: get("/v1/models", "Authorization: Token KEY") },
+  { name: "Basic", request: get("/v1/models", "Authorization: Basic BASE64") },
+  { name: "no scheme", request: get("/v1/models", "Authorization: KEY") },
+  { name: "a key with a space", request: get("/v1/models", "Authorization: Bearer KEY KEY") },
+  { name: "a key twice", request: get("/v1/models", BEARER, BEARER) },
+  { name: "two keys", request: get("/v1/models", BEARER, "x-api-key: KEY-2") },
+  { name: "too long a key", request: get("/v1/models", `Authorization: Bearer ${"KEY".repeat(15)}`) },
+  { name: "characters that no key has", request: get("/v1/models", 'x-api-key: "KEY\xe9"') },
+  { name: "a signed token", request: get("/v1/models", TOKEN) },
+  { name: "only-if-cached", request: get("/v1/models", TOKEN, "Cache-Control: only-if-cached") },
+  { name: "a purge", request: request("PURGE", "/v1/models", ["x-api-key: KEY"]) },
+  { name: "a purge by DELETE", request: request("DELETE", "/v1/models?key=KEY", [BEARER, "X-KEY: KEY"]) },
+  {
+    name: "headers that Keylane reads",
     request: get(
       "/v1/models",
       BEARER,
@@ -65,13 +62,13 @@ export const LIST_WAYS: readonly Way[] = [
     ),
   },
   {
-    way: "fields that are not",
+    name: "headers that Keylane ignores",
     request: get("/v1/models", BEARER, "Cookie: KEY=KEY", "User-Agent: KEY", "Accept: KEY", "KEY: KEY"),
   },
-  { way: "another method", request: request("PUT", "/v1/models?KEY", [BEARER]) },
-  { way: "OPTIONS", request: request("OPTIONS", "/v1/models", [BEARER]) },
+  { name: "another method", request: request("PUT", "/v1/models?KEY", [BEARER]) },
+  { name: "OPTIONS", request: request("OPTIONS", "/v1/models", [BEARER]) },
   {
-    way: "a preflight",
+    name: "a preflight",
     request: request("OPTIONS", "/v1/models", [
       "Origin: https://KEY",
       "Access-Control-Request-Method: GET",
@@ -81,44 +78,39 @@ export const LIST_WAYS: readonly Way[] = [
   },
 ];
 
-/** Ways to requests that Keylane refuses, wherever they were to go. */
-export const REFUSED_WAYS: readonly Way[] = [
-  { way: "an unknown path", request: get("/nowhere/KEY?KEY", BEARER) },
-  { way: "a path with dot segments", request: get("/v1/../KEY", BEARER) },
-  { way: "a path with a broken escape", request: get("/v1/%zzKEY", BEARER) },
-  { way: "a path with a control", request: get("/v1/models/KEY%0d%0a", BEARER) },
-  { way: "an own page", request: get("/healthz?KEY", BEARER, "X-Request-Id: req-KEY") },
-  { way: "the figures", request: get("/metrics?KEY", BEARER, "x-api-key: KEY", "X-Request-Id: req-KEY") },
-  { way: "TRACE", request: request("TRACE", "/v1/echo", [BEARER]) },
-  { way: "an upgrade", request: get("/v1/echo?KEY", BEARER, "Connection: upgrade", "Upgrade: KEY") },
-  { way: "a Host", request: get("/v1/models", BEARER).replace("Host: a", "Host: KEY") },
+/** Requests that Keylane rejects or answers itself, outside the list routes. */
+export const REFUSED_REQUESTS: readonly KeyRequest[] = [
+  { name: "an unknown path", request: get("/unknown/KEY?KEY", BEARER) },
+  { name: "a path with dot segments", request: get("/v1/../KEY", BEARER) },
+  { name: "a path with a broken escape", request: get("/v1/%zzKEY", BEARER) },
+  { name: "a path with control characters", request: get("/v1/models/KEY%0d%0a", BEARER) },
+  { name: "a probe", request: get("/healthz?KEY", BEARER, "X-Request-Id: req-KEY") },
+  { name: "the metrics", request: get("/metrics?KEY", BEARER, "x-api-key: KEY", "X-Request-Id: req-KEY") },
+  { name: "TRACE", request: request("TRACE", "/v1/echo", [BEARER]) },
+  { name: "an upgrade", request: get("/v1/echo?KEY", BEARER, "Connection: upgrade", "Upgrade: KEY") },
+  { name: "a Host", request: get("/v1/models", BEARER).replace("Host: a", "Host: KEY") },
 ];
 
-/** Ways to a call that passes through. */
-export const PASSED_WAYS: readonly Way[] = [
-  { way: "a call", request: get("/v1/echo", BEARER) },
-  { way: "a call's path and query", request: get("/v1/echo/KEY?api_key=KEY", "x-api-key: KEY") },
-  { way: "a call's body", request: post("/v1/echo", '{"key":"KEY"}', "Content-Type: application/json") },
+/** Passthrough calls. */
+export const PASSTHROUGH_REQUESTS: readonly KeyRequest[] = [
+  { name: "a call", request: get("/v1/echo", BEARER) },
+  { name: "a call's path and query", request: get("/v1/echo/KEY?api_key=KEY", "x-api-key: KEY") },
+  { name: "a call's body", request: post("/v1/echo", '{"key":"KEY"}', "Content-Type: application/json") },
   {
-    way: "an upload",
-    request: post(
-      "/v1/echo",
-      MULTIPART.join("\n"),
-      BEARER,
-      "Content-Type: multipart/form-data; boundary=KEY",
-    ),
+    name: "an upload",
+    request: post("/v1/echo", MULTIPART.join("\n"), BEARER, "Content-Type: multipart/form-data; boundary=KEY"),
   },
   {
-    way: "a stream",
+    name: "a stream",
     request: post(
       "/v1/chat/completions?KEY",
       '{"model":"m","stream":true,"user":"KEY","messages":[{"role":"user","content":"a b"}]}',
       BEARER,
     ),
   },
-  { way: "the deletion of a model", request: request("DELETE", "/v1/models/KEY", [BEARER]) },
+  { name: "the deletion of a model", request: request("DELETE", "/v1/models/KEY", [BEARER]) },
   {
-    way: "a call's other fields",
+    name: "a call's other headers",
     request: get(
       "/v1/echo",
       "Cookie: KEY=KEY",
@@ -134,23 +126,23 @@ export const PASSED_WAYS: readonly Way[] = [
   },
 ];
 
-/** Is the request with a key in it. */
-export function written({ request: pattern }: Way, key: string): string {
-  const keyed = pattern
+/** The request with `key` in place of the placeholders. */
+export function serializeRequest({ request: pattern }: KeyRequest, key: string): string {
+  const withKey = pattern
     .replaceAll("BASE64URL", Buffer.from(JSON.stringify({ sub: key })).toString("base64url"))
     .replaceAll("BASE64", Buffer.from(`${key}:`).toString("base64"))
     .replaceAll("TAIL", key.slice(-8))
     .replaceAll("KEY", key);
-  const body = keyed.slice(keyed.indexOf("\n\n") + 2).replaceAll("\n", "\r\n");
-  return keyed.replace("LENGTH", String(body.length));
+  const body = withKey.slice(withKey.indexOf("\n\n") + 2).replaceAll("\n", "\r\n");
+  return withKey.replace("LENGTH", String(body.length));
 }
 
-/** Says it on a connection of its own, and gives all that comes until that ends, or for a while. */
-export async function said(url: string, text: string, patienceMs = 10_000): Promise<string> {
-  const { say, heard, ended } = await connection(url);
-  say(text);
-  const patience = new AbortController();
-  await Promise.race([ended, sleep(patienceMs, undefined, patience).catch(() => {})]);
-  patience.abort();
-  return heard();
+/** Sends bytes on a new connection, and returns all that arrives until it ends or `timeoutMs` has passed. */
+export async function sendRaw(url: string, text: string, timeoutMs = 10_000): Promise<string> {
+  const { send, received, ended } = await openConnection(url);
+  send(text);
+  const timeout = new AbortController();
+  await Promise.race([ended, sleep(timeoutMs, undefined, timeout).catch(() => {})]);
+  timeout.abort();
+  return received();
 }

@@ -4,11 +4,11 @@ import { jsonLogger } from "../../src/observability/log.ts";
 import { start } from "../../src/node/start.ts";
 import { startWorkerd, type Workerd } from "./worker/workerd.ts";
 
-/** Keylane as a test sees it: an address, a clock that can be moved, a log that can be read. */
+/** A running Keylane with a movable clock and a readable log. */
 export interface Keylane {
-  /** Such as `http://127.0.0.1:43121`, without a slash at the end. */
+  /** Such as `http://127.0.0.1:43121`, without a trailing slash. */
   readonly url: string;
-  /** Moves Keylane's clock; timers are not touched. */
+  /** Moves Keylane's clock; timers are not affected. */
   advance(ms: number): Promise<void>;
   /** Every line logged so far, as JSON text. */
   log(): Promise<string[]>;
@@ -20,28 +20,28 @@ export type Runtime = "node" | "workerd";
 declare module "vitest" {
   interface ProvidedContext {
     runtime: Runtime;
-    /** How many operations the interleavings are made of. */
+    /** How many operations the concurrency fuzz test runs. */
     operations: number;
     /** The bundled Worker with its movable clock. */
     workerUnderTest: string;
-    /** The bundled Worker as it is deployed. */
+    /** The bundled Worker as deployed. */
     deployedWorker: string;
   }
 }
 
-/** The runtime of this run: the same test files run once with each. */
+/** The runtime of this run: every file in test/e2e runs once on each. */
 export const runtime: Runtime = inject("runtime");
 
-/** Starts Keylane with the settings given as an operator writes them, on the runtime of this run. */
-export function startKeylane(source: Record<string, string>): Promise<Keylane> {
-  return runtime === "node" ? onNode(source) : inWorkerd(source);
+/** Starts Keylane with these settings, as in the environment, on the runtime of this run. */
+export function startKeylane(settings: Record<string, string>): Promise<Keylane> {
+  return runtime === "node" ? startOnNode(settings) : startInWorkerd(settings);
 }
 
-async function onNode(source: Record<string, string>): Promise<Keylane> {
+async function startOnNode(settings: Record<string, string>): Promise<Keylane> {
   const lines: string[] = [];
   const log = jsonLogger("trace", Date.now, (line) => lines.push(line));
   let offsetMs = 0;
-  const running = await start(parseSettings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...source }), {
+  const running = await start(parseSettings({ PORT: "0", DRAIN_TIMEOUT: "1ms", ...settings }), {
     now: () => Date.now() + offsetMs,
     log,
   });
@@ -53,13 +53,13 @@ async function onNode(source: Record<string, string>): Promise<Keylane> {
   };
 }
 
-// One workerd for a test file; each start is a new Worker inside it.
+// One workerd per test file; each start is a new Worker inside it.
 let workerd: Promise<Workerd> | undefined;
 
-async function inWorkerd(source: Record<string, string>): Promise<Keylane> {
+async function startInWorkerd(settings: Record<string, string>): Promise<Keylane> {
   workerd ??= startWorkerd(inject("workerUnderTest"));
   const { url } = await workerd;
-  const body = JSON.stringify({ settings: source });
+  const body = JSON.stringify({ settings });
   await fetch(`${url}/__test/start`, { method: "POST", body });
   return {
     url,

@@ -17,10 +17,9 @@ export function samplesOf(page: string): Sample[] {
 }
 
 /** Sums the samples of a name that have these labels. */
-export function figure(page: string, name: string, labels: Readonly<Record<string, string>> = {}): number {
+export function metricValue(page: string, name: string, labels: Readonly<Record<string, string>> = {}): number {
   const found = samplesOf(page).filter(
-    (sample) =>
-      sample.name === name && Object.entries(labels).every(([label, text]) => sample.labels[label] === text),
+    (sample) => sample.name === name && Object.entries(labels).every(([label, text]) => sample.labels[label] === text),
   );
   if (found.length === 0) throw new Error(`No sample of ${name} ${JSON.stringify(labels)}`);
   return found.reduce((sum, { value }) => sum + value, 0);

@@ -1,26 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startKeylane, type Keylane } from "./keylane.ts";
-import { figure } from "./metrics-text.ts";
+import { metricValue } from "./metrics-text.ts";
 import type { Redis } from "./redis.ts";
 
 export const CACHE_SECRET = "a secret that all of them share";
 
 /** Starts so many Keylanes over one Redis, and resolves when each is connected and hears of purges. */
-export async function startNeighbours(
+export async function startPeers(
   count: number,
   redis: Redis,
   settings: Record<string, string>,
 ): Promise<readonly Keylane[]> {
-  const all = Array.from({ length: count }, () =>
-    startKeylane({ REDIS_URL: redis.url, CACHE_SECRET, ...settings }),
-  );
+  const all = Array.from({ length: count }, () => startKeylane({ REDIS_URL: redis.url, CACHE_SECRET, ...settings }));
   const keylanes = await Promise.all(all);
   await connected(redis, count);
   return keylanes;
 }
 
 /** Makes several Keylanes look like one: each use of its address is that of any of them. */
-export function asOne(keylanes: readonly Keylane[]): Keylane {
+export function asOneServer(keylanes: readonly Keylane[]): Keylane {
   return {
     get url() {
       return keylanes[Math.floor(Math.random() * keylanes.length)]?.url ?? "";
@@ -39,20 +37,20 @@ export function asOne(keylanes: readonly Keylane[]): Keylane {
  * Says whether all of them have been content with Redis since they were asked before: it answered each call in time.
  * While one is not, it may ask upstream what another has asked already.
  */
-export async function contentment(keylanes: readonly Keylane[]): Promise<() => Promise<boolean>> {
-  const troubles = async () => {
+export async function expectSatisfied(keylanes: readonly Keylane[]): Promise<() => Promise<boolean>> {
+  const failures = async () => {
     const pages = await Promise.all(keylanes.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
-    return pages.reduce((sum, page) => sum + TROUBLES.reduce((own, name) => own + figure(page, name), 0), 0);
+    return pages.reduce((sum, page) => sum + FAILURES.reduce((own, name) => own + metricValue(page, name), 0), 0);
   };
-  let before = await troubles();
+  let before = await failures();
   return async () => {
     const last = before;
-    before = await troubles();
+    before = await failures();
     return before === last;
   };
 }
 
-const TROUBLES = ["keylane_shared_failures_total", "keylane_shared_skipped_total"];
+const FAILURES = ["keylane_shared_failures_total", "keylane_shared_short_circuited_total"];
 
 /** Resolves when so many processes have a connection for commands and one that listens. */
 export async function connected(redis: Redis, count: number): Promise<void> {

@@ -3,63 +3,60 @@ import { request, type Agent, type ClientRequest, type IncomingMessage } from "n
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-/** A call of which every header line is chosen, by a client that adds, joins and decodes nothing. */
+/** A request with every header line given, by a client that adds, joins and decodes nothing. */
 export interface PlainCall {
   readonly method?: string;
-  /** Header fields, one a line. `Host` and, for a body, its length or chunks are added where they are missing. */
+  /** Header fields, one per line. Missing `Host`, `Content-Length` and `Transfer-Encoding` are added. */
   readonly fields?: string;
-  /** Bytes of a known length, or pieces that are sent in chunks. */
+  /** A body sent with Content-Length, or pieces sent with chunked transfer coding. */
   readonly body?: Buffer | string | AsyncIterable<Buffer>;
-  /** Keeps connections; without it each call has one of its own. */
+  /** Reuses connections; without it each call opens its own. */
   readonly agent?: Agent;
 }
 
-/** An answer as it came. */
+/** A response as received, not decoded. */
 export interface PlainAnswer {
   readonly status: number;
   readonly reason: string;
   /** Name, value, name, value, … */
-  readonly lines: readonly string[];
+  readonly rawHeaders: readonly string[];
   readonly body: Buffer;
   readonly text: string;
-  /** False where the body ended before the end it had promised. */
-  readonly isWhole: boolean;
+  /** False where the body was cut short. */
+  readonly isComplete: boolean;
 }
 
-/** Makes a call and reads its answer to the end, good or cut. */
+/** Sends a request and reads the response to its end, complete or cut short. */
 export async function plainCall(url: string, call: PlainCall = {}): Promise<PlainAnswer> {
-  return readAnswer(await answerTo(begun(url, call)));
+  return readAnswer(await responseTo(startCall(url, call)));
 }
 
-/** Begins a call. Its errors are for who waits for its answer. */
-export function begun(
-  url: string,
-  { method = "GET", fields = "", body, agent }: PlainCall = {},
-): ClientRequest {
+/** Starts a request. Its errors reject `responseTo` only. */
+export function startCall(url: string, { method = "GET", fields = "", body, agent }: PlainCall = {}): ClientRequest {
   const { hostname, port } = new URL(url);
-  // The target stays as it was written: a parsed URL would write some anew.
+  // Not `new URL(url).pathname`, which would normalize some targets.
   const path = url.replace(/^http:\/\/[^/]*/, "");
-  const headers = linesOf(fields);
-  const isMissing = (name: string) => valuesOf(headers, name).length === 0;
-  const isKnown = typeof body === "string" || Buffer.isBuffer(body);
+  const headers = parseRawHeaders(fields);
+  const isMissing = (name: string) => headerValues(headers, name).length === 0;
+  const hasLength = typeof body === "string" || Buffer.isBuffer(body);
   if (isMissing("host")) headers.push("Host", `${hostname}:${port}`);
-  if (isKnown && isMissing("content-length")) headers.push("Content-Length", String(Buffer.byteLength(body)));
-  if (body !== undefined && !isKnown) headers.push("Transfer-Encoding", "chunked");
+  if (hasLength && isMissing("content-length")) headers.push("Content-Length", String(Buffer.byteLength(body)));
+  if (body !== undefined && !hasLength) headers.push("Transfer-Encoding", "chunked");
   const outgoing = request({ hostname, port, path, method, headers, agent: agent ?? false });
   outgoing.on("error", () => {});
-  if (body === undefined || isKnown) outgoing.end(body);
-  // An answer may come, and the connection end, before all is sent.
+  if (body === undefined || hasLength) outgoing.end(body);
+  // The response may come, and the connection end, before the whole body is sent.
   else pipeline(Readable.from(body, { objectMode: false }), outgoing).catch(() => {});
   return outgoing;
 }
 
-/** Resolves with the head of the answer. */
-export async function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+/** Resolves when the response's header section has arrived. */
+export async function responseTo(outgoing: ClientRequest): Promise<IncomingMessage> {
   const [answer] = (await once(outgoing, "response")) as [IncomingMessage];
   return answer;
 }
 
-/** Reads an answer to its end, good or cut. */
+/** Reads a response to its end, complete or cut short. */
 export async function readAnswer(answer: IncomingMessage): Promise<PlainAnswer> {
   const chunks: Buffer[] = [];
   answer.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -71,15 +68,15 @@ export async function readAnswer(answer: IncomingMessage): Promise<PlainAnswer> 
   return {
     status: answer.statusCode ?? 0,
     reason: answer.statusMessage ?? "",
-    lines: answer.rawHeaders,
+    rawHeaders: answer.rawHeaders,
     body,
     text: body.toString(),
-    isWhole: answer.complete,
+    isComplete: answer.complete,
   };
 }
 
-/** Reads header fields, one a line: name, value, name, value, … */
-export function linesOf(fields: string): string[] {
+/** Parses header fields, one per line, to name, value, name, value, … */
+export function parseRawHeaders(fields: string): string[] {
   const lines = fields.split("\n").filter((line) => line.includes(":"));
   return lines.flatMap((line) => {
     const colon = line.indexOf(":");
@@ -87,12 +84,12 @@ export function linesOf(fields: string): string[] {
   });
 }
 
-/** Gives the values of all lines of that name (in lower case), in order. */
-export function valuesOf(lines: readonly string[], name: string): string[] {
-  return lines.filter((_, index) => index % 2 === 1 && lines[index - 1]?.toLowerCase() === name);
+/** The values of all fields with that lower-case name, in order. */
+export function headerValues(rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
 }
 
-/** Gives the names of all lines, in lower case, sorted, each once. */
-export function namesOf(lines: readonly string[]): string[] {
-  return [...new Set(lines.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()))].sort();
+/** The distinct field names, in lower case, sorted. */
+export function headerNames(rawHeaders: readonly string[]): string[] {
+  return [...new Set(rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()))].sort();
 }

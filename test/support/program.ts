@@ -17,10 +17,10 @@ const ENTRY = new URL("../../src/node.ts", import.meta.url).pathname;
 
 /** Runs one command line to its end. */
 export async function run(
-  words: readonly string[],
+  args: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
-  const program = spawned(words, environment);
+  const program = spawned(args, environment);
   const code = await program.exited;
   return { code, stdout: program.stdout(), stderr: program.stderr() };
 }
@@ -43,12 +43,12 @@ export async function startProgram(
 }
 
 function spawned(
-  words: readonly string[],
+  args: readonly string[],
   environment: Record<string, string>,
   stdout: "pipe" | number = "pipe",
 ): Omit<Program, "url"> {
   const env = { PATH: process.env["PATH"], ...environment };
-  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ["ignore", stdout, "pipe"] });
+  const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ["ignore", stdout, "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   const said = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {

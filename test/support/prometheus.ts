@@ -12,9 +12,7 @@ const isHere = ["prometheus", "promtool"].every((name) => spawnSync(name, ["--ve
 if (!isHere) console.warn("Skipped: tests that need prometheus and promtool, which are not installed here.");
 
 /** `describe` for what needs Prometheus: skipped where there is none, unless CI=true says that it has to be there. */
-export const describeWithPrometheus: typeof describe.only = describe.skipIf(
-  !isHere && process.env["CI"] !== "true",
-);
+export const describeWithPrometheus: typeof describe.only = describe.skipIf(!isHere && process.env["CI"] !== "true");
 
 export const OBSERVABILITY: string = new URL("../../examples/observability/", import.meta.url).pathname;
 const SCRAPE_INTERVAL = "500ms";

@@ -4,19 +4,19 @@ import { startNanoGpt, type NanoGpt } from "./nanogpt/nanogpt.ts";
 import { startRedis, type Redis } from "./redis.ts";
 import { ACCOUNTS, ALICE, BOB } from "./setup.ts";
 
-/** Patience for what takes a back-off or the discovery that a line is dead. */
-export const PATIENT = { timeout: 20_000, interval: 50 } as const;
+/** Time for a reconnect after a back-off, or for detecting a dead connection. */
+export const WITHIN = { timeout: 20_000, interval: 50 } as const;
 
-/** One process over a shared Redis, as its callers and its operator see it. */
+/** One process over a shared Redis, as its clients and its operator see it. */
 export interface Process {
   readonly keylane: Keylane;
   list(key: string, init?: RequestInit): Promise<Listed>;
   /** What it would serve without asking upstream. */
-  held(key: string): Promise<readonly string[] | undefined>;
+  stored(key: string): Promise<readonly string[] | undefined>;
   purge(key: string): Promise<number>;
   isReady(): Promise<boolean>;
   /** What was logged about the shared store. */
-  complaints(): Promise<Complaint[]>;
+  storeLog(): Promise<StoreLogLine[]>;
 }
 
 export interface Listed {
@@ -25,22 +25,22 @@ export interface Listed {
   readonly ids: readonly string[];
 }
 
-export interface Complaint {
+export interface StoreLogLine {
   readonly level: string;
-  readonly fault?: string;
+  readonly error?: string;
 }
 
-export interface RedisScene {
+export interface RedisSetup {
   readonly nano: NanoGpt;
   readonly redis: Redis;
-  /** Starts one more process; at the Redis of the scene unless told. */
+  /** Starts one more process; by default at the Redis of the setup. */
   readonly start: (redisUrl?: string) => Promise<Process>;
   /** Resolves when both know the same list: one asks upstream, the other hears of it. */
   readonly share: (one: Process, other: Process, key: string) => Promise<void>;
 }
 
 /** Starts a stand-in and a Redis; all stops when the test ends. */
-export async function redisScene(options: readonly string[] = []): Promise<RedisScene> {
+export async function redisSetup(options: readonly string[] = []): Promise<RedisSetup> {
   const redis = await startRedis(options);
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
@@ -61,11 +61,11 @@ export async function redisScene(options: readonly string[] = []): Promise<Redis
         await one.purge(key);
         await one.list(key);
         // It is put into Redis behind the answer; to ask at once, each time, could be too early each time.
-        let held: readonly string[] | undefined;
-        for (let turn = 0; turn < 10 && held === undefined; turn++) held = await other.held(key);
-        return held;
+        let stored: readonly string[] | undefined;
+        for (let turn = 0; turn < 10 && stored === undefined; turn++) stored = await other.stored(key);
+        return stored;
       };
-      await expect.poll(shared, PATIENT).toEqual(visibleTo(key));
+      await expect.poll(shared, WITHIN).toEqual(visibleTo(key));
     },
   };
 }
@@ -91,25 +91,21 @@ function processOf(keylane: Keylane): Process {
   return {
     keylane,
     list,
-    async held(key) {
+    async stored(key) {
       const { status, ids } = await list(key, { headers: { "cache-control": "only-if-cached" } });
       return status === 200 ? ids : undefined;
     },
     purge: async (key) => (await ask(key, { method: "DELETE" })).status,
     isReady: async () => (await fetch(`${keylane.url}/readyz`)).ok,
-    async complaints() {
-      const lines = (await keylane.log()).map((line) => JSON.parse(line) as Complaint & { msg: string });
-      return lines.filter(({ msg }) => msg.startsWith("shared store"));
+    async storeLog() {
+      const lines = (await keylane.log()).map((line) => JSON.parse(line) as StoreLogLine & { msg: string });
+      return lines.filter(({ msg }) => msg.startsWith("Redis "));
     },
   };
 }
 
 /** Two processes that have Alice's and Bob's lists near; the first one's line to Redis may be another. */
-export async function bothHold(
-  all: RedisScene,
-  ownUrl: string,
-  otherUrl?: string,
-): Promise<[Process, Process]> {
+export async function bothStore(all: RedisSetup, ownUrl: string, otherUrl?: string): Promise<[Process, Process]> {
   const [one, other] = [await all.start(ownUrl), await all.start(otherUrl)];
   for (const key of [ALICE, BOB]) {
     await all.share(one, other, key);
@@ -120,18 +116,14 @@ export async function bothHold(
 }
 
 /** Starts one more process, that knows only what Redis knows. */
-export async function newcomer(all: RedisScene): Promise<Process> {
+export async function startFresh(all: RedisSetup): Promise<Process> {
   const fresh = await all.start();
-  await expect.poll(() => fresh.held(BOB), PATIENT).toEqual(visibleTo(BOB));
+  await expect.poll(() => fresh.stored(BOB), WITHIN).toEqual(visibleTo(BOB));
   return fresh;
 }
 
 /** Has upstream refuse Alice's key, and one process learn of it. */
-export async function refuse(
-  { nano }: RedisScene,
-  one: Process,
-  before?: () => Promise<unknown>,
-): Promise<void> {
+export async function revoke({ nano }: RedisSetup, one: Process, before?: () => Promise<unknown>): Promise<void> {
   nano.revoke(ALICE);
   // No sooner may a list be asked for again.
   await one.keylane.advance(1000);
@@ -140,10 +132,8 @@ export async function refuse(
 }
 
 /** Resolves when so many processes hear of purges. */
-export async function listeners({ redis }: Pick<RedisScene, "redis">, count: number): Promise<void> {
-  await expect
-    .poll(() => redis.run("PUBSUB", "NUMSUB", "keylane:1:purges"), PATIENT)
-    .toHaveProperty("1", count);
+export async function listeners({ redis }: Pick<RedisSetup, "redis">, count: number): Promise<void> {
+  await expect.poll(() => redis.run("PUBSUB", "NUMSUB", "keylane:1:purges"), WITHIN).toHaveProperty("1", count);
 }
 
 const NO_CACHE = { headers: { "cache-control": "no-cache" } };

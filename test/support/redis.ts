@@ -11,9 +11,7 @@ const isHere = spawnSync("redis-server", ["--version"]).status === 0;
 if (!isHere) console.warn("Skipped: tests that need redis-server, which is not installed here.");
 
 /** `describe` for what needs a redis-server: skipped where there is none, unless CI=true says that it has to be there. */
-export const describeWithRedis: typeof describe.only = describe.skipIf(
-  !isHere && process.env["CI"] !== "true",
-);
+export const describeWithRedis: typeof describe.only = describe.skipIf(!isHere && process.env["CI"] !== "true");
 
 /** A redis-server of a test's own. */
 export interface Redis {
@@ -21,7 +19,7 @@ export interface Redis {
   readonly url: string;
   readonly port: number;
   /** Has a command run, as the operator of Redis would. */
-  run(...words: (string | Buffer)[]): Promise<unknown>;
+  run(...args: (string | Buffer)[]): Promise<unknown>;
   /** Stops it where it stands (SIGSTOP), and lets it go on. */
   pause(): void;
   resume(): void;
@@ -29,7 +27,7 @@ export interface Redis {
   stop(): Promise<void>;
 }
 
-/** Starts redis-server on a free port, in a folder of its own; it is stopped when the test ends, unless told otherwise. */
+/** Starts redis-server on a free port, in a folder of its own; by default it is stopped when the test ends. */
 export async function startRedis(
   options: readonly string[] = [],
   at?: number,
@@ -37,8 +35,8 @@ export async function startRedis(
 ): Promise<Redis> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-redis-"));
   const port = at ?? (await freePort());
-  const words = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...options];
-  const child = spawn("redis-server", words, { stdio: ["ignore", "pipe", "inherit"] });
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...options];
+  const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit").catch(() => {
     throw new Error("redis-server cannot be started: install it");
   });
@@ -65,9 +63,9 @@ export async function startRedis(
   return {
     url,
     port,
-    async run(...words) {
+    async run(...args) {
       if (!operator.isOpen) await operator.connect();
-      return await operator.sendCommand(words);
+      return await operator.sendCommand(args);
     },
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),

@@ -27,5 +27,9 @@ export const storedList: fc.Arbitrary<StoredList> = fc.record({
   views: fc.constant(new Map()),
 });
 /** All that goes into a seal. */
-export const whole: fc.Arbitrary<{ secret: string; credential: string; key: CacheKey; list: StoredList }> =
-  fc.record({ secret, credential, key: cacheKey, list: storedList });
+export const sealedInput: fc.Arbitrary<{
+  secret: string;
+  credential: string;
+  key: CacheKey;
+  list: StoredList;
+}> = fc.record({ secret, credential, key: cacheKey, list: storedList });

@@ -11,12 +11,12 @@ export const ACCOUNTS: readonly Account[] = [
   { key: BOB, visible: ["NousResearch/hermes-4-70b"] },
 ];
 
-export interface Scene {
+export interface Setup {
   readonly nano: NanoGpt;
   readonly keylane: Keylane;
-  /** Calls Keylane: a path, and what goes with it. */
+  /** Sends a request to Keylane. */
   readonly call: (path: string, options?: CallOptions) => Promise<Answer>;
-  /** Asks for a list (`/v1/models` unless told) with a key. */
+  /** Requests a list (`/v1/models` by default) with a key. */
   readonly list: (key: string, options?: CallOptions & { path?: string }) => Promise<Answer>;
 }
 
@@ -26,24 +26,23 @@ export interface CallOptions {
   readonly body?: string | Buffer;
 }
 
-/** An answer as it came over the wire: nothing decoded. */
+/** A response as received: the body is not decoded. */
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: Buffer;
   readonly text: string;
-  /** Parses the body; for tests, so unchecked. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers freely
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read any field of a response without checks
   json(): any;
-  /** Model ids of a list answer. */
+  /** Model ids of a list response. */
   ids(): string[];
 }
 
-/** Starts a stand-in and Keylane before it, and stops both when the test ends. */
-export async function scene(
+/** Starts a NanoGPT stand-in and a Keylane in front of it, and stops both when the test ends. */
+export async function setup(
   settings: Record<string, string> = {},
   accounts: readonly Account[] = ACCOUNTS,
-): Promise<Scene> {
+): Promise<Setup> {
   const nano = await startNanoGpt({ accounts: [...accounts] });
   const keylane = await startKeylane({ UPSTREAM_URL: nano.url, ...settings });
   const agent = new Agent();
@@ -52,27 +51,23 @@ export async function scene(
     await keylane.stop();
     await nano.stop();
   });
-  const callHere = (path: string, options: CallOptions = {}) => call(agent, keylane.url + path, options);
+  const call = (path: string, options: CallOptions = {}) => send(agent, keylane.url + path, options);
   return {
     nano,
     keylane,
-    call: callHere,
+    call,
     list: (key, { path = "/v1/models", headers = {}, ...rest } = {}) =>
-      callHere(path, { ...rest, headers: { authorization: `Bearer ${key}`, ...headers } }),
+      call(path, { ...rest, headers: { authorization: `Bearer ${key}`, ...headers } }),
   };
 }
 
-async function call(
-  agent: Dispatcher,
+/** Sends a request through `dispatcher` and reads the whole response. */
+export async function send(
+  dispatcher: Dispatcher,
   url: string,
   { method = "GET", headers = {}, body }: CallOptions,
 ): Promise<Answer> {
-  const answer = await request(url, {
-    dispatcher: agent,
-    method,
-    headers,
-    body: body ?? null,
-  });
+  const answer = await request(url, { dispatcher, method, headers, body: body ?? null });
   const bytes = Buffer.from(await answer.body.arrayBuffer());
   const text = bytes.toString();
   return {

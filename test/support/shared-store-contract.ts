@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Log, LogFields } from "../../src/observability/log.ts";
 import { createSharedCache, type SharedCache } from "../../src/storage/shared-store.ts";
 import type { CacheKey, Coding, StoredList, RemoteStore, Codecs } from "../../src/storage/store.ts";
-import type { Place, Promises } from "./remote-store-guarantees.ts";
+import type { StorePlace, StoreGuarantees } from "./remote-store-guarantees.ts";
 
 const KEY: CacheKey = { fingerprint: "a1".repeat(32), variant: "personalized" };
 const OTHER: CacheKey = { ...KEY, variant: "canonical" };
@@ -18,22 +18,22 @@ const SETTINGS = {
 };
 const START = 1_750_000_000_000;
 
-/** What a caller may expect of a shared list, whatever the vault is that keeps it. */
-export function sharedContract(
+/** What a client may expect of a shared list, whatever the remote store is that keeps it. */
+export function sharedCacheContract(
   name: string,
-  start: () => Promise<Place>,
+  start: () => Promise<StorePlace>,
   codecs: Codecs,
-  { claimsAreExclusive = true }: Partial<Promises> = {},
+  { claimsAreExclusive = true }: Partial<StoreGuarantees> = {},
 ): void {
-  /** Two processes over one vault, each with a clock of its own. */
-  async function neighbours(theirCodecs: Codecs = codecs) {
+  /** Two processes over one remote store, each with a clock of its own. */
+  async function peers(theirCodecs: Codecs = codecs) {
     const place = await start();
-    return { a: side(await place.open(), codecs), b: side(await place.open(), theirCodecs) };
+    return { a: sharedPeer(await place.open(), codecs), b: sharedPeer(await place.open(), theirCodecs) };
   }
 
   describe(`lists shared through ${name}`, () => {
-    test("come back as they were kept, to a neighbour too", async () => {
-      const { a, b } = await neighbours();
+    test("come back as they were kept, to a peer too", async () => {
+      const { a, b } = await peers();
       const list = { ...listOf(START), isBasic: true };
       await a.alice().set(list);
       for (const one of [a, b]) expect(await one.alice().get()).toEqual(list);
@@ -42,7 +42,7 @@ export function sharedContract(
     });
 
     test("are forgotten one by one", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       await a.alice().set(listOf(START));
       await a.alice(OTHER).set(listOf(START));
       await b.alice().delete();
@@ -51,7 +51,7 @@ export function sharedContract(
     });
 
     test("do not open with another's credential, and are then gone", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       await a.alice().set(listOf(START));
       // The same cache key: what a mistake in the fingerprint would be.
       expect(await b.as(STRANGER).get()).toBeUndefined();
@@ -61,7 +61,7 @@ export function sharedContract(
     });
 
     test("are void once purged, also what is kept late", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       await a.alice().set(listOf(START));
       await a.alice(OTHER).set(listOf(START));
       b.advance(10);
@@ -75,21 +75,21 @@ export function sharedContract(
     });
 
     test("are void once purged by their fingerprint", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       await a.alice().set(listOf(START));
       await b.shared.purge(KEY.fingerprint);
       for (const one of [a, b]) expect(await one.alice().get()).toBeUndefined();
     });
 
-    test("are not believed while the vault could not be told of a purge", async () => {
+    test("are not used while a purge has not reached the remote store", async () => {
       const place = await start();
-      const vault = await place.open();
+      const remoteStore = await place.open();
       let isRefusing = true;
-      const purge: RemoteStore["purge"] = (...words) =>
-        isRefusing ? Promise.reject(new Error("refused")) : vault.purge(...words);
-      const reluctant = { ...vault, purge };
-      const [a, b] = [side(reluctant, codecs), side(vault, codecs)];
-      // A neighbour whose clock is ahead: by its time alone this list would be newer than the purge.
+      const purge: RemoteStore["purge"] = (...args) =>
+        isRefusing ? Promise.reject(new Error("refused")) : remoteStore.purge(...args);
+      const reluctant = { ...remoteStore, purge };
+      const [a, b] = [sharedPeer(reluctant, codecs), sharedPeer(remoteStore, codecs)];
+      // A peer whose clock is ahead: by its time alone this list would be newer than the purge.
       b.advance(30_000);
       await b.alice().set(listOf(START + 30_000));
       await a.alice().purge();
@@ -103,7 +103,7 @@ export function sharedContract(
     });
 
     test("older than any use are a miss, and deleted", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       await a.alice().set(listOf(START));
       b.advance(61 * MINUTE - 1);
       expect(await b.alice().get()).toEqual(listOf(START));
@@ -116,7 +116,7 @@ export function sharedContract(
     });
 
     test("from more than a minute ahead are ignored", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       a.advance(2 * MINUTE);
       await a.alice().set(listOf(START + MINUTE));
       expect(await b.alice().get()).toEqual(listOf(START + MINUTE));
@@ -125,7 +125,7 @@ export function sharedContract(
     });
 
     test("in a coding that this runtime does not read are a miss", async () => {
-      const { a, b } = await neighbours(new Map());
+      const { a, b } = await peers(new Map());
       await a.alice().set(listOf(START, "gzip"));
       expect(await b.alice().get()).toBeUndefined();
       await a.alice().set(listOf(START, "identity"));
@@ -133,15 +133,15 @@ export function sharedContract(
     });
 
     test("that are empty are not shared, and neither is what they replace", async () => {
-      const { a, b } = await neighbours();
+      const { a, b } = await peers();
       await a.alice().set(listOf(START));
       await a.alice().set({ ...listOf(START + 1), isEmpty: true });
       expect(await b.alice().get()).toBeUndefined();
     });
 
     if (claimsAreExclusive)
-      test("are claimed, and released by him alone who claimed", async () => {
-        const { a, b } = await neighbours();
+      test("are claimed, and released by it alone who claimed", async () => {
+        const { a, b } = await peers();
         const [first, second] = [a.alice(), b.alice()];
         expect(await first.tryLock(MINUTE)).toBe(true);
         expect(await second.tryLock(MINUTE)).toBe(false);
@@ -153,8 +153,8 @@ export function sharedContract(
   });
 }
 
-/** One process over the vault. */
-export interface Side {
+/** One process over the remote store. */
+export interface SharedPeer {
   readonly shared: SharedCache;
   readonly lines: string[];
   alice(key?: CacheKey): ReturnType<SharedCache["entry"]>;
@@ -163,14 +163,19 @@ export interface Side {
   figures(): ReturnType<SharedCache["metrics"]>;
 }
 
-export function side(vault: RemoteStore, codecs: Codecs): Side {
+export function sharedPeer(remoteStore: RemoteStore, codecs: Codecs): SharedPeer {
   let now = START;
   const lines: string[] = [];
   const write = (level: string) => (fields: LogFields, msg: string) => {
     lines.push(JSON.stringify({ level, ...fields, msg }));
   };
   const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-  const sharing = createSharedCache(vault, SETTINGS, codecs, () => now, log);
+  const sharing = createSharedCache(remoteStore, SETTINGS, {
+    codecs,
+    now: () => now,
+    log,
+    local: { fingerprints: () => [], invalidate: () => {} },
+  });
   return {
     shared: sharing,
     lines,

@@ -1,12 +1,12 @@
 import { createSingleValueStore, type KeyValueStore } from "../../src/storage/single-value.ts";
 import type { RemoteStore } from "../../src/storage/store.ts";
 
-/** A bundling vault over a store that lies open. */
-export interface Stage {
-  readonly vault: RemoteStore;
+/** A bundling remote store over a store that lies open. */
+export interface StoreSetup {
+  readonly store: RemoteStore;
   readonly values: Map<string, Uint8Array>;
   readonly retentions: number[];
-  /** What was done to the store under the vault. */
+  /** What was done to the store under the remote store. */
   readonly done: string[];
   /** Runs once, before the next call of that kind is carried out. */
   before(kind: "get" | "put" | "delete", act: () => Promise<void>): void;
@@ -17,7 +17,7 @@ export interface Stage {
 }
 
 /** Sets it up; one fingerprint's lists may take `maxBytes`. */
-export function stage(maxBytes = 1000): Stage {
+export function storeSetup(maxBytes = 1000): StoreSetup {
   const values = new Map<string, Uint8Array>();
   const done: string[] = [];
   const retentions: number[] = [];
@@ -31,6 +31,7 @@ export function stage(maxBytes = 1000): Stage {
     await act?.();
   }
   const single: KeyValueStore = {
+    label: "store",
     async get(fingerprint) {
       const found = values.get(fingerprint);
       await beforehand("get");
@@ -48,14 +49,14 @@ export function stage(maxBytes = 1000): Stage {
       values.delete(fingerprint);
     },
   };
-  const vault = createSingleValueStore(single, {
+  const store = createSingleValueStore(single, {
     maxBytes,
     now: () => now,
     waitUntil: (work) => void outliving.push(work),
   });
-  const purging: { purge(fingerprint: string, at: number): Promise<void> } = vault;
+  const purging: { purge(fingerprint: string, at: number): Promise<void> } = store;
   return {
-    vault,
+    store,
     purge: (fingerprint) => purging.purge(fingerprint, now),
     values,
     retentions,

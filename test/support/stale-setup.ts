@@ -1,12 +1,12 @@
-import { ALICE, scene, type Answer, type Scene } from "./setup.ts";
+import { ALICE, setup, type Answer, type Setup } from "./setup.ts";
 
 /** Alice's list when it was stored, and the one that upstream has for her since. */
 export const OLD: readonly string[] = ["NousResearch/Hermes-4-70B:thinking", "openai/gpt-4-turbo"];
 export const NEW: readonly string[] = ["NousResearch/Hermes-4-70B:thinking"];
 
 /** Starts a scene in which Alice's list was stored so long ago, and upstream has taken a model from her since. */
-export async function storedScene(ageMs: number, settings: Record<string, string> = {}): Promise<Scene> {
-  const all = await scene(settings);
+export async function staleSetup(ageMs: number, settings: Record<string, string> = {}): Promise<Setup> {
+  const all = await setup(settings);
   await all.list(ALICE);
   all.nano.hide(ALICE, "openai/gpt-4-turbo");
   await all.keylane.advance(ageMs);
@@ -14,8 +14,8 @@ export async function storedScene(ageMs: number, settings: Record<string, string
 }
 
 /** Looks for what Keylane holds for a key, without causing a question to upstream: its ids, or undefined. */
-export async function held(
-  { list }: Scene,
+export async function storedList(
+  { list }: Setup,
   key: string,
   options: { path?: string; headers?: Record<string, string> } = {},
 ): Promise<string[] | undefined> {
@@ -29,5 +29,5 @@ export function errorOf(answer: Answer): { status: number; code: unknown } {
   return { status: answer.status, code: answer.json().error?.code };
 }
 
-/** Patience for things that happen in the background. */
-export const SOON = { timeout: 5000, interval: 20 } as const;
+/** Time for things that happen in the background. */
+export const POLL = { timeout: 5000, interval: 20 } as const;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** What a tool shows of a model: dollars per million tokens, and how much goes in. */
-export interface Shown {
+export interface DisplayedModel {
   readonly input: number | undefined;
   readonly output: number | undefined;
   readonly context: number | undefined;
@@ -37,7 +37,7 @@ const rooPrice = (price: string | null | undefined): number | undefined =>
   price ? parseFloat(price) * 1_000_000 : undefined;
 
 /** Reads a model as Roo Code reads OpenRouter's; throws where its schema refuses. */
-export function readAsRooCode(row: unknown): Shown & { readonly most: number | undefined } {
+export function readAsRooCode(row: unknown): DisplayedModel & { readonly most: number | undefined } {
   const model = rooModel.parse(row);
   return {
     input: rooPrice(model.pricing?.prompt),
@@ -59,7 +59,7 @@ const libreChatList = z.object({
 });
 
 /** Reads a list as LibreChat does for its token prices; throws where its schema refuses. */
-export function readAsLibreChat(list: unknown): ReadonlyMap<string, Shown> {
+export function readAsLibreChat(list: unknown): ReadonlyMap<string, DisplayedModel> {
   const { data } = libreChatList.parse(list);
   return new Map(
     data.map(({ id, pricing, context_length }) => [
@@ -101,7 +101,7 @@ const kiloList = z.object({
 });
 
 /** Reads a detailed list as Kilo Code reads NanoGPT's; throws where its schema refuses. */
-export function readAsKiloCode(list: unknown): ReadonlyMap<string, Shown> {
+export function readAsKiloCode(list: unknown): ReadonlyMap<string, DisplayedModel> {
   return new Map(
     kiloList.parse(list).data.map(({ id, pricing, context_length }) => [
       id,

@@ -7,7 +7,15 @@ const PRINT = "f".repeat(64);
 const plain: ListDefaults = { modelsList: "personalized", modelsShape: "requested" };
 const ask = (query: string, more: Partial<ModelsRoute> = {}, behind: ListDefaults = plain) =>
   parseListQuery(
-    { room: "models", list: undefined, shape: undefined, id: "", path: "/", query, ...more },
+    {
+      kind: "models",
+      canonicalPath: "/v1/models",
+      list: undefined,
+      shape: undefined,
+      upstreamPath: "/",
+      query,
+      ...more,
+    },
     behind,
   );
 
@@ -15,10 +23,7 @@ const IDLE = ["limit", "user", "beta", "after_id", "before_id"];
 const idle = fc.tuple(fc.constantFrom(...IDLE), fc.string({ maxLength: 8 }));
 const meaningful = fc
   .tuple(
-    fc.oneof(
-      fc.constantFrom("sort", "Detailed", "LIMIT", "provider"),
-      fc.string({ minLength: 1, maxLength: 8 }),
-    ),
+    fc.oneof(fc.constantFrom("sort", "Detailed", "LIMIT", "provider"), fc.string({ minLength: 1, maxLength: 8 })),
     fc.string({ maxLength: 12 }),
   )
   .filter(([name]) => ![...IDLE, "detailed"].includes(name));
@@ -98,7 +103,7 @@ describe("a question", () => {
 const variant = (query: string, origin: string) =>
   cacheKey(PRINT, { list: "personalized", shape: "original", query }, origin).variant;
 
-// Two callers, four lists, five queries, four origins.
+// Two clients, four lists, five queries, four origins.
 const everyKey = () =>
   [PRINT, "e".repeat(64)].flatMap((print) =>
     (["personalized", "canonical", "subscription", "paid"] as const).flatMap((list) =>
@@ -116,22 +121,17 @@ describe("a cache key", () => {
   test("never holds text of the query or the origin, such as a key somebody put there", () => {
     const secret = fc.stringMatching(/^sk-nano-test-[\w-]{8,40}$/);
     fc.assert(
-      fc.property(
-        fc.constantFrom("key", "api_key", "sort", "user"),
-        secret,
-        origin,
-        (name, secret, origin) => {
-          const key = cacheKey(PRINT, ask(`${name}=${secret}&${secret}=1`), origin);
-          expect(key.fingerprint).toBe(PRINT);
-          expect(key.variant).not.toContain(secret);
-          if (origin !== undefined) expect(key.variant).not.toContain(origin);
-          expect(key.variant.length).toBeLessThan(80);
-        },
-      ),
+      fc.property(fc.constantFrom("key", "api_key", "sort", "user"), secret, origin, (name, secret, origin) => {
+        const key = cacheKey(PRINT, ask(`${name}=${secret}&${secret}=1`), origin);
+        expect(key.fingerprint).toBe(PRINT);
+        expect(key.variant).not.toContain(secret);
+        if (origin !== undefined) expect(key.variant).not.toContain(origin);
+        expect(key.variant.length).toBeLessThan(80);
+      }),
     );
   });
 
-  test("is the same for the same question, and another for any other list, query, origin or caller", () => {
+  test("is the same for the same question, and another for any other list, query, origin or client", () => {
     expect(new Set(everyKey()).size).toBe(2 * 4 * 5 * 4);
     expect(everyKey()).toEqual(everyKey());
   });

@@ -53,10 +53,10 @@ describe("a base URL", () => {
               .join("") + end;
           const found = route("GET", `${target}?a=/../b`);
           expect(found).toMatchObject({
-            room: "models",
+            kind: "models",
+            canonicalPath: "/v1/models",
             list: parts.list,
             shape: parts.shape,
-            id: "",
             query: "a=/../b",
           });
         },
@@ -73,7 +73,9 @@ describe("a base URL", () => {
       fc.property(base, id, (parts, id) => {
         const path = `/${segmentsOf(parts).join("/")}/`;
         for (const written of [id, encodeURIComponent(id), encodeURI(id)]) {
-          expect(route("GET", path + written)).toMatchObject({ room: "model", list: parts.list, id });
+          const found = route("GET", path + written);
+          expect(found).toMatchObject({ kind: "model", list: parts.list });
+          expect(decodeURIComponent(found.canonicalPath)).toBe(`/v1/models/${id}`);
         }
       }),
     );
@@ -96,16 +98,12 @@ describe("a passthrough", () => {
   );
 
   test("never leaves the base URL it is joined to, whatever the target was", () => {
-    const bases = fc.constantFrom(
-      "https://nano-gpt.com/api",
-      "http://127.0.0.1:8080",
-      "https://x.example/a/b",
-    );
+    const bases = fc.constantFrom("https://nano-gpt.com/api", "http://127.0.0.1:8080", "https://x.example/a/b");
     fc.assert(
       fc.property(fc.constantFrom("GET", "POST", "HEAD", "DELETE"), target, bases, (method, target, base) => {
         const found = routed(method, target);
-        if (found === undefined || !("path" in found)) return;
-        const joined = new URL(base + found.path);
+        if (found === undefined || !("upstreamPath" in found)) return;
+        const joined = new URL(base + found.upstreamPath);
         const { origin, pathname } = new URL(base);
         expect(joined.origin).toBe(origin);
         expect(joined.username + joined.password).toBe("");
@@ -123,19 +121,11 @@ describe("a passthrough", () => {
       .stringMatching(/^(?:[\w.~:;@!$&'()*+,=-]|%2F|%3a|%20|\/){0,30}$/)
       .filter((text) => !/\/\.\.?(?:;[^/]*)?(?:\/|$)/.test(`/${text}`.replaceAll(/%2f/gi, "/")));
     const query = fc.stringMatching(/^[\x21-\x7e]{0,20}$/).map((text) => (text === "" ? "" : `?${text}`));
-    const prefix = fc.constantFrom(
-      "",
-      "/basic",
-      "/detailed",
-      "/openrouter",
-      "/api",
-      "/basic/api",
-      "//detailed//api",
-    );
+    const prefix = fc.constantFrom("", "/basic", "/detailed", "/openrouter", "/api", "/basic/api", "//detailed//api");
     fc.assert(
       fc.property(prefix, rest, query, (prefix, rest, query) => {
         const found = route("POST", `${prefix}/v1/x${rest}${query}`);
-        expect(found).toEqual({ room: "passthrough", path: `/v1/x${rest}${query}` });
+        expect(found).toMatchObject({ kind: "passthrough", upstreamPath: `/v1/x${rest}${query}` });
       }),
     );
   });
@@ -153,15 +143,19 @@ describe("a passthrough", () => {
   });
 
   test("is not where an own page is, and an own page not where a passthrough is", () => {
-    const OWN = { "": "about", healthz: "healthz", readyz: "readyz" };
-    for (const [name, room] of Object.entries(OWN)) {
-      expect(route("GET", `/${name}`)).toEqual({ room });
-      expect(route("GET", `/${name}?a`)).toEqual({ room });
-      expect(route("GET", `/v1/${name}x`).room).toBe("passthrough");
+    const INTERNAL = { "": "root", healthz: "healthz", readyz: "readyz" };
+    for (const [name, kind] of Object.entries(INTERNAL)) {
+      const expected = { kind, canonicalPath: `/${name}` };
+      expect(route("GET", `/${name}`)).toEqual(expected);
+      expect(route("GET", `/${name}?a`)).toEqual(expected);
+      expect(route("GET", `/v1/${name}x`).kind).toBe("passthrough");
     }
-    expect(route("GET", "//console//main.js?a")).toEqual({ room: "console", file: "main.js" });
-    expect(route("GET", "/console")).toEqual({ room: "nowhere" });
-    expect(route("GET", "/console/a/b")).toEqual({ room: "nowhere" });
-    expect(route("GET", "/v1/console/x").room).toBe("passthrough");
+    expect(route("GET", "//console//main.js?a")).toEqual({
+      kind: "console",
+      canonicalPath: "/console/main.js",
+    });
+    for (const path of ["/console", "/console/a/b", "/passthrough", "/preflight", "/not-found"])
+      expect(route("GET", path).kind).toBe("not_found");
+    expect(route("GET", "/v1/console/x").kind).toBe("passthrough");
   });
 });

@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 import { createCircuitBreaker } from "../../src/storage/circuit-breaker.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
-// Longer than anybody waits for a vault.
+// Longer than anybody waits for a remote store.
 const BUSY_MS = 60;
 
-describe("a call to a vault", () => {
-  // As where hundreds of callers come at once: what a vault has answered is read between them.
+describe("a call to a remote store", () => {
+  // As where hundreds of clients come at once: what a remote store has answered is read between them.
   test("is not late because this process was too busy to read its answers", async () => {
-    const calls = createCircuitBreaker(Date.now, silent);
+    const calls = createCircuitBreaker({ label: "store" }, Date.now, silent);
     const answer = await calls.execute("read", async () => {
       for (let way = 0; way < 3; way++) {
         await turn();
@@ -22,7 +22,7 @@ describe("a call to a vault", () => {
   });
 
   test("that never ends is late, and the next ones are not made for a while", async () => {
-    const calls = createCircuitBreaker(Date.now, silent);
+    const calls = createCircuitBreaker({ label: "store" }, Date.now, silent);
     expect(await calls.execute("read", () => new Promise(() => {}))).toBeUndefined();
     expect(await calls.execute("read", async () => "here")).toBeUndefined();
     expect(calls.metrics()).toEqual({ failures: 1, shortCircuited: 1 });

@@ -8,15 +8,15 @@ const never = new AbortController().signal;
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A bulkhead with a movable clock, and a list of who got in. */
-function room(places: number) {
+function limiter(places: number) {
   let now = 0;
   const doors = createConcurrencyLimiter(places, () => now);
   const inside: string[] = [];
   const leave = new Map<string, () => void>();
   return {
     inside,
-    come: async (name: string, signal = never, guest: Partial<Waiter> = {}): Promise<void> => {
-      const go = await doors.acquire({ key: name, hasPriority: false, ...guest }, signal, LEASE_MS);
+    come: async (name: string, signal = never, waiter: Partial<Waiter> = {}): Promise<void> => {
+      const go = await doors.acquire({ key: name, hasPriority: false, ...waiter }, signal, LEASE_MS);
       inside.push(name);
       leave.set(name, go);
     },
@@ -27,7 +27,7 @@ function room(places: number) {
 
 describe("a bulkhead", () => {
   test("lets in as many as there are places, and the others in the order they came", async () => {
-    const { come, go, inside } = room(2);
+    const { come, go, inside } = limiter(2);
     for (const name of ["a", "b", "c", "d", "e"]) void come(name);
     await settled();
     expect(inside).toEqual(["a", "b"]);
@@ -41,7 +41,7 @@ describe("a bulkhead", () => {
   });
 
   test("gives a place back once, however often it is left", async () => {
-    const { come, go, inside } = room(1);
+    const { come, go, inside } = limiter(1);
     for (const name of ["a", "b", "c"]) void come(name);
     await settled();
     go("a");
@@ -51,7 +51,7 @@ describe("a bulkhead", () => {
   });
 
   test("takes a place back when its lease is over, and no second one when its holder leaves at last", async () => {
-    const { come, go, inside, advance } = room(1);
+    const { come, go, inside, advance } = limiter(1);
     await come("a");
     void come("b");
     advance(LEASE_MS - 1);
@@ -70,13 +70,13 @@ describe("a bulkhead", () => {
     expect(inside).toEqual(["a", "b", "c"]);
   });
 
-  test("turns away who gave up, with the reason, and lets in the next one in his place", async () => {
-    const { come, go, inside } = room(1);
-    const patience = new AbortController();
+  test("turns away who gave up, with the reason, and lets in the next one in its place", async () => {
+    const { come, go, inside } = limiter(1);
+    const controller = new AbortController();
     await come("a");
-    const second = come("b", patience.signal);
+    const second = come("b", controller.signal);
     void come("c");
-    patience.abort(new Error("tired"));
+    controller.abort(new Error("tired"));
     await expect(second).rejects.toThrow("tired");
     go("a");
     await settled();
@@ -84,21 +84,21 @@ describe("a bulkhead", () => {
     await expect(come("d", AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
   });
 
-  test("does not mind a signal that comes after its caller got in", async () => {
-    const { come, go, inside } = room(1);
-    const patience = new AbortController();
+  test("does not mind a signal that comes after its client got in", async () => {
+    const { come, go, inside } = limiter(1);
+    const controller = new AbortController();
     await come("a");
-    const second = come("b", patience.signal);
+    const second = come("b", controller.signal);
     void come("c");
     go("a");
-    patience.abort();
+    controller.abort();
     await second;
     await settled();
     expect(inside).toEqual(["a", "b"]);
   });
 
-  test("lets known guests in before the others, and each kind in the order they came", async () => {
-    const { come, go, inside } = room(1);
+  test("gives slots to waiters with priority first, and otherwise in the order of arrival", async () => {
+    const { come, go, inside } = limiter(1);
     await come("a");
     for (const name of ["b", "c"]) void come(name);
     for (const name of ["d", "e"]) void come(name, never, { hasPriority: true });
@@ -109,8 +109,8 @@ describe("a bulkhead", () => {
     expect(inside).toEqual(["a", "d", "e", "b", "c"]);
   });
 
-  test("gives guests of one name a quarter of the places, however many come", async () => {
-    const { come, go, inside } = room(8);
+  test("gives waiters of one key a quarter of the slots, however many there are", async () => {
+    const { come, go, inside } = limiter(8);
     const crowd = { key: "crowd", hasPriority: true };
     for (const name of ["a", "b", "c"]) void come(name, never, crowd);
     for (const name of ["d", "e", "f", "g", "h", "i", "j"]) void come(name);
@@ -134,39 +134,35 @@ describe("a bulkhead", () => {
     expect(looks).toBeLessThan(10_000);
   });
 
-  test("never holds more than its places, and loses nobody, whoever comes, leaves or gives up", async () => {
+  test("never gives more slots than it has, and loses no waiter, whether it acquires, releases or gives up", async () => {
     const step = fc.record({ kind: fc.constantFrom("come", "come", "go", "give up"), pick: fc.nat() });
     await fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 4 }),
-        fc.array(step, { maxLength: 40 }),
-        async (places, steps) => {
-          const { come, go, inside } = room(places);
-          const waiting: { name: string; patience: AbortController }[] = [];
-          const gone = new Set<string>();
-          const order: string[] = [];
-          for (const [i, { kind, pick }] of steps.entries()) {
-            const held = inside.filter((name) => !gone.has(name));
-            const queue = waiting.filter(({ name }) => !inside.includes(name) && !gone.has(name));
-            if (kind === "come") {
-              const one = { name: `${i}`, patience: new AbortController() };
-              waiting.push(one);
-              order.push(one.name);
-              come(one.name, one.patience.signal).catch(() => gone.add(one.name));
-            } else if (kind === "go" && held.length > 0) {
-              const name = held[pick % held.length] ?? "";
-              gone.add(name);
-              go(name);
-            } else if (kind === "give up" && queue.length > 0) queue[pick % queue.length]?.patience.abort();
-            await settled();
-            const now = inside.filter((name) => !gone.has(name)).length;
-            const still = order.filter((name) => !inside.includes(name) && !gone.has(name)).length;
-            expect(now).toBeLessThanOrEqual(places);
-            expect(still > 0 && now < places).toBe(false);
-          }
-          expect(inside).toEqual(order.filter((name) => inside.includes(name)));
-        },
-      ),
+      fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 40 }), async (places, steps) => {
+        const { come, go, inside } = limiter(places);
+        const waiting: { name: string; controller: AbortController }[] = [];
+        const gone = new Set<string>();
+        const order: string[] = [];
+        for (const [i, { kind, pick }] of steps.entries()) {
+          const stored = inside.filter((name) => !gone.has(name));
+          const queue = waiting.filter(({ name }) => !inside.includes(name) && !gone.has(name));
+          if (kind === "come") {
+            const one = { name: `${i}`, controller: new AbortController() };
+            waiting.push(one);
+            order.push(one.name);
+            come(one.name, one.controller.signal).catch(() => gone.add(one.name));
+          } else if (kind === "go" && stored.length > 0) {
+            const name = stored[pick % stored.length] ?? "";
+            gone.add(name);
+            go(name);
+          } else if (kind === "give up" && queue.length > 0) queue[pick % queue.length]?.controller.abort();
+          await settled();
+          const now = inside.filter((name) => !gone.has(name)).length;
+          const still = order.filter((name) => !inside.includes(name) && !gone.has(name)).length;
+          expect(now).toBeLessThanOrEqual(places);
+          expect(still > 0 && now < places).toBe(false);
+        }
+        expect(inside).toEqual(order.filter((name) => inside.includes(name)));
+      }),
       { numRuns: 60 },
     );
   });

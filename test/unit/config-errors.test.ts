@@ -44,10 +44,8 @@ describe("a start with bad settings", () => {
     expect(complaint(source)).toContain("must be NanoGPT's address, got Keylane's own: http://");
   });
 
-  test("a neighbour on another port or host is none of that", () => {
-    expect(parseSettings({ UPSTREAM_URL: "http://127.0.0.1:8788/api" }).upstreamUrl).toBe(
-      "http://127.0.0.1:8788/api",
-    );
+  test("a peer on another port or host is none of that", () => {
+    expect(parseSettings({ UPSTREAM_URL: "http://127.0.0.1:8788/api" }).upstreamUrl).toBe("http://127.0.0.1:8788/api");
     expect(parseSettings({ UPSTREAM_URL: "http://10.0.0.1:8787" }).upstreamUrl).toBe("http://10.0.0.1:8787");
   });
 

@@ -1,3 +1,4 @@
+// Credential headers give one client or a 400 or 401, and its fingerprint reveals neither credential nor secret.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createFingerprinter, parseCredential } from "../../src/http/credential.ts";
@@ -6,7 +7,7 @@ import { ApiError } from "../../src/http/errors.ts";
 const KEY = "sk-nano-test-alice";
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
 
-/** Gives the caller, or the code of the refusal; anything else that is thrown fails the test. */
+/** The parsed credential, or status and code of the ApiError; any other error is rethrown. */
 function outcome(authorization: string | null, apiKey: string | null) {
   try {
     return parseCredential(authorization, apiKey);
@@ -16,7 +17,7 @@ function outcome(authorization: string | null, apiKey: string | null) {
   }
 }
 
-describe("a caller", () => {
+describe("a credential", () => {
   const alice = { kind: "key", credential: KEY };
   const MISSING = "401 missing_api_key";
   const INVALID = "401 invalid_api_key";
@@ -51,7 +52,7 @@ describe("a caller", () => {
     [KEY, null, INVALID],
     [`Bearer${KEY}`, null, INVALID],
     [`Bearer Bearer ${KEY}`, null, INVALID],
-    ["Bearer two words", null, INVALID],
+    ["Bearer two parts", null, INVALID],
     ["Bearer caf\u00e9", null, INVALID],
     ['Bearer "quoted"', null, INVALID],
     ["Bearer a\u0000b", null, INVALID],
@@ -61,15 +62,15 @@ describe("a caller", () => {
     [`Bearer ${KEY}, Bearer ${KEY}`, null, AMBIGUOUS],
     [null, `${KEY}, ${KEY}`, AMBIGUOUS],
     [null, `${KEY},`, AMBIGUOUS],
-  ] as const)("who sends Authorization: %s and x-api-key: %s is %o", ([authorization, apiKey, wanted]) => {
+  ] as const)("from Authorization: %s and x-api-key: %s is %o", ([authorization, apiKey, wanted]) => {
     expect(outcome(authorization, apiKey)).toEqual(wanted);
   });
 
-  test("is told from a field full of spaces without a second look at any of them", () => {
-    // With one for each space this would take minutes, and everybody would wait with it.
-    const full = `a${" ".repeat(1_000_000)}b`;
-    expect(outcome(`Bearer ${full}`, null)).toBe(INVALID);
-    expect(outcome(null, full)).toBe(INVALID);
+  test("is parsed in linear time from a header full of spaces", () => {
+    // Quadratic time would take minutes and block the process.
+    const spaces = `a${" ".repeat(1_000_000)}b`;
+    expect(outcome(`Bearer ${spaces}`, null)).toBe(INVALID);
+    expect(outcome(null, spaces)).toBe(INVALID);
   });
 
   const header = fc.oneof(
@@ -79,17 +80,17 @@ describe("a caller", () => {
     fc.constantFrom(KEY, TOKEN, `Bearer ${KEY}`, `Bearer ${TOKEN}`, "Bearer null"),
   );
 
-  test("is known or refused with 400 or 401, whatever the headers hold", () => {
+  test("is accepted or rejected with 400 or 401, whatever the headers contain", () => {
     fc.assert(
       fc.property(header, header, (authorization, apiKey) => {
-        const found = outcome(authorization, apiKey);
-        if (typeof found === "string") expect([MISSING, INVALID, AMBIGUOUS]).toContain(found);
-        else expect(found.credential).toMatch(/^[\w.~+/:=-]{1,8192}$/);
+        const result = outcome(authorization, apiKey);
+        if (typeof result === "string") expect([MISSING, INVALID, AMBIGUOUS]).toContain(result);
+        else expect(result.credential).toMatch(/^[\w.~+/:=-]{1,8192}$/);
       }),
     );
   });
 
-  test("is the same in either header", () => {
+  test("is the same from either header", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[\w.~+/:=-]{1,80}$/), (key) => {
         expect(outcome(`Bearer ${key}`, null)).toEqual(outcome(null, key));
@@ -98,7 +99,7 @@ describe("a caller", () => {
     );
   });
 
-  test("who is refused reads nothing of what was sent", () => {
+  test("is not quoted in the error when rejected", () => {
     const sent = `sk-nano-test-${"k".repeat(600)}`;
     for (const [authorization, apiKey] of [
       [`Bearer ${sent}`, null],
@@ -114,31 +115,31 @@ describe("a caller", () => {
 describe("a fingerprint", () => {
   const text = fc.string({ minLength: 1, maxLength: 60 });
 
-  test("is 64 hex digits, always the same, and holds neither credential nor secret", () => {
+  test("is 64 hex digits, always the same, and contains neither credential nor secret", () => {
     const long = fc.stringMatching(/^[\w-]{4,60}$/);
     fc.assert(
       fc.property(long, long, long, (secret, upstream, credential) => {
-        const print = createFingerprinter(secret, upstream)(credential);
-        expect(print).toMatch(/^[0-9a-f]{64}$/);
-        expect(createFingerprinter(secret, upstream)(credential)).toBe(print);
-        if (credential.length > 8) expect(print).not.toContain(credential);
-        if (secret.length > 8) expect(print).not.toContain(secret);
+        const fingerprint = createFingerprinter(secret, upstream)(credential);
+        expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
+        expect(createFingerprinter(secret, upstream)(credential)).toBe(fingerprint);
+        if (credential.length > 8) expect(fingerprint).not.toContain(credential);
+        if (secret.length > 8) expect(fingerprint).not.toContain(secret);
       }),
     );
   });
 
-  test("is another for another credential, upstream or secret", () => {
+  test("differs for another credential, upstream or secret", () => {
     const parts = fc.tuple(text, text, text);
     fc.assert(
       fc.property(parts, parts, ([secret, upstream, credential], other) => {
         fc.pre([secret, upstream, credential].some((part, i) => part !== other[i]));
-        // No upstream holds a line feed: it is a checked URL.
+        // An upstream is a parsed URL, which has no line feed.
         fc.pre(![upstream, other[1]].some((url) => url.includes("\n")));
-        const print = createFingerprinter(secret, upstream)(credential);
-        expect(createFingerprinter(other[0], other[1])(other[2])).not.toBe(print);
-        expect(createFingerprinter(secret, upstream)(`${credential}x`)).not.toBe(print);
-        expect(createFingerprinter(`${secret}x`, upstream)(credential)).not.toBe(print);
-        expect(createFingerprinter(secret, `${upstream}x`)(credential)).not.toBe(print);
+        const fingerprint = createFingerprinter(secret, upstream)(credential);
+        expect(createFingerprinter(other[0], other[1])(other[2])).not.toBe(fingerprint);
+        expect(createFingerprinter(secret, upstream)(`${credential}x`)).not.toBe(fingerprint);
+        expect(createFingerprinter(`${secret}x`, upstream)(credential)).not.toBe(fingerprint);
+        expect(createFingerprinter(secret, `${upstream}x`)(credential)).not.toBe(fingerprint);
       }),
     );
   });

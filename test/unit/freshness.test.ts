@@ -1,23 +1,24 @@
+// Freshness states, ages, Cache-Control directives and Retry-After are computed as RFC 9111 and RFC 9110 say.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { age, freshness, type Freshness } from "../../src/http/freshness.ts";
-import { parseDirectives, parseRetryAfter } from "../../src/http/cache-control.ts";
+import { parseDirectives, parseRetryAfter } from "../../src/http/cache-headers.ts";
 
 const ms = fc.integer({ min: 0, max: 366 * 86_400_000 });
 const lifetimes = fc.record({ maxAgeMs: ms, staleWhileRevalidateMs: ms, staleIfErrorMs: ms });
 const ORDER: readonly Freshness[] = ["fresh", "stale-while-revalidate", "stale-if-error", "expired"];
 
 describe("freshness", () => {
-  test("never goes back to an earlier state as a list grows older", () => {
+  test("never returns to an earlier state as a list ages", () => {
     fc.assert(
-      fc.property(ms, ms, lifetimes, (some, more, times) => {
-        const earlier = ORDER.indexOf(freshness(some, times));
-        expect(ORDER.indexOf(freshness(some + more, times))).toBeGreaterThanOrEqual(earlier);
+      fc.property(ms, ms, lifetimes, (ageMs, elapsedMs, times) => {
+        const earlier = ORDER.indexOf(freshness(ageMs, times));
+        expect(ORDER.indexOf(freshness(ageMs + elapsedMs, times))).toBeGreaterThanOrEqual(earlier);
       }),
     );
   });
 
-  test("is that of exactly these times: a state ends where the next begins", () => {
+  test("changes exactly at the ends of the lifetimes", () => {
     fc.assert(
       fc.property(ms, lifetimes, (ageMs, times) => {
         const { maxAgeMs, staleWhileRevalidateMs, staleIfErrorMs } = times;
@@ -39,18 +40,18 @@ describe("freshness", () => {
     [360_000, "stale-if-error"],
     [86_459_999, "stale-if-error"],
     [86_460_000, "expired"],
-  ] as const)("with the settings' defaults is at %i ms %s", ([ageMs, state]) => {
+  ] as const)("with the default settings at %i ms is %s", ([ageMs, state]) => {
     const times = { maxAgeMs: 60_000, staleWhileRevalidateMs: 300_000, staleIfErrorMs: 86_400_000 };
     expect(freshness(ageMs, times)).toBe(state);
   });
 
-  test("with every time 0 is expired at once: nothing is ever served from what is held", () => {
+  test("with all lifetimes 0 is expired at once: no stored list is ever served", () => {
     expect(freshness(0, { maxAgeMs: 0, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 })).toBe("expired");
   });
 });
 
 describe("an age", () => {
-  test("is the time passed, and 0 where the clock stepped back", () => {
+  test("is the time elapsed, and 0 when the clock stepped back", () => {
     const instant = fc.integer({ min: 0, max: 2 ** 45 });
     fc.assert(
       fc.property(instant, instant, (storedAt, now) => {
@@ -81,26 +82,15 @@ describe("directives", () => {
     ["max-age=x, no-store", { noStore: true }],
     ["no-cachet, xno-store, s-maxage=5, min-fresh=1, max-stale", {}],
     [";,=,,max-age==5,\t", {}],
-  ] as const)("of '%s' are read as %o", ([value, found]) => {
-    expect(parseDirectives(value)).toEqual({ ...none, ...found });
+  ] as const)("of '%s' are parsed as %o", ([value, wanted]) => {
+    expect(parseDirectives(value)).toEqual({ ...none, ...wanted });
   });
 
-  test("of any text at all are read without a throw, and a maximal age is never negative or no number", () => {
-    const words = fc.constantFrom(
-      "no-cache",
-      "max-age",
-      "=",
-      ",",
-      '"',
-      "0",
-      "9".repeat(400),
-      " ",
-      "-1",
-      "1e9",
-    );
+  test("of any text are parsed without an exception, and max-age is a number from 0 to 2^31 s", () => {
+    const tokens = fc.constantFrom("no-cache", "max-age", "=", ",", '"', "0", "9".repeat(400), " ", "-1", "1e9");
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
-      fc.array(words).map((parts) => parts.join("")),
+      fc.array(tokens).map((parts) => parts.join("")),
     );
     fc.assert(
       fc.property(text, (value) => {
@@ -126,7 +116,7 @@ describe("Retry-After", () => {
   test.for([
     [null, undefined],
     ["", undefined],
-    ["soon", undefined],
+    ["later", undefined],
     ["0", 0],
     ["120", 120_000],
     [" 7 ", 7000],
@@ -137,7 +127,7 @@ describe("Retry-After", () => {
     expect(parseRetryAfter(value, NOW)).toBe(wanted);
   });
 
-  test("of any text is undefined or a time that is not negative", () => {
+  test("of any text is undefined or not negative", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.date().map(String), fc.double().map(String)), (value) => {
         expect(parseRetryAfter(value, NOW) ?? 0).toBeGreaterThanOrEqual(0);

@@ -2,7 +2,7 @@ import { METHODS } from "node:http";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jsonLogger, LOG_LEVELS, accessLogLine, type AccessLogFields } from "../../src/observability/log.ts";
-import { requestIdGenerator } from "../../src/http/request-id.ts";
+import { requestIdGenerator } from "../../src/http/request-context.ts";
 
 const FIELDS: AccessLogFields = {
   time: 1,
@@ -30,8 +30,8 @@ describe("the line of a request", () => {
     }) as fc.Arbitrary<AccessLogFields>;
     fc.assert(
       fc.property(fields, (fields) => {
-        const told = JSON.parse(JSON.stringify({ level: "info", ...fields, msg: "request" })) as object;
-        expect(JSON.parse(accessLogLine(fields))).toEqual(told);
+        const received = JSON.parse(JSON.stringify({ level: "info", ...fields, msg: "request" })) as object;
+        expect(JSON.parse(accessLogLine(fields))).toEqual(received);
         expect(accessLogLine(fields)).not.toContain("\n");
       }),
     );
@@ -42,7 +42,7 @@ describe("the line of a request", () => {
       const lines: string[] = [];
       const log = jsonLogger(level, Date.now, (line) => lines.push(line));
       log.request(FIELDS);
-      log.info({}, "told");
+      log.info({}, "logged");
       expect(lines).toHaveLength(["trace", "debug", "info"].includes(level) ? 2 : 0);
     }
   });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_VARIANTS, type CacheKey, type StoredList, sizeInBytes } from "../../src/storage/store.ts";
-import { createMemoryStore } from "../../src/storage/memory.ts";
+import { MAX_VARIANTS, type CacheKey, type StoredList } from "../../src/storage/store.ts";
+import { createMemoryStore, sizeInBytes } from "../../src/storage/memory.ts";
 
 const OVERHEAD = 1024;
 const listOf = (bytes: number, name = ""): StoredList => ({
@@ -26,7 +26,7 @@ describe("the memory store", () => {
     }
   });
 
-  test("keeps 8 variants of a caller: a further one puts out that caller's own oldest", () => {
+  test("keeps 8 variants of a client: a further one puts out that client's own oldest", () => {
     const store = createMemoryStore(1_000_000);
     store.put(key("b", "1"), listOf(10));
     for (let i = 0; i < MAX_VARIANTS; i++) store.put(key("a", `${i}`), listOf(10));
@@ -40,7 +40,7 @@ describe("the memory store", () => {
     expect(store.size()).toMatchObject({ lists: 9, evictions: 1 });
   });
 
-  test("puts out the callers who asked longest ago when it is full", () => {
+  test("puts out the clients who asked longest ago when it is full", () => {
     const store = createMemoryStore(10 * (OVERHEAD + 100));
     for (let i = 0; i < 10; i++) store.put(key(`${i}`, ""), listOf(100));
     store.get(key("0", ""));
@@ -50,7 +50,7 @@ describe("the memory store", () => {
     expect(store.size()).toEqual({ lists: 10, bytes: 10 * (OVERHEAD + 100), evictions: 2 });
   });
 
-  test("lets no caller take more than a quarter from the others", () => {
+  test("lets no client take more than a quarter from the others", () => {
     const store = createMemoryStore(100_000);
     store.put(key("b", ""), listOf(1000));
     for (let i = 0; i < 8; i++) store.put(key("a", `${i}`), listOf(9000));
@@ -61,7 +61,7 @@ describe("the memory store", () => {
     expect(store.get(key("b", ""))).toBeDefined();
   });
 
-  test("counts a list that has grown when it is told, unless it is no longer the one kept", () => {
+  test("accounts for a list that has grown, unless it is no longer the stored one", () => {
     const store = createMemoryStore(100_000);
     const [old, list] = [listOf(100), listOf(100)];
     store.put(key("a", ""), old);
@@ -94,34 +94,29 @@ describe("the memory store", () => {
 
   test("stays within its bytes, counts right and never mixes two keys, whatever happens", () => {
     fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 100_000 }),
-        fc.array(step, { maxLength: 60 }),
-        (maxBytes, steps) => {
-          const store = createMemoryStore(maxBytes);
-          const latest = new Map<string, { key: CacheKey; list: StoredList }>();
-          for (const { kind, key, bytes } of steps) {
-            const name = `${key.fingerprint} ${key.variant}`;
-            if (kind === "put") {
-              const list = listOf(bytes, name);
-              latest.set(name, { key, list });
-              store.put(key, list);
-            } else if (kind === "grow") {
-              const list = store.get(key);
-              if (list !== undefined) grow(list, bytes);
-              if (list !== undefined) store.updateSize(key, list);
-            } else if (kind === "delete") {
-              latest.delete(name);
-              store.delete(key);
-            } else {
-              for (const known of latest.keys())
-                if (known.startsWith(`${key.fingerprint} `)) latest.delete(known);
-              store.purge(key.fingerprint);
-            }
-            check(store, latest, maxBytes);
+      fc.property(fc.integer({ min: 1, max: 100_000 }), fc.array(step, { maxLength: 60 }), (maxBytes, steps) => {
+        const store = createMemoryStore(maxBytes);
+        const latest = new Map<string, { key: CacheKey; list: StoredList }>();
+        for (const { kind, key, bytes } of steps) {
+          const name = `${key.fingerprint} ${key.variant}`;
+          if (kind === "put") {
+            const list = listOf(bytes, name);
+            latest.set(name, { key, list });
+            store.put(key, list);
+          } else if (kind === "grow") {
+            const list = store.get(key);
+            if (list !== undefined) grow(list, bytes);
+            if (list !== undefined) store.updateSize(key, list);
+          } else if (kind === "delete") {
+            latest.delete(name);
+            store.delete(key);
+          } else {
+            for (const known of latest.keys()) if (known.startsWith(`${key.fingerprint} `)) latest.delete(known);
+            store.purge(key.fingerprint);
           }
-        },
-      ),
+          check(store, latest, maxBytes);
+        }
+      }),
     );
   });
 });
@@ -132,7 +127,7 @@ function check(
   maxBytes: number,
 ): void {
   let lists = 0;
-  let held = 0;
+  let stored = 0;
   const variants = new Map<string, number>();
   for (const fingerprint of ["a", "b", "c", "d", "e", "f"]) {
     for (let variant = 0; variant < 12; variant++) {
@@ -141,10 +136,10 @@ function check(
       expect(found).toBe(latest.get(`${fingerprint} ${variant}`)?.list);
       variants.set(fingerprint, (variants.get(fingerprint) ?? 0) + 1);
       lists++;
-      held += OVERHEAD + sizeInBytes(found);
+      stored += OVERHEAD + sizeInBytes(found);
     }
   }
-  expect(store.size()).toMatchObject({ lists, bytes: held });
-  expect(held).toBeLessThanOrEqual(maxBytes);
+  expect(store.size()).toMatchObject({ lists, bytes: stored });
+  expect(stored).toBeLessThanOrEqual(maxBytes);
   expect(Math.max(0, ...variants.values())).toBeLessThanOrEqual(MAX_VARIANTS);
 }

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseModelList, InvalidModelList, modelsOf, scanRows } from "../../src/models/model-list.ts";
-import { basicModel, isBasicModel } from "../../src/models/shape.ts";
+import { isBasicModel } from "../../src/models/model-list.ts";
+import { basicModel } from "../../src/models/shape.ts";
 import { runSync, runCooperatively } from "../../src/async/cooperative.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -32,17 +33,7 @@ describe("a list is good", () => {
   });
 
   test("without its bad rows, which are counted; good ones and what is around them stay", () => {
-    const bad = [
-      "null",
-      "5",
-      '"a"',
-      "[]",
-      "{}",
-      '{"id":5}',
-      '{"id":null}',
-      "true",
-      '{"__proto__":{"id":"x"}}',
-    ];
+    const bad = ["null", "5", '"a"', "[]", "{}", '{"id":5}', '{"id":null}', "true", '{"__proto__":{"id":"x"}}'];
     const { bytes, models, dropped } = check(
       `{"object":"list","data":[${bad.join()},{"id":"a","x":[1]},${bad.join()}],"more":1}`,
     );
@@ -126,8 +117,7 @@ describe("any bytes", () => {
           for (const { id } of checkBytes(bytes).models) expect(typeof id).toBe("string");
         } catch (error) {
           expect(error).toBeInstanceOf(InvalidModelList);
-          if (error instanceof InvalidModelList)
-            expect(error.message).toMatch(/^(?:not|no|an|nested) [\w `]+$/);
+          if (error instanceof InvalidModelList) expect(error.message).toMatch(/^(?:not|no|an|nested) [\w `]+$/);
         }
       }),
     );
@@ -177,9 +167,7 @@ describe("a long list", () => {
 
   test("is refused when what is wrong with it stands far behind", async () => {
     const deep = bytesOf(`${textOf(bytes).slice(0, -2)},{"id":"a","x":${nested(80)}}]}`);
-    await expect(runCooperatively(scanRows(deep), async () => {}, Date.now)).rejects.toThrow(
-      "nested too deep",
-    );
+    await expect(runCooperatively(scanRows(deep), async () => {}, Date.now)).rejects.toThrow("nested too deep");
     expect(() => checkBytes(deep)).toThrow("nested too deep");
   });
 });

@@ -1,3 +1,4 @@
+// A failed fetch is remembered for a bounded time, in bounded memory, for one key only.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { errorBody } from "../../src/http/errors.ts";
@@ -10,20 +11,20 @@ const key = (fingerprint: string, variant = "1"): CacheKey => ({ fingerprint, va
 const failure = (status: number, retryAfterMs?: number, kind: FailureKind = "failed") =>
   new UpstreamFailure(kind, errorBody(status, "code", "Message."), "reason", retryAfterMs);
 
-function book() {
+function negativeCache() {
   let now = 1_000_000;
-  const kept = createNegativeCache(MAX_AGE_MS, () => now);
+  const cache = createNegativeCache(MAX_AGE_MS, () => now);
   return {
-    remember: (key: CacheKey, failure: UpstreamFailure) => kept.set(key, failure),
-    active: (key: CacheKey) => kept.get(key),
-    forget: (fingerprint: string) => kept.delete(fingerprint),
+    set: (key: CacheKey, failure: UpstreamFailure) => cache.set(key, failure),
+    get: (key: CacheKey) => cache.get(key),
+    purge: (fingerprint: string) => cache.delete(fingerprint),
     advance: (ms: number) => void (now += ms),
     now: () => now,
   };
 }
 
-describe("a refusal", () => {
-  // What upstream asked for, and how long the refusal lasts: the setting at least, a minute at most.
+describe("a negative entry", () => {
+  // At least REFUSAL_MAX_AGE; longer Retry-After values count up to one minute.
   test.for([
     [undefined, 5000],
     [0, 5000],
@@ -32,14 +33,14 @@ describe("a refusal", () => {
     [20_000, 20_000],
     [60_000, 60_000],
     [3_600_000, 60_000],
-  ] as const)("with a Retry-After of %s ms lasts %i ms", ([retryAfterMs, lasts]) => {
-    const { remember, active, advance } = book();
-    const refusal = remember(key("a"), failure(503, retryAfterMs));
-    expect(active(key("a"))).toBe(refusal);
-    advance(lasts - 1);
-    expect(active(key("a"))).toBe(refusal);
+  ] as const)("with a Retry-After of %s ms lasts %i ms", ([retryAfterMs, durationMs]) => {
+    const { set, get, advance } = negativeCache();
+    const entry = set(key("a"), failure(503, retryAfterMs));
+    expect(get(key("a"))).toBe(entry);
+    advance(durationMs - 1);
+    expect(get(key("a"))).toBe(entry);
     advance(1);
-    expect(active(key("a"))).toBeUndefined();
+    expect(get(key("a"))).toBeUndefined();
   });
 
   test.for([
@@ -53,72 +54,72 @@ describe("a refusal", () => {
     [502, false],
     [503, false],
     [504, false],
-  ] as const)("of %i is for all the caller's lists: %s", ([status, isForAll]) => {
-    const { remember, active } = book();
-    remember(key("a", "1"), failure(status));
-    expect(active(key("a", "1"))).toBeDefined();
-    expect(active(key("a", "2")) !== undefined).toBe(isForAll);
-    expect(active(key("b", "1"))).toBeUndefined();
+  ] as const)("with status %i applies to all lists of the key: %s", ([status, isForAll]) => {
+    const { set, get } = negativeCache();
+    set(key("a", "1"), failure(status));
+    expect(get(key("a", "1"))).toBeDefined();
+    expect(get(key("a", "2")) !== undefined).toBe(isForAll);
+    expect(get(key("b", "1"))).toBeUndefined();
   });
 
-  test("is forgotten with everything of its caller, and nothing of others", () => {
-    const { remember, active, forget } = book();
+  test("is deleted with all others of its fingerprint, and no others", () => {
+    const { set, get, purge } = negativeCache();
     for (const fingerprint of ["a", "b"]) {
-      remember(key(fingerprint, "1"), failure(429));
-      remember(key(fingerprint, "2"), failure(503));
+      set(key(fingerprint, "1"), failure(429));
+      set(key(fingerprint, "2"), failure(503));
     }
-    forget("a");
-    expect([active(key("a", "1")), active(key("a", "2"))]).toEqual([undefined, undefined]);
-    expect(active(key("b", "2"))).toBeDefined();
+    purge("a");
+    expect([get(key("a", "1")), get(key("a", "2"))]).toEqual([undefined, undefined]);
+    expect(get(key("b", "2"))).toBeDefined();
   });
 
-  test("that is over hides none that is not", () => {
-    const { remember, active, advance } = book();
-    remember(key("a", "1"), failure(429));
-    const lasting = remember(key("a", "1"), failure(503, 30_000));
+  test("that has expired hides no active one", () => {
+    const { set, get, advance } = negativeCache();
+    set(key("a", "1"), failure(429));
+    const longer = set(key("a", "1"), failure(503, 30_000));
     advance(10_000);
-    expect(active(key("a", "1"))).toBe(lasting);
-    expect(active(key("a", "2"))).toBeUndefined();
+    expect(get(key("a", "1"))).toBe(longer);
+    expect(get(key("a", "2"))).toBeUndefined();
   });
 
-  test("costs bounded memory: 8 of one caller, 5000 callers, the oldest leave", () => {
-    const { remember, active } = book();
-    for (let i = 0; i < 9; i++) remember(key("a", `${i}`), failure(503));
-    expect(active(key("a", "0"))).toBeUndefined();
-    expect(active(key("a", "1"))).toBeDefined();
-    for (let i = 0; i < 5000; i++) remember(key(`flood${i}`), failure(401));
-    expect(active(key("a", "8"))).toBeUndefined();
-    expect(active(key("flood0"))).toBeDefined();
+  test("is evicted when oldest: at most 8 per fingerprint and 5000 fingerprints are stored", () => {
+    const { set, get } = negativeCache();
+    for (let i = 0; i < 9; i++) set(key("a", `${i}`), failure(503));
+    expect(get(key("a", "0"))).toBeUndefined();
+    expect(get(key("a", "1"))).toBeDefined();
+    for (let i = 0; i < 5000; i++) set(key(`flood${i}`), failure(401));
+    expect(get(key("a", "8"))).toBeUndefined();
+    expect(get(key("flood0"))).toBeDefined();
   });
 });
 
-describe("the error a caller gets", () => {
+describe("the error for the client", () => {
   test.for([
     [401, "unauthorized", { "WWW-Authenticate": "Bearer" }],
     [403, "rejected", {}],
     [429, "failed", { "Retry-After": "5" }],
     [503, "failed", { "Retry-After": "5" }],
-    // Upstream was never asked: its turn did not come in time.
-    [504, "unasked", { "Retry-After": "5" }],
+    // The fetch was never sent: no slot became free in time.
+    [504, "not_attempted", { "Retry-After": "5" }],
   ] as const)("for %i %s has %o", ([status, kind, headers]) => {
-    const { remember, now } = book();
-    const refusal = remember(key("a"), failure(status, undefined, kind));
-    const error = toApiError(refusal, now());
-    expect(error.body).toBe(refusal.failure.body);
+    const { set, now } = negativeCache();
+    const entry = set(key("a"), failure(status, undefined, kind));
+    const error = toApiError(entry, now());
+    expect(error.body).toBe(entry.failure.body);
     expect(error.headers).toEqual(headers);
   });
 
-  test("says in whole seconds, 1 at least, how long waiting helps; never less than what is left", () => {
+  test("has the remaining time as Retry-After, in whole seconds, rounded up, at least 1", () => {
     const ms = fc.integer({ min: 0, max: 10_000_000 });
     fc.assert(
       fc.property(fc.option(ms, { nil: undefined }), ms, (retryAfterMs, waitedMs) => {
-        const { remember, now } = book();
-        const { headers } = toApiError(remember(key("a"), failure(503, retryAfterMs)), now() + waitedMs);
+        const { set, now } = negativeCache();
+        const { headers } = toApiError(set(key("a"), failure(503, retryAfterMs)), now() + waitedMs);
         const leftMs = Math.max(MAX_AGE_MS, retryAfterMs ?? 0) - waitedMs;
         expect(headers["Retry-After"]).toMatch(/^[1-9]\d*$/);
-        const told = Number(headers["Retry-After"]) * 1000;
-        expect(told).toBeGreaterThanOrEqual(leftMs);
-        expect(told).toBeLessThan(Math.max(1, leftMs) + 1000);
+        const sentMs = Number(headers["Retry-After"]) * 1000;
+        expect(sentMs).toBeGreaterThanOrEqual(leftMs);
+        expect(sentMs).toBeLessThan(Math.max(1, leftMs) + 1000);
       }),
     );
   });

@@ -52,23 +52,12 @@ describe("a price per token", () => {
     expect(perToken(value, 6)).toBe(written);
   });
 
-  test.for([
-    -0.25,
-    -1e-30,
-    NaN,
-    Infinity,
-    -Infinity,
-    1e-12,
-    5e-324,
-    1_000_001,
-    1e300,
-    "0.25",
-    null,
-    {},
-    true,
-  ])("of %s is none", (value) => {
-    expect(perToken(value, 6)).toBeUndefined();
-  });
+  test.for([-0.25, -1e-30, NaN, Infinity, -Infinity, 1e-12, 5e-324, 1_000_001, 1e300, "0.25", null, {}, true])(
+    "of %s is none",
+    (value) => {
+      expect(perToken(value, 6)).toBeUndefined();
+    },
+  );
 });
 
 const DETAILED = {
@@ -160,9 +149,7 @@ describe("a model as OpenRouter writes it", () => {
 
   test("is made of whatever JSON upstream sends: no null, nothing but the wanted types", () => {
     const json = fc.jsonValue({ depthSize: "small" });
-    const row = fc.record(
-      Object.fromEntries(Object.keys(DETAILED).map((name) => [name, fc.oneof(json, fc.object())])),
-    );
+    const row = fc.record(Object.fromEntries(Object.keys(DETAILED).map((name) => [name, fc.oneof(json, fc.object())])));
     fc.assert(
       fc.property(row, fc.string(), (row, id) => {
         const made = openRouterModel({ ...row, id });

@@ -12,10 +12,10 @@ const listOf = (storedAt: number): StoredList => ({
 });
 const OLD = listOf(1);
 const NEW = listOf(2);
-const isEnough = (list: StoredList) => list === NEW;
+const isAcceptable = (list: StoredList) => list === NEW;
 
-/** What the neighbours have at each look, the last for ever, and whose turn it is at each claim. */
-function neighbours(looks: readonly (StoredList | undefined)[], claims: readonly boolean[]) {
+/** What the peers have at each look, the last for ever, and whose turn it is at each claim. */
+function peers(looks: readonly (StoredList | undefined)[], claims: readonly boolean[]) {
   const did: string[] = [];
   let [looked, claimed] = [0, 0];
   const own: SharedEntry = {
@@ -38,41 +38,56 @@ function neighbours(looks: readonly (StoredList | undefined)[], claims: readonly
 const HOUR_MS = 3_600_000;
 const inTime = () => Date.now() + HOUR_MS;
 
-describe("who asks the neighbours", () => {
+describe("who asks the peers", () => {
   test("is content with a list that is enough, and claims nothing", async () => {
-    const { own, did } = neighbours([NEW], []);
-    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
+    const { own, did } = peers([NEW], []);
+    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+      list: NEW,
+      isAcceptable: true,
+    });
     expect(did).toEqual(["look"]);
   });
 
-  test.for([undefined, OLD])("has to ask upstream where the claim is his: %o", async (list) => {
-    const { own, did } = neighbours([list], [true]);
-    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list, isEnough: false });
+  test.for([undefined, OLD])("has to ask upstream where the claim is its: %o", async (list) => {
+    const { own, did } = peers([list], [true]);
+    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({ list, isAcceptable: false });
     expect(did.toSorted()).toEqual(["claim", "look", "look"]);
   });
 
-  // Else upstream would be asked twice whenever a neighbour is done just between the look and the claim.
-  test("has not to ask what was answered between his look and his claim, which he lets go", async () => {
-    const { own, did } = neighbours([undefined, NEW], [true]);
-    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
+  // Else upstream would be asked twice whenever a peer is done just between the look and the claim.
+  test("has not to ask what was answered between its look and its claim, which it lets go", async () => {
+    const { own, did } = peers([undefined, NEW], [true]);
+    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+      list: NEW,
+      isAcceptable: true,
+    });
     expect(did).toEqual(["look", "claim", "look", "release"]);
   });
 
-  test("waits for a neighbour who asks, and lets go of no claim that is not his", async () => {
-    const { own, did } = neighbours([undefined, undefined, undefined, NEW], [false]);
-    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: NEW, isEnough: true });
+  test("waits for a peer who asks, and lets go of no claim that is not its", async () => {
+    const { own, did } = peers([undefined, undefined, undefined, NEW], [false]);
+    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+      list: NEW,
+      isAcceptable: true,
+    });
     expect(did).not.toContain("release");
   });
 
-  test("takes over where the neighbour has given up", async () => {
-    const { own } = neighbours([OLD], [false, false, true]);
-    expect(await loadFromPeers(own, isEnough, inTime(), Date.now)).toEqual({ list: OLD, isEnough: false });
+  test("takes over where the peer has given up", async () => {
+    const { own } = peers([OLD], [false, false, true]);
+    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+      list: OLD,
+      isAcceptable: false,
+    });
   });
 
-  test("waits no longer than he has time, and has what may be fallen back on", async () => {
-    const { own } = neighbours([OLD], [false]);
+  test("waits no longer than it has time, and has what may be fallen back on", async () => {
+    const { own } = peers([OLD], [false]);
     const deadline = Date.now() + 250;
-    expect(await loadFromPeers(own, isEnough, deadline, Date.now)).toEqual({ list: OLD, isEnough: false });
+    expect(await loadFromPeers(own, isAcceptable, deadline, Date.now)).toEqual({
+      list: OLD,
+      isAcceptable: false,
+    });
     expect(Date.now()).toBeGreaterThanOrEqual(deadline);
   });
 });

@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSeal, sealedAt } from "../../src/storage/encryption.ts";
-import { cacheKey, credential, LATEST, secret, whole } from "../support/sealed-lists.ts";
+import { cacheKey, credential, LATEST, secret, sealedInput } from "../support/sealed-lists.ts";
 
-describe("what is no seal of this caller's", () => {
+describe("what is no seal of this client's", () => {
   test("does not open after any one bit has changed", () => {
     fc.assert(
-      fc.property(whole, ({ secret, credential, key, list }) => {
+      fc.property(sealedInput, ({ secret, credential, key, list }) => {
         const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
         for (let bit = 0; bit < sealed.length * 8; bit++) {
@@ -21,7 +21,7 @@ describe("what is no seal of this caller's", () => {
 
   test("does not open cut anywhere, at either end, and not with anything added", () => {
     fc.assert(
-      fc.property(whole, fc.uint8Array({ minLength: 1, maxLength: 40 }), (one, extra) => {
+      fc.property(sealedInput, fc.uint8Array({ minLength: 1, maxLength: 40 }), (one, extra) => {
         const own = createSeal(one.secret, one.credential);
         const sealed = own.seal(one.key, one.list);
         for (let at = 0; at < sealed.length; at++) {
@@ -42,7 +42,7 @@ describe("what is no seal of this caller's", () => {
   test("does not open for another credential or secret, nor with the border between them moved", () => {
     fc.assert(
       fc.property(
-        whole,
+        sealedInput,
         secret,
         credential,
         ({ secret, credential, key, list }, otherSecret, otherCredential) => {
@@ -71,7 +71,7 @@ describe("what is no seal of this caller's", () => {
 
   test("does not open under another fingerprint or variant", () => {
     fc.assert(
-      fc.property(whole, cacheKey, ({ secret, credential, key, list }, other) => {
+      fc.property(sealedInput, cacheKey, ({ secret, credential, key, list }, other) => {
         fc.pre(other.fingerprint !== key.fingerprint && other.variant !== key.variant);
         const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
@@ -94,7 +94,7 @@ describe("what is no seal of this caller's", () => {
 
   test("does not open as of another format or another time", () => {
     fc.assert(
-      fc.property(whole, fc.integer({ min: 0, max: LATEST }), ({ secret, credential, key, list }, time) => {
+      fc.property(sealedInput, fc.integer({ min: 0, max: LATEST }), ({ secret, credential, key, list }, time) => {
         fc.pre(time !== list.storedAt);
         const own = createSeal(secret, credential);
         const sealed = own.seal(key, list);
@@ -115,7 +115,7 @@ describe("what is no seal of this caller's", () => {
 
   test("does not open with the head or the tag of another seal of the same list", () => {
     fc.assert(
-      fc.property(whole, ({ secret, credential, key, list }) => {
+      fc.property(sealedInput, ({ secret, credential, key, list }) => {
         const own = createSeal(secret, credential);
         const [one, another] = [own.seal(key, list), own.seal(key, list)];
         for (const [from, to] of [

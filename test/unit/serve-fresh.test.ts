@@ -1,3 +1,4 @@
+// A stored list is served synchronously: no promise between request and response.
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { parseSettings } from "../../src/config/settings.ts";
@@ -6,20 +7,19 @@ import { jsonLogger } from "../../src/observability/log.ts";
 import { codecs } from "../../src/node/codecs.ts";
 import { mapMaybePromise } from "../../src/async/maybe-promise.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
-import type { RawRequest } from "../../src/http/request-context.ts";
 
 const LIST = { object: "list", data: [{ id: "m", object: "model", created: 1, owned_by: "x" }] };
 
-function asking(fields: Record<string, string> = {}) {
+function listRequest(fields: Record<string, string> = {}) {
   const headers = { Authorization: "Bearer key-of-a", "Accept-Encoding": "gzip", ...fields };
   const request = new Request("http://localhost/v1/models", { headers });
-  const arrival = {
+  const raw = {
     target: "/v1/models",
     rawHeaders: () => [],
     header: (name: string) => request.headers.get(name),
     forward: () => Promise.reject(new Error("none")),
   };
-  return { request, arrival };
+  return { request, raw };
 }
 
 describe("a stored list", () => {
@@ -27,7 +27,6 @@ describe("a stored list", () => {
 
   function program() {
     let now = 0;
-    const lines: string[] = [];
     const app = createApp(parseSettings({ MAX_AGE: "1m" }), {
       store: createMemoryStore(2 ** 20),
       fetch: async () => Response.json(LIST),
@@ -35,24 +34,22 @@ describe("a stored list", () => {
       console: new Map(),
       now: () => now,
       log: jsonLogger(
-        "info",
+        "silent",
         () => now,
-        (line) => lines.push(line),
+        () => {},
       ),
-      metrics_: noopMetrics,
+      metrics: noopMetrics,
       yieldToEventLoop: async () => {},
       isDraining: () => false,
     });
     const ask = (fields?: Record<string, string>) => {
-      const { request, arrival } = asking(fields);
-      return app.fetch(request, arrival, context);
+      const { request, raw } = listRequest(fields);
+      return app.fetch(request, raw, context);
     };
-    const fresh = (fields?: Record<string, string>, more?: Partial<RawRequest>) =>
-      app.fresh({ ...asking(fields).arrival, ...more });
-    return { ask, fresh, lines, wait: (ms: number) => (now += ms) };
+    return { ask, wait: (ms: number) => (now += ms) };
   }
 
-  test("is answered in the turn in which it is asked for, as is a 304, and a stale one before its refresh", async () => {
+  test("is served synchronously, as is a 304, and a stale list before its refresh", async () => {
     const { ask, wait } = program();
     const first = ask();
     expect(first).toBeInstanceOf(Promise);
@@ -70,51 +67,7 @@ describe("a stored list", () => {
     expect((await stale).headers.get("Cache-Status")).toContain("detail=refreshing");
   });
 
-  test("is given without a Request while it is fresh, to whom it belongs, as it would be with one", async () => {
-    const { ask, fresh, wait } = program();
-    expect(fresh()).toBeUndefined();
-    await ask();
-    const hit = await ask();
-    const answer = fresh({ "X-Request-Id": hit.headers.get("X-Request-Id") ?? "" });
-    expect(answer?.status).toBe(200);
-    expect([...new Headers(answer?.headers)]).toEqual([...hit.headers]);
-    expect(answer?.body).toEqual(Buffer.from(await hit.arrayBuffer()));
-    expect(fresh({ "If-None-Match": answer?.headers["ETag"] ?? "" })).toMatchObject({
-      status: 304,
-      bytes: null,
-    });
-
-    expect(fresh({ Authorization: "Bearer key-of-b" })).toBeUndefined();
-    expect(fresh({ Authorization: "Bearer" })).toBeUndefined();
-    expect(fresh({ "Cache-Control": "no-store" })).toBeUndefined();
-    expect(fresh({ "Accept-Encoding": "br" })).toBeUndefined();
-    expect(fresh({}, { target: "/v1/models/m" })).toBeUndefined();
-    wait(59_999);
-    expect(fresh()?.headers).toMatchObject({ Age: "59" });
-    wait(1);
-    expect(fresh()).toBeUndefined();
-  });
-
-  test("is left to the usual road where its own is broken, and the fault is told", async () => {
-    const { ask, fresh, lines } = program();
-    await ask();
-    const sent = new Map([
-      ["authorization", "Bearer key-of-a"],
-      ["accept-encoding", "gzip"],
-    ]);
-    const broken = (name: string) => {
-      if (name === "if-none-match") throw new RangeError("secret");
-      return sent.get(name) ?? null;
-    };
-    expect(fresh({}, { header: broken })).toBeUndefined();
-    expect(lines.at(-1)).toContain('"msg":"unforeseen error"');
-    expect(lines.join()).not.toContain("secret");
-    const { length } = lines;
-    expect(fresh({ Authorization: "Bearer" })).toBeUndefined();
-    expect(lines).toHaveLength(length);
-  });
-
-  test("is Node's to send as it is: a Buffer with bytes of its own", async () => {
+  test("is a Buffer with bytes of its own, which Node sends without a copy", async () => {
     for (const codec of codecs.values()) {
       const bytes = await codec.encode(new TextEncoder().encode("a".repeat(1000)));
       expect(bytes).toBeInstanceOf(Buffer);
@@ -123,8 +76,8 @@ describe("a stored list", () => {
   });
 });
 
-describe("what is here already, or comes", () => {
-  test("is gone on with at once where it is here", () => {
+describe("mapMaybePromise", () => {
+  test("applies the function synchronously to a value", () => {
     expect(mapMaybePromise(1, (value) => value + 1)).toBe(2);
     expect(() =>
       mapMaybePromise(1, () => {
@@ -133,12 +86,10 @@ describe("what is here already, or comes", () => {
     ).toThrow(RangeError);
   });
 
-  test("is gone on with when it comes", async () => {
+  test("applies the function when a promise resolves", async () => {
     const coming = mapMaybePromise(Promise.resolve(1), (value) => value + 1);
     expect(coming).toBeInstanceOf(Promise);
     await expect(coming).resolves.toBe(2);
-    await expect(mapMaybePromise(Promise.reject(new RangeError("late")), () => 0)).rejects.toThrow(
-      RangeError,
-    );
+    await expect(mapMaybePromise(Promise.reject(new RangeError("late")), () => 0)).rejects.toThrow(RangeError);
   });
 });

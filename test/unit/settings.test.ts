@@ -4,13 +4,7 @@ import { parseSettings, SettingsError, type Settings } from "../../src/config/se
 const GB = 2 ** 30;
 const DAY = 86_400_000;
 // Name, field, default, [what is written, what it means] …, what is refused …
-type Row = readonly [
-  string,
-  keyof Settings,
-  unknown,
-  readonly (readonly [unknown, unknown])[],
-  readonly unknown[],
-];
+type Row = readonly [string, keyof Settings, unknown, readonly (readonly [unknown, unknown])[], readonly unknown[]];
 const DURATIONS = [
   ["500ms", 500],
   ["60s", 60_000],
@@ -122,20 +116,8 @@ const ROWS: readonly Row[] = [
   timer("LIST_TIMEOUT", "listTimeoutMs", 4000),
   size("LIST_MAX_SIZE", "listMaxBytes", 16 * 2 ** 20),
   size("MEMORY_MAX_SIZE", "memoryMaxBytes", 64 * 2 ** 20),
-  [
-    "REDIS_URL",
-    "redisUrl",
-    undefined,
-    [["rediss://u:p@r:6379/1", "rediss://u:p@r:6379/1"]],
-    ["http://r", "r:6379", 5],
-  ],
-  [
-    "CACHE_SECRET",
-    "cacheSecret",
-    undefined,
-    [["0123456789abcdef", "0123456789abcdef"]],
-    ["0123456789abcde", "x", {}],
-  ],
+  ["REDIS_URL", "redisUrl", undefined, [["rediss://u:p@r:6379/1", "rediss://u:p@r:6379/1"]], ["http://r", "r:6379", 5]],
+  ["CACHE_SECRET", "cacheSecret", undefined, [["0123456789abcdef", "0123456789abcdef"]], ["0123456789abcde", "x", {}]],
   [
     "CORS_ORIGIN",
     "corsOrigins",
@@ -179,12 +161,16 @@ describe("the setting", () => {
       try {
         return parseSettings({ ...rest, [name]: value }) !== undefined;
       } catch (error) {
-        return !(
-          error instanceof SettingsError && error.message.startsWith(`Cannot start: ${name} must be `)
-        );
+        return !(error instanceof SettingsError && error.message.startsWith(`Cannot start: ${name} must be `));
       }
     });
     expect(accepted).toEqual([]);
+  });
+
+  test("has a row above for each name that the program reads", () => {
+    const read = new Set<string>();
+    parseSettings(new Proxy({}, { get: (_env, name) => void read.add(String(name)) }));
+    expect(ROWS.map(([name]) => name).toSorted()).toEqual([...read].toSorted());
   });
 
   test("PASSTHROUGH_URL is UPSTREAM_URL where it is not set", () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { codecs } from "../../src/node/codecs.ts";
 import { createSharedCache } from "../../src/storage/shared-store.ts";
 import type { StoredList } from "../../src/storage/store.ts";
-import { chaosVault, WHIMS } from "../support/chaos-store.ts";
+import { createChaosStore, CHAOS_ACTIONS } from "../support/chaos-store.ts";
 
 const SETTINGS = {
   secret: "a secret that all of them share",
@@ -30,18 +30,23 @@ function listOf(who: number, storedAt: number): StoredList {
   return { storedAt, isEmpty: false, isBasic: false, original, views: new Map() };
 }
 
-describe("whatever a vault does", () => {
-  test("a caller is given his own list or none, never an error, and never waits for long", async () => {
+describe("whatever a remote store does", () => {
+  test("a client is given its own list or none, never an error, and never waits for long", async () => {
     const looked = { own: 0, none: 0 };
-    const whims = fc.array(fc.constantFrom(...WHIMS), { maxLength: 20 });
+    const whims = fc.array(fc.constantFrom(...CHAOS_ACTIONS), { maxLength: 20 });
     const steps = fc.array(step, { minLength: 4, maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(whims, steps, async (moods, acts) => {
         let now = 1_800_000_000_000;
-        const lists = createSharedCache(chaosVault(moods), SETTINGS, codecs, () => now, silent);
+        const lists = createSharedCache(createChaosStore(moods), SETTINGS, {
+          codecs,
+          now: () => now,
+          log: silent,
+          local: { fingerprints: () => [], invalidate: () => {} },
+        });
         let purgedAt = [-1, -1];
         for (const { who, act } of acts) {
-          // Longer than a vault that was slow is left in peace.
+          // Longer than a remote store that was slow is left in peace.
           now += 600;
           const fingerprint = `fingerprint-${who}`;
           const own = lists.entry({ fingerprint, variant: "v" }, CALLERS[who] ?? "");

@@ -1,8 +1,8 @@
 import { codecs } from "../../src/node/codecs.ts";
 import { createSingleValueStore } from "../../src/storage/single-value.ts";
-import { sharedContract } from "../support/shared-store-contract.ts";
-import { vaultContract } from "../support/remote-store-contract.ts";
-import type { Place } from "../support/remote-store-guarantees.ts";
+import { sharedCacheContract } from "../support/shared-store-contract.ts";
+import { remoteStoreContract } from "../support/remote-store-contract.ts";
+import type { StorePlace } from "../support/remote-store-guarantees.ts";
 
 const PROMISES = {
   leastRetentionMs: 100,
@@ -11,13 +11,14 @@ const PROMISES = {
   lateWritesAreRefused: false,
 };
 
-vaultContract("a bundle", inBundles, PROMISES);
-sharedContract("a bundle", inBundles, codecs, PROMISES);
+remoteStoreContract("a bundle", inBundles, PROMISES);
+sharedCacheContract("a bundle", inBundles, codecs, PROMISES);
 
-// The bundling vault of Workers, over a store that keeps everything for ever.
-async function inBundles(): Promise<Place> {
+// The bundling remote store of Workers, over a store that keeps everything for ever.
+async function inBundles(): Promise<StorePlace> {
   const values = new Map<string, Uint8Array>();
   const single = {
+    label: "store",
     get: async (fingerprint: string) => values.get(fingerprint),
     put: async (fingerprint: string, bytes: Uint8Array) => void values.set(fingerprint, bytes),
     delete: async (fingerprint: string) => void values.delete(fingerprint),

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { SOON } from "../support/stale-setup.ts";
-import { bound, type Ask } from "../support/worker/bound.ts";
+import { POLL } from "../support/stale-setup.ts";
+import { boundWorker, type Ask } from "../support/worker/bound.ts";
 
 describe.concurrent("a cancelled call that passes through", () => {
   const CHAT = "/v1/chat/completions";
@@ -11,11 +11,11 @@ describe.concurrent("a cancelled call that passes through", () => {
   test.for<Ask>([{ path: "/v1/echo" }, { path: CHAT, method: "POST", body }])(
     "ends upstream, before its answer: $path",
     async (ask, context) => {
-      const all = await bound(context);
+      const all = await boundWorker(context);
       all.nano.fail({ kind: "hang-before-headers" }, { path: ask.path });
       const callers = all.leaving([{ key: ALICE, ...ask }]);
       await context.expect
-        .poll(() => all.nano.seen.filter(({ target }) => target.endsWith(ask.path ?? "")).length, SOON)
+        .poll(() => all.nano.seen.filter(({ target }) => target.endsWith(ask.path ?? "")).length, POLL)
         .toBe(1);
       await callers.leave();
       const seen = all.nano.seen.find(({ target }) => target.endsWith(ask.path ?? ""));
@@ -25,13 +25,13 @@ describe.concurrent("a cancelled call that passes through", () => {
   );
 
   test("ends upstream, within its stream, and no other's", async (context) => {
-    const all = await bound(context);
+    const all = await boundWorker(context);
     const headers = { "x-standin-interval-ms": "200" };
     const call = { key: ALICE, path: CHAT, method: "POST", body, headers };
     const stays = all.ask([call]);
     const callers = all.leaving([call]);
     const streams = () => all.nano.seen.filter(({ target }) => target.endsWith(CHAT));
-    await context.expect.poll(() => streams().length, SOON).toBe(2);
+    await context.expect.poll(() => streams().length, POLL).toBe(2);
     await sleep(100);
     await callers.leave();
     expect((await stays)[0]?.text).toContain("data: [DONE]\n\n");

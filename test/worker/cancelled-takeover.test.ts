@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test, type TestContext } from "vitest";
 import { ALICE, BOB } from "../support/setup.ts";
-import { NEW, OLD, SOON } from "../support/stale-setup.ts";
-import { bound, idsOf, type Ask, type Bound } from "../support/worker/bound.ts";
+import { NEW, OLD, POLL } from "../support/stale-setup.ts";
+import { boundWorker, idsOf, type Ask, type Bound } from "../support/worker/bound.ts";
 
 // The second line of defence: waitUntil keeps most, but a request that is out of time or CPU dies all the same.
 const MOST = 16;
@@ -11,7 +11,7 @@ const TOKENS = CROWD.map((_, index) => `e30.dG9rZW4${index}.c2ln`);
 const accounts = [ALICE, BOB, ...CROWD].map((key) => ({ key, visible: [...OLD] }));
 
 function mortal(context: TestContext, settings: Record<string, string> = {}): Promise<Bound> {
-  return bound(
+  return boundWorker(
     context,
     { LIST_TIMEOUT: "2s", REFUSAL_MAX_AGE: "100ms", ...settings },
     { accounts, isMortal: true },
@@ -19,11 +19,7 @@ function mortal(context: TestContext, settings: Record<string, string> = {}): Pr
 }
 
 /** Makes calls that upstream holds, and lets their requests die. */
-async function died(
-  { nano, leaving, asked }: Bound,
-  calls: readonly Ask[],
-  arrived = calls.length,
-): Promise<void> {
+async function died({ nano, leaving, asked }: Bound, calls: readonly Ask[], arrived = calls.length): Promise<void> {
   const before = nano.lists().length;
   nano.hold({ times: arrived });
   const callers = leaving(calls);
@@ -76,7 +72,7 @@ describe.concurrent("a flight whose request died", () => {
     expect(answers.map((answer) => answer?.headers["retry-after"])).toEqual(["1", "1"]);
     all.nano.fail(undefined);
     const next = async () => idsOf(await all.list(ALICE));
-    await context.expect.poll(next, SOON).toEqual(OLD);
+    await context.expect.poll(next, POLL).toEqual(OLD);
   });
 
   test("died in its turn with the one that took over: the next takes over again", async (context) => {
@@ -92,7 +88,7 @@ describe.concurrent("a flight whose request died", () => {
     expect(all.nano.lists()).toHaveLength(3);
   });
 
-  test("is no matter of other keys", async (context) => {
+  test("does not affect other keys", async (context) => {
     const all = await mortal(context, { LIST_TIMEOUT: "10s" });
     await died(all, [{ key: ALICE }]);
     expect(idsOf(await all.list(BOB))).toEqual(OLD);
@@ -108,7 +104,7 @@ describe.concurrent("a refresh whose request died", () => {
     await all.list(ALICE);
     all.nano.hide(ALICE, "openai/gpt-4-turbo");
     await sleep(150);
-    // It dies as soon as its caller has his answer, perhaps before it has reached upstream.
+    // It dies as soon as its client has its answer, perhaps before it has reached upstream.
     all.nano.fail({ kind: "hang-before-headers" });
     expect(idsOf(await all.list(ALICE))).toEqual(OLD);
     const [waits] = await all.ask([{ key: ALICE }]);
@@ -117,8 +113,8 @@ describe.concurrent("a refresh whose request died", () => {
     all.nano.fail(undefined);
     expect(all.nano.lists().length).toBeLessThanOrEqual(2);
     await all.list(ALICE, "X-Kept: 1");
-    const held = async () => idsOf(await all.list(ALICE, "Cache-Control: only-if-cached"));
-    await context.expect.poll(held, SOON).toEqual(NEW);
+    const stored = async () => idsOf(await all.list(ALICE, "Cache-Control: only-if-cached"));
+    await context.expect.poll(stored, POLL).toEqual(NEW);
   });
 
   test("lets the others have the stored list after half of LIST_TIMEOUT, by their own clock", async (context) => {
@@ -131,7 +127,7 @@ describe.concurrent("a refresh whose request died", () => {
       expect(answer?.headers["cache-status"]).toMatch(/^keylane; hit; ttl=-\d+; detail=refreshing$/);
       expect(answer && idsOf(answer)).toEqual(OLD);
     }
-    // They waited for the dead flight to the end of their patience, and not until it was overdue.
+    // They waited for the dead fetch for half of LIST_TIMEOUT, and not until it was overdue.
     expect(all.nano.lists()).toHaveLength(2);
   });
 });
@@ -140,18 +136,15 @@ describe.concurrent("requests that died with a place or in wait for one", () => 
   test.for([
     { of: "keys", credentials: CROWD },
     { of: "signed tokens", credentials: TOKENS },
-  ])(
-    "do not keep the others from it for longer than LIST_TIMEOUT: of $of",
-    async ({ credentials }, context) => {
-      const all = await mortal(context);
-      await died(
-        all,
-        credentials.map((key) => ({ key })),
-        MOST,
-      );
-      await sleep(2100);
-      expect(idsOf(await all.list(ALICE))).toEqual(OLD);
-      expect(idsOf(await all.list(BOB))).toEqual(OLD);
-    },
-  );
+  ])("do not keep the others from it for longer than LIST_TIMEOUT: of $of", async ({ credentials }, context) => {
+    const all = await mortal(context);
+    await died(
+      all,
+      credentials.map((key) => ({ key })),
+      MOST,
+    );
+    await sleep(2100);
+    expect(idsOf(await all.list(ALICE))).toEqual(OLD);
+    expect(idsOf(await all.list(BOB))).toEqual(OLD);
+  });
 });

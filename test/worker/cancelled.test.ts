@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Fault } from "../support/nanogpt/nanogpt.ts";
 import { ALICE, BOB } from "../support/setup.ts";
-import { NEW, OLD, SOON } from "../support/stale-setup.ts";
-import { bound, idsOf, type Ask, type Bound } from "../support/worker/bound.ts";
+import { NEW, OLD, POLL } from "../support/stale-setup.ts";
+import { boundWorker, idsOf, type Ask, type Bound } from "../support/worker/bound.ts";
 
 const MOST = 16;
 const KEYS = Array.from({ length: 50 }, (_, index) => `sk-nano-test-crowd-${index}`);
@@ -24,7 +24,7 @@ async function cancelled(all: Bound, calls: readonly Ask[], arrived = calls.leng
 
 const aborted = ({ nano }: Bound) => nano.lists().map((one) => one.aborted);
 
-describe.concurrent("a caller who is cancelled before upstream answers", () => {
+describe.concurrent("a client who is cancelled before upstream answers", () => {
   const questions: readonly { readonly question: string; readonly ask: Ask }[] = [
     { question: "a list", ask: {} },
     { question: "a detailed list", ask: { path: "/v1/models?detailed=true" } },
@@ -34,24 +34,21 @@ describe.concurrent("a caller who is cancelled before upstream answers", () => {
     { question: "a list by x-api-key", ask: { headers: { "x-api-key": ALICE } } },
   ];
 
-  test.for(questions)(
-    "leaves the call and its outcome to later ones: $question",
-    async ({ ask: asked }, context) => {
-      const all = await bound(context);
-      const ask = { key: ALICE, ...asked };
-      const flight = await cancelled(all, [ask]);
-      const later = [all.ask([ask, ask]), all.ask([ask])];
-      await sleep(300);
-      flight.release();
-      const answers = (await Promise.all(later)).flat();
-      expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 200]);
-      expect(answers[0]?.headers["cache-status"]).toMatch(/^keylane; fwd=[a-z-]+(; stored)?; collapsed$/);
-      expect(aborted(all)).toEqual([false]);
-    },
-  );
+  test.for(questions)("leaves the call and its outcome to later ones: $question", async ({ ask: asked }, context) => {
+    const all = await boundWorker(context);
+    const ask = { key: ALICE, ...asked };
+    const flight = await cancelled(all, [ask]);
+    const later = [all.ask([ask, ask]), all.ask([ask])];
+    await sleep(300);
+    flight.release();
+    const answers = (await Promise.all(later)).flat();
+    expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 200]);
+    expect(answers[0]?.headers["cache-status"]).toMatch(/^keylane; fwd=[a-z-]+(; stored)?; collapsed$/);
+    expect(aborted(all)).toEqual([false]);
+  });
 
-  test("leaves the list behind for a caller over HTTP", async (context) => {
-    const all = await bound(context);
+  test("leaves the list behind for a client over HTTP", async (context) => {
+    const all = await boundWorker(context);
     const flight = await cancelled(all, [{ key: ALICE }]);
     const waits = all.list(ALICE);
     await sleep(50);
@@ -62,7 +59,7 @@ describe.concurrent("a caller who is cancelled before upstream answers", () => {
   });
 
   test("leaves the refusal behind", async (context) => {
-    const all = await bound(context);
+    const all = await boundWorker(context);
     all.nano.fail({ kind: "status", status: 503 });
     const flight = await cancelled(all, [{ key: ALICE }]);
     const waits = all.list(ALICE);
@@ -74,9 +71,9 @@ describe.concurrent("a caller who is cancelled before upstream answers", () => {
   });
 });
 
-describe.concurrent("a caller who is cancelled while the list comes", () => {
+describe.concurrent("a client who is cancelled while the list comes", () => {
   test("leaves the rest of it to later ones", async (context) => {
-    const all = await bound(context);
+    const all = await boundWorker(context);
     all.nano.fail({ kind: "drip", bytes: 8, everyMs: 40 });
     const callers = all.leaving([{ key: ALICE }, { key: ALICE }]);
     await all.asked(1);
@@ -87,9 +84,9 @@ describe.concurrent("a caller who is cancelled while the list comes", () => {
   });
 });
 
-describe.concurrent("callers who are cancelled at any moment", () => {
+describe.concurrent("clients who are cancelled at any moment", () => {
   test("neither hang nor change what the others get", async (context) => {
-    const all = await bound(context);
+    const all = await boundWorker(context);
     all.nano.delay(150);
     const calls = Array.from({ length: 90 }, (_, index): Ask => {
       const call = { key: index % 2 === 0 ? ALICE : BOB };
@@ -98,39 +95,35 @@ describe.concurrent("callers who are cancelled at any moment", () => {
     const answers = await all.ask(calls);
     for (const [index, answer] of answers.entries()) {
       if (index % 3 === 0) expect({ index, status: answer?.status }).toEqual({ index, status: 200 });
-      if (answer !== null)
-        expect(idsOf(answer)).toEqual(index % 2 === 0 ? OLD : ["NousResearch/hermes-4-70b"]);
+      if (answer !== null) expect(idsOf(answer)).toEqual(index % 2 === 0 ? OLD : ["NousResearch/hermes-4-70b"]);
     }
     expect(answers.filter((answer) => answer === null).length).toBeGreaterThan(10);
     expect(aborted(all)).toEqual([false, false]);
   });
 });
 
-describe.concurrent("a caller who is cancelled while upstream is silent", () => {
+describe.concurrent("a client who is cancelled while upstream is silent", () => {
   const silences: readonly Fault[] = [{ kind: "hang-before-headers" }, { kind: "hang-mid-body" }];
 
-  test.for(silences)(
-    "leaves the timeout to later ones, and the next try is good: $kind",
-    async (fault, context) => {
-      const all = await bound(context, { LIST_TIMEOUT: "2s", REFUSAL_MAX_AGE: "100ms" });
-      all.nano.fail(fault, { times: 1 });
-      const callers = all.leaving([{ key: ALICE }]);
-      await all.asked(1);
-      await callers.leave();
-      const [over, answer] = await Promise.all([all.list(ALICE), all.ask([{ key: ALICE }])]);
-      expect([over.status, answer[0]?.status]).toEqual([504, 504]);
-      await sleep(150);
-      expect(idsOf(await all.list(ALICE))).toEqual(OLD);
-      expect(all.nano.lists()).toHaveLength(2);
-    },
-  );
+  test.for(silences)("leaves the timeout to later ones, and the next try is good: $kind", async (fault, context) => {
+    const all = await boundWorker(context, { LIST_TIMEOUT: "2s", REFUSAL_MAX_AGE: "100ms" });
+    all.nano.fail(fault, { times: 1 });
+    const callers = all.leaving([{ key: ALICE }]);
+    await all.asked(1);
+    await callers.leave();
+    const [over, answer] = await Promise.all([all.list(ALICE), all.ask([{ key: ALICE }])]);
+    expect([over.status, answer[0]?.status]).toEqual([504, 504]);
+    await sleep(150);
+    expect(idsOf(await all.list(ALICE))).toEqual(OLD);
+    expect(all.nano.lists()).toHaveLength(2);
+  });
 });
 
-describe.concurrent("a refresh whose caller is cancelled", () => {
+describe.concurrent("a refresh whose client is cancelled", () => {
   const LIFE = { MAX_AGE: "100ms", STALE_IF_ERROR: "1h" };
 
   test("in the background still brings the new list", async (context) => {
-    const all = await bound(context, { ...LIFE, STALE_WHILE_REVALIDATE: "1h" });
+    const all = await boundWorker(context, { ...LIFE, STALE_WHILE_REVALIDATE: "1h" });
     await all.list(ALICE);
     all.nano.hide(ALICE, "openai/gpt-4-turbo");
     await sleep(150);
@@ -139,13 +132,13 @@ describe.concurrent("a refresh whose caller is cancelled", () => {
     await flight.arrived;
     await sleep(50);
     flight.release();
-    const held = async () => idsOf(await all.list(ALICE, "Cache-Control: only-if-cached"));
-    await context.expect.poll(held, SOON).toEqual(NEW);
+    const stored = async () => idsOf(await all.list(ALICE, "Cache-Control: only-if-cached"));
+    await context.expect.poll(stored, POLL).toEqual(NEW);
     expect(aborted(all)).toEqual([false, false]);
   });
 
   test("in the foreground leaves it to later ones, who wait half of LIST_TIMEOUT at most", async (context) => {
-    const all = await bound(context, { ...LIFE, STALE_WHILE_REVALIDATE: "0s", LIST_TIMEOUT: "4s" });
+    const all = await boundWorker(context, { ...LIFE, STALE_WHILE_REVALIDATE: "0s", LIST_TIMEOUT: "4s" });
     await all.list(ALICE);
     await sleep(150);
     const flight = await cancelled(all, [{ key: ALICE }]);
@@ -157,39 +150,33 @@ describe.concurrent("a refresh whose caller is cancelled", () => {
   });
 });
 
-describe.concurrent("callers who are cancelled while others wait for a place", () => {
+describe.concurrent("clients who are cancelled while others wait for a place", () => {
   const crowds: readonly { readonly of: string; readonly credentials: readonly string[] }[] = [
     { of: "keys", credentials: KEYS },
     { of: "signed tokens", credentials: TOKENS },
     { of: "both", credentials: [...TOKENS.slice(0, 25), ...KEYS.slice(0, 25)] },
   ];
 
-  test.for(crowds)(
-    "give their places back once upstream answers: of $of",
-    async ({ credentials }, context) => {
-      const all = await bound(context, { LIST_TIMEOUT: "8s" }, { accounts });
-      const calls = credentials.map((key) => ({ key }));
-      const flight = await cancelled(all, calls, MOST);
-      const waits = all.list(ALICE);
-      await sleep(50);
-      flight.release();
-      expect(idsOf(await waits)).toEqual(OLD);
-      expect(all.nano.lists()).toHaveLength(calls.length + 1);
-      expect(aborted(all)).not.toContain(true);
-    },
-  );
+  test.for(crowds)("give their places back once upstream answers: of $of", async ({ credentials }, context) => {
+    const all = await boundWorker(context, { LIST_TIMEOUT: "8s" }, { accounts });
+    const calls = credentials.map((key) => ({ key }));
+    const flight = await cancelled(all, calls, MOST);
+    const waits = all.list(ALICE);
+    await sleep(50);
+    flight.release();
+    expect(idsOf(await waits)).toEqual(OLD);
+    expect(all.nano.lists()).toHaveLength(calls.length + 1);
+    expect(aborted(all)).not.toContain(true);
+  });
 
-  test.for(crowds)(
-    "give their places back when upstream stays silent: of $of",
-    async ({ credentials }, context) => {
-      const all = await bound(context, { LIST_TIMEOUT: "3s" }, { accounts });
-      await cancelled(
-        all,
-        credentials.map((key) => ({ key })),
-        MOST,
-      );
-      await sleep(3100);
-      expect(idsOf(await all.list(ALICE))).toEqual(OLD);
-    },
-  );
+  test.for(crowds)("give their places back when upstream stays silent: of $of", async ({ credentials }, context) => {
+    const all = await boundWorker(context, { LIST_TIMEOUT: "3s" }, { accounts });
+    await cancelled(
+      all,
+      credentials.map((key) => ({ key })),
+      MOST,
+    );
+    await sleep(3100);
+    expect(idsOf(await all.list(ALICE))).toEqual(OLD);
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { namesOf, plainCall, valuesOf } from "../support/plain-call.ts";
+import { headerNames, plainCall, headerValues } from "../support/plain-call.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 import { startEdgeStores } from "../support/worker/edge-stores.ts";
 import { startWorkerd } from "../support/worker/workerd.ts";
@@ -43,7 +43,7 @@ describe("the Worker as it is deployed", () => {
         .sort(),
     ).toEqual([...(ACCOUNTS[0]?.visible ?? [])].sort());
     expect(second.text).toBe(first.text);
-    expect(valuesOf(second.lines, "cache-status")[0]).toMatch(/^keylane; hit; ttl=\d+$/);
+    expect(headerValues(second.rawHeaders, "cache-status")[0]).toMatch(/^keylane; hit; ttl=\d+$/);
     expect((await call(ECHO)).status).toBe(200);
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/personalized/v1/models", "/api/v1/echo"]);
   });
@@ -55,11 +55,11 @@ describe("the Worker as it is deployed", () => {
       CORS_ORIGIN: "https://app.example",
       MAX_BODY_SIZE: "1KB",
     });
-    const { lines } = await call("/v1/models", "Origin: https://app.example");
+    const { rawHeaders } = await call("/v1/models", "Origin: https://app.example");
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/subscription/v1/models"]);
-    expect(valuesOf(lines, "access-control-allow-origin")).toEqual(["https://app.example"]);
+    expect(headerValues(rawHeaders, "access-control-allow-origin")).toEqual(["https://app.example"]);
     const again = await call("/v1/models", "Origin: https://app.example");
-    expect(valuesOf(again.lines, "cache-status")[0]).toMatch(/^keylane; hit; ttl=1[12]\d\d$/);
+    expect(headerValues(again.rawHeaders, "cache-status")[0]).toMatch(/^keylane; hit; ttl=1[12]\d\d$/);
     expect((await call(ECHO, "Content-Length: 1025")).status).toBe(413);
   });
 
@@ -78,7 +78,7 @@ describe("the Worker as it is deployed", () => {
     expect(said()).not.toMatch(new RegExp(`${ALICE}|hush|more-than-thirty`));
   });
 
-  test("does not send up what the edge adds about the caller", async () => {
+  test("does not send up what the edge adds about the client", async () => {
     const { nano, call } = await deployed();
     const added = `CF-Connecting-IP: 192.0.2.7
       CF-Ray: 1
@@ -91,7 +91,7 @@ describe("the Worker as it is deployed", () => {
       X-Mine: kept`;
     await call(ECHO, added);
     await call("/v1/models", added);
-    const [echoed, listed] = nano.seen.map(({ rawHeaders }) => namesOf(rawHeaders));
+    const [echoed, listed] = nano.seen.map(({ rawHeaders }) => headerNames(rawHeaders));
     expect(echoed?.filter(isOfTheEdge)).toEqual([]);
     expect(echoed).toContain("x-mine");
     expect(listed?.filter(isOfTheEdge)).toEqual([]);
@@ -118,8 +118,7 @@ describe("the Worker's far store", () => {
 
   test("is none without a secret, as it says once", async () => {
     const { cache, lists, call, said } = await deployed({ LOG_LEVEL: "warn" }, true);
-    for (const path of ["/v1/models", "/v1/models?detailed=true"])
-      expect((await call(path)).status).toBe(200);
+    for (const path of ["/v1/models", "/v1/models?detailed=true"]) expect((await call(path)).status).toBe(200);
     await call("/v1/models", "Cache-Control: no-cache");
     expect([...cache.seen, ...lists.seen]).toEqual([]);
     expect(said().match(/LISTS is not used without CACHE_SECRET/g)).toHaveLength(1);
@@ -128,8 +127,7 @@ describe("the Worker's far store", () => {
   test("is not Redis, as it says once", async () => {
     const bindings = { REDIS_URL: "redis://:hush@127.0.0.1:1", LOG_LEVEL: "warn" };
     const { cache, call, said } = await deployed(bindings);
-    for (const path of ["/v1/models", "/v1/models?detailed=true"])
-      expect((await call(path)).status).toBe(200);
+    for (const path of ["/v1/models", "/v1/models?detailed=true"]) expect((await call(path)).status).toBe(200);
     expect(cache.seen).toEqual([]);
     expect(said().match(/REDIS_URL is not used on Workers/g)).toHaveLength(1);
     expect(said()).not.toContain("hush");
@@ -137,8 +135,7 @@ describe("the Worker's far store", () => {
 
   test("does not come with compressed uploads, as it says once", async () => {
     const { call, said } = await deployed({ COMPRESS_UPLOADS: "true", LOG_LEVEL: "warn" });
-    for (const path of ["/v1/models", "/v1/models?detailed=true"])
-      expect((await call(path)).status).toBe(200);
+    for (const path of ["/v1/models", "/v1/models?detailed=true"]) expect((await call(path)).status).toBe(200);
     expect(said().match(/COMPRESS_UPLOADS is not used on Workers/g)).toHaveLength(1);
   });
 
@@ -155,8 +152,8 @@ describe("the Worker with bad settings", () => {
   test("answers every call with 500, and shows none of them", async () => {
     const { nano, call } = await deployed(bad);
     for (const path of ["/v1/models", ECHO, "/healthz", "/"]) {
-      const { status, text, lines } = await call(path);
-      expect({ status, type: valuesOf(lines, "content-type") }).toEqual({
+      const { status, text, rawHeaders } = await call(path);
+      expect({ status, type: headerValues(rawHeaders, "content-type") }).toEqual({
         status: 500,
         type: ["application/json"],
       });
@@ -174,8 +171,7 @@ describe("the Worker with bad settings", () => {
     const { said, call } = await deployed(bad);
     await call("/v1/models");
     await expect.poll(said).toContain("Cannot start:");
-    for (const name of Object.keys(bad))
-      expect(said().match(new RegExp(`${name} must be`, "g"))).toHaveLength(1);
+    for (const name of Object.keys(bad)) expect(said().match(new RegExp(`${name} must be`, "g"))).toHaveLength(1);
     expect(said()).toContain('got "1 minute"');
     expect(said()).not.toContain("hush");
   });

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { valuesOf } from "../support/plain-call.ts";
+import { headerValues } from "../support/plain-call.ts";
 import { ALICE, BOB } from "../support/setup.ts";
 import { NEW, OLD } from "../support/stale-setup.ts";
-import { bound, idsOf, type Bound } from "../support/worker/bound.ts";
+import { boundWorker, idsOf, type Bound } from "../support/worker/bound.ts";
 import type { BoundAnswer } from "../support/worker/caller.ts";
 
-// Real seconds on the runtime's own clock, which a test's clock would hide; each bound is what the caller's clock says.
+// Real seconds on the runtime's own clock, which a test's clock would hide; each bound is what the client's clock says.
 const LIFE = {
   MAX_AGE: "1s",
   STALE_WHILE_REVALIDATE: "1s",
@@ -23,7 +23,7 @@ interface Glimpse extends Pick<BoundAnswer, "status" | "text" | "began" | "ended
 }
 type Watch = (all: Bound, times: number, fields?: Record<string, string>) => Promise<readonly Glimpse[]>;
 
-/** Asks again and again within one request of the caller Worker. */
+/** Asks again and again within one request of the client Worker. */
 const overBinding: Watch = async ({ ask }, times, headers = {}) => {
   const answers = await ask(
     Array.from({ length: times }, () => ({ key: ALICE, headers })),
@@ -40,8 +40,8 @@ const overHttp: Watch = async ({ list }, times, headers = {}) => {
   const seen: Glimpse[] = [];
   for (let i = 0; i < times; i++) {
     const began = Date.now();
-    const { status, text, lines } = await list(ALICE, fields.join("\n"));
-    seen.push({ status, text, outcome: valuesOf(lines, "cache-status")[0] ?? "", began, ended: Date.now() });
+    const { status, text, rawHeaders } = await list(ALICE, fields.join("\n"));
+    seen.push({ status, text, outcome: headerValues(rawHeaders, "cache-status")[0] ?? "", began, ended: Date.now() });
     await sleep(EVERY_MS);
   }
   return seen;
@@ -62,7 +62,7 @@ function stateOf({ status, outcome }: Glimpse): State {
 
 describe.concurrent.each(WAYS)("in one isolate, seen by $way", ({ watch }) => {
   test("a list is fresh, stale and gone on time while upstream is down", async (context) => {
-    const all = await bound(context, LIFE);
+    const all = await boundWorker(context, LIFE);
     const [first] = await watch(all, 1);
     if (first === undefined) throw new Error("Nothing was answered");
     expect(idsOf(first)).toEqual(OLD);
@@ -91,18 +91,18 @@ describe.concurrent.each(WAYS)("in one isolate, seen by $way", ({ watch }) => {
   });
 
   test("a refusal ends, and no sooner", async (context) => {
-    const all = await bound(context, LIFE);
+    const all = await boundWorker(context, LIFE);
     all.nano.fail({ kind: "status", status: 500 });
     expectOncePerSecond(all, await watch(all, 40));
   });
 
-  test("a caller with no-cache costs one upstream call a second", async (context) => {
-    const all = await bound(context, { ...LIFE, MAX_AGE: "1h" });
+  test("a client with no-cache costs one upstream call a second", async (context) => {
+    const all = await boundWorker(context, { ...LIFE, MAX_AGE: "1h" });
     expectOncePerSecond(all, await watch(all, 40, { "cache-control": "no-cache" }));
   });
 
-  test("a caller with max-age gets a list that is no older", async (context) => {
-    const all = await bound(context, { ...LIFE, MAX_AGE: "1h" });
+  test("a client with max-age gets a list that is no older", async (context) => {
+    const all = await boundWorker(context, { ...LIFE, MAX_AGE: "1h" });
     expectOncePerSecond(all, await watch(all, 40, { "cache-control": "max-age=1" }));
   });
 });
@@ -122,8 +122,8 @@ describe.concurrent("an isolate that goes on and on", () => {
   const KEYS = Array.from({ length: 500 }, (_, index) => `sk-nano-test-many-${index}`);
   const accounts = [BOB, ...KEYS].map((key) => ({ key, visible: [...OLD] }));
 
-  test("forgets its oldest lists, and never mistakes or refuses a caller", async (context) => {
-    const all = await bound(
+  test("forgets its oldest lists, and never mistakes or refuses a client", async (context) => {
+    const all = await boundWorker(
       context,
       { ...LIFE, MAX_AGE: "1h", LIST_TIMEOUT: "20s", MEMORY_MAX_SIZE: "64KB" },
       { accounts },
@@ -134,9 +134,9 @@ describe.concurrent("an isolate that goes on and on", () => {
         expect(new Set(answers.map((answer) => answer?.status))).toEqual(new Set([200]));
       }
     }
-    const held = async (key = "") => (await all.list(key, "Cache-Control: only-if-cached")).status;
-    expect(await held(KEYS.at(-1))).toBe(200);
-    expect(await held(KEYS[0])).toBe(504);
+    const stored = async (key = "") => (await all.list(key, "Cache-Control: only-if-cached")).status;
+    expect(await stored(KEYS.at(-1))).toBe(200);
+    expect(await stored(KEYS[0])).toBe(504);
     expect(all.nano.lists()).toHaveLength(4 * KEYS.length);
     expect(all.said()).toBe("");
   });

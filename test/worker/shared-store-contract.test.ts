@@ -8,9 +8,9 @@ import {
   type CacheStorage,
   type KvNamespace,
 } from "../../src/storage/cloudflare.ts";
-import { sharedContract } from "../support/shared-store-contract.ts";
-import { vaultContract } from "../support/remote-store-contract.ts";
-import type { Place } from "../support/remote-store-guarantees.ts";
+import { sharedCacheContract } from "../support/shared-store-contract.ts";
+import { remoteStoreContract } from "../support/remote-store-contract.ts";
+import type { StorePlace } from "../support/remote-store-guarantees.ts";
 
 // The contract over Cloudflare's own simulators of the two stores, called from here through Miniflare's proxies.
 const PROMISES = {
@@ -21,30 +21,30 @@ const PROMISES = {
 };
 // A machine that is busy may take longer for a call than anybody waits for a store, which is a miss.
 describe("of Cloudflare's simulators", { retry: 2 }, () => {
-  vaultContract("the Cache API", inCache, PROMISES);
-  sharedContract("the Cache API", inCache, codecs, PROMISES);
-  vaultContract("a KV namespace", inKv, PROMISES);
-  sharedContract("a KV namespace", inKv, codecs, PROMISES);
+  remoteStoreContract("the Cache API", inCache, PROMISES);
+  sharedCacheContract("the Cache API", inCache, codecs, PROMISES);
+  remoteStoreContract("a KV namespace", inKv, PROMISES);
+  sharedCacheContract("a KV namespace", inKv, codecs, PROMISES);
 });
 
 const settings = { maxBytes: 2 ** 24, now: Date.now, waitUntil: () => {} };
 
-async function inCache(): Promise<Place> {
+async function inCache(): Promise<StorePlace> {
   const miniflare = simulator();
   globalThis.caches = (await miniflare.getCaches()) as unknown as CacheStorage;
   return opened(() => createCacheApiStore(settings));
 }
 
-async function inKv(): Promise<Place> {
+async function inKv(): Promise<StorePlace> {
   const namespace = (await simulator().getKVNamespace("LISTS")) as unknown as KvNamespace;
   return opened(() => createKvStore(namespace, settings));
 }
 
 // The first call starts the simulator, which takes longer than anybody waits for a store.
-async function opened(vault: () => RemoteStore): Promise<Place> {
-  await vault().write("nobody", "nothing", new Uint8Array(44), 60_000);
-  await vault().read("nobody", "nothing");
-  return { open: async () => vault() };
+async function opened(remoteStore: () => RemoteStore): Promise<StorePlace> {
+  await remoteStore().write("nobody", "nothing", new Uint8Array(44), 60_000);
+  await remoteStore().read("nobody", "nothing");
+  return { open: async () => remoteStore() };
 }
 
 function simulator(): Miniflare {

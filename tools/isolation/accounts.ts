@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Answer } from "./response.ts";
-import { NAMES, type Instance, type Name } from "./target.ts";
-import { Unusable } from "./cannot-check.ts";
+import { NAMES, type Target, type Name } from "./target.ts";
+import { CannotCheck } from "./cannot-check.ts";
 
 /** What one key sees. */
 export interface Account {
@@ -23,7 +23,7 @@ export interface Pair {
  * Then lets the instance forget both, so that no check meets a list from before a model was hidden.
  * Throws Unusable where there is nothing to check.
  */
-export async function meet(instance: Instance): Promise<Pair> {
+export async function connectAccounts(instance: Target): Promise<Pair> {
   const A = await idsPastCaches(instance, "A");
   const B = await idsPastCaches(instance, "B");
   for (const name of NAMES) await instance.ask(name, { method: "DELETE" });
@@ -37,7 +37,7 @@ export async function meet(instance: Instance): Promise<Pair> {
 }
 
 /** Says whose list the ids are, to a key that asked for its own. */
-export function whose(ids: readonly string[], name: Name, pair: Pair): "own" | "foreign" | "changed" {
+export function ownerOf(ids: readonly string[], name: Name, pair: Pair): "own" | "foreign" | "changed" {
   const other = otherOf(name);
   if (isSame(ids, pair[name].ids)) return "own";
   const foreign = new Set(pair[other].alone);
@@ -54,13 +54,13 @@ export function otherOf(name: Name): Name {
   return name === "A" ? "B" : "A";
 }
 
-async function idsPastCaches(instance: Instance, name: Name): Promise<ReadonlySet<string>> {
+async function idsPastCaches(instance: Target, name: Name): Promise<ReadonlySet<string>> {
   const path = `/models?isolation=${randomUUID()}`;
   const fields = { "cache-control": "no-store" };
   const answer = await instance.ask(name, { path, fields, mayAsk: true }).catch(unanswered);
-  if (answer.status !== 200 || answer.ids === undefined) throw new Unusable(reason(`KEY_${name}`, answer));
+  if (answer.status !== 200 || answer.ids === undefined) throw new CannotCheck(reason(`KEY_${name}`, answer));
   if (answer.ids.length === 0) {
-    throw new Unusable(`the list of KEY_${name} is empty. Make some models visible in that account.`);
+    throw new CannotCheck(`the list of KEY_${name} is empty. Make some models visible in that account.`);
   }
   return new Set(answer.ids);
 }
@@ -81,14 +81,12 @@ function unanswered(error: unknown): never {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const name = error instanceof Error ? error.name : "";
   if (/CERT|SIGNATURE|SELF_SIGNED|ALTNAME/.test(code)) {
-    throw new Unusable(
+    throw new CannotCheck(
       "the certificate at the address is not trusted here. Put its authority into NODE_EXTRA_CA_CERTS.",
     );
   }
   if (name === "TimeoutError" || /TIMEOUT|TIMEDOUT/.test(code)) {
-    throw new Unusable("the address does not answer in time. Check it, or give it longer with --timeout.");
+    throw new CannotCheck("the address does not answer in time. Check it, or give it longer with --timeout.");
   }
-  throw new Unusable(
-    "nobody answers at the address. Start Keylane (npm start), or give the URL of one that runs.",
-  );
+  throw new CannotCheck("nobody answers at the address. Start Keylane (npm start), or give the URL of one that runs.");
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { isSame } from "./accounts.ts";
 import type { Answer } from "./response.ts";
-import type { Check, Ground } from "./check.ts";
+import type { Check, CheckContext } from "./check.ts";
 import { credential, NAMES, type Fields } from "./target.ts";
-import { nearKeys } from "./similar-keys.ts";
+import { similarKeys } from "./similar-keys.ts";
 
 const HEADERS = ["bearer", "x-api-key"] as const;
 const NO_KEY: readonly { how: string; fields: Fields }[] = [
@@ -15,7 +15,7 @@ const NO_KEY: readonly { how: string; fields: Fields }[] = [
 ];
 
 /** Who brings neither key gets neither list. Only the invented key's one question may reach NanoGPT. */
-export const strangers: readonly Check[] = [
+export const anonymousAccess: readonly Check[] = [
   {
     sentence: "without a key there is 401, and never a list",
     async run({ instance, pair }, notes) {
@@ -32,25 +32,25 @@ export const strangers: readonly Check[] = [
     },
   },
   {
-    sentence: "an invented key finds nothing held, and gets neither key's list",
-    async run(ground, notes) {
+    sentence: "an invented key finds nothing stored, and gets neither key's list",
+    async run(context, notes) {
       const invented = `invented-${randomUUID()}`;
       for (const as of HEADERS) {
         for (const path of ["/models", "/models?detailed=true"]) {
-          const held = await ground.instance.askAs(credential(as, invented), { path });
-          if (held.status === 200) notes.fault(`a list was held for it, sent as ${as}`);
+          const stored = await context.instance.askAs(credential(as, invented), { path });
+          if (stored.status === 200) notes.fault(`a list was stored for it, sent as ${as}`);
         }
       }
-      const asked = await ground.instance.askAs(credential("bearer", invented), { mayAsk: true });
-      if (isTaken(asked, ground)) notes.fault("it got the list of a key");
+      const asked = await context.instance.askAs(credential("bearer", invented), { mayAsk: true });
+      if (isTaken(asked, context)) notes.fault("it got the list of a key");
       else if (asked.status === 200) notes.aside("NanoGPT itself gave it a list of everyone's");
     },
   },
   {
-    sentence: "a key that is nearly one of the two finds nothing held",
+    sentence: "a key that is nearly one of the two finds nothing stored",
     async run({ instance, keys }, notes) {
       for (const name of NAMES) {
-        for (const { how, key } of nearKeys(keys[name], Object.values(keys))) {
+        for (const { how, key } of similarKeys(keys[name], Object.values(keys))) {
           for (const as of HEADERS) {
             const { status } = await instance.askAs(credential(as, key));
             if (status === 200) notes.fault(`KEY_${name} ${how} got a list`);
@@ -99,7 +99,7 @@ export const strangers: readonly Check[] = [
 ];
 
 // Upstream's list for everyone may be what the wider key sees; the narrower one's cannot come from there.
-function isTaken({ status, ids, headers }: Answer, { pair }: Ground): boolean {
+function isTaken({ status, ids, headers }: Answer, { pair }: CheckContext): boolean {
   if (status !== 200 || ids === undefined) return false;
   if (!pair.areEqual && isSame(ids, pair[pair.narrower].ids)) return true;
   const isAsked = headers["cache-status"]?.startsWith("keylane; fwd=") === true;

@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
 import { parseBaseUrl } from "../../src/cli/address.ts";
-import { Unusable } from "./cannot-check.ts";
+import { CannotCheck } from "./cannot-check.ts";
 
 /** What an operator wants checked. */
-export interface Invocation {
+export interface Arguments {
   readonly origin: string;
   /** What stands before `/models` in every path, such as `/v1`. */
   readonly base: string;
@@ -36,36 +36,34 @@ each key. The instance forgets the lists it holds for the two keys. Neither key 
 Exit code: 0 isolated, 1 a check failed, 2 nothing can be said, and why.
 `;
 
-export function wantsHelp(words: readonly string[]): boolean {
-  return words.includes("--help") || words.includes("-h");
+export function wantsHelp(args: readonly string[]): boolean {
+  return args.includes("--help") || args.includes("-h");
 }
 
-/** Reads command line and environment. Throws Unusable; never quotes a word, since it may hold a key. */
-export function invocation(
-  words: readonly string[],
+/** Reads command line and environment. Throws CannotCheck; never quotes an argument, since it may contain a key. */
+export function parseArguments(
+  args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): Invocation {
+): Arguments {
   const given = [environment["KEY_A"], environment["KEY_B"]].filter((key) => key !== undefined && key !== "");
-  const isQuoted = words.some(
-    (word) => looksLikeKey(word) || given.some((key) => word.includes(String(key))),
-  );
-  if (isQuoted || hasStray(words)) {
-    throw new Unusable(
+  const isQuoted = args.some((text) => looksLikeKey(text) || given.some((key) => text.includes(String(key))));
+  if (isQuoted || hasStray(args)) {
+    throw new CannotCheck(
       "a key stands on the command line, where every user of this machine can read it. Put the keys into the environment variables KEY_A and KEY_B.",
     );
   }
-  const { urls, timeout, keyInUrl } = parsed(words);
-  if (urls.length > 1) throw new Unusable(`give one URL, such as ${DEFAULT_URL}, got ${urls.length} words.`);
+  const { urls, timeout, keyInUrl } = parsed(args);
+  if (urls.length > 1) throw new CannotCheck(`give one URL, such as ${DEFAULT_URL}, got ${urls.length} arguments.`);
   const address = parseBaseUrl(urls[0] ?? DEFAULT_URL);
   if (address === undefined) {
-    throw new Unusable(
+    throw new CannotCheck(
       `the address must be an http or https URL without user, query or fragment, such as ${DEFAULT_URL}.`,
     );
   }
   const { origin, base, isLoopback } = address;
   const keys = { A: keyOf("KEY_A", environment), B: keyOf("KEY_B", environment) };
   if (keys.A === keys.B) {
-    throw new Unusable("KEY_A and KEY_B are the same key. Set them to the keys of two accounts.");
+    throw new CannotCheck("KEY_A and KEY_B are the same key. Set them to the keys of two accounts.");
   }
   return {
     origin,
@@ -78,48 +76,42 @@ export function invocation(
   };
 }
 
-// A word that is no address and no option's value can only be meant for a key.
-function hasStray(words: readonly string[]): boolean {
-  return parsed(words).urls.some((word, index) => index > 0 && !word.includes("://"));
+// An argument that is no address and no option's value may be a key.
+function hasStray(args: readonly string[]): boolean {
+  return parsed(args).urls.some((text, index) => index > 0 && !text.includes("://"));
 }
 
-function looksLikeKey(word: string): boolean {
-  return /sk-|KEY_[AB]|--?(?:api-?)?key(?!-in-url)|^bearer\b|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i.test(
-    word,
-  );
+function looksLikeKey(text: string): boolean {
+  return /sk-|KEY_[AB]|--?(?:api-?)?key(?!-in-url)|^bearer\b|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i.test(text);
 }
 
-function parsed(words: readonly string[]): {
+function parsed(args: readonly string[]): {
   urls: string[];
   timeout: string | undefined;
   keyInUrl: boolean;
 } {
   try {
     const { values, positionals } = parseArgs({
-      args: [...words],
+      args: [...args],
       allowPositionals: true,
       options: { timeout: { type: "string" }, "key-in-url": { type: "boolean" } },
     });
     return { urls: positionals, timeout: values.timeout, keyInUrl: values["key-in-url"] === true };
   } catch {
-    throw new Unusable("an option is not known here. See --help.");
+    throw new CannotCheck("an option is not known here. See --help.");
   }
 }
 
 function keyOf(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, string | undefined>>): string {
   const key = environment[name]?.trim() ?? "";
   if (key === "") {
-    throw new Unusable(
-      `${name} is missing. Set KEY_A and KEY_B to two NanoGPT keys that see different models.`,
-    );
+    throw new CannotCheck(`${name} is missing. Set KEY_A and KEY_B to two NanoGPT keys that see different models.`);
   }
   if (!/^[\w.~+/:=-]{6,512}$/.test(key)) {
-    throw new Unusable(
-      `${name} is not a key as NanoGPT gives them. Paste it again, without quotes and spaces.`,
-    );
+    throw new CannotCheck(`${name} is not a key as NanoGPT gives them. Paste it again, without quotes and spaces.`);
   }
   if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(key)) {
-    throw new Unusable(`${name} is a signed token, for which nothing is ever stored. Set it to an API key.`);
+    throw new CannotCheck(`${name} is a signed token, for which nothing is ever stored. Set it to an API key.`);
   }
   return key;
 }
@@ -127,5 +119,5 @@ function keyOf(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, str
 function secondsOf(timeout: string | undefined): number {
   const seconds = timeout === undefined ? DEFAULT_TIMEOUT_SECONDS : Number(timeout);
   if (seconds > 0 && seconds <= 600) return seconds;
-  throw new Unusable("--timeout must be a number of seconds, at most 600.");
+  throw new CannotCheck("--timeout must be a number of seconds, at most 600.");
 }

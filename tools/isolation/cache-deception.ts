@@ -12,7 +12,7 @@ const DISGUISES = [
 ];
 
 /** Web cache deception: a key's list asked for under the name of a file, then the file asked for by anyone. */
-export const deception: Check = {
+export const cacheDeception: Check = {
   sentence: "a list asked for under the name of a file is not kept for those who come without a key",
   async run({ instance, pair }, notes) {
     const { narrower } = pair;
@@ -26,9 +26,7 @@ export const deception: Check = {
         // What passes through may be NanoGPT's list for everyone, if both keys see just that.
         const isTelling = !isPassedThrough || !pair.areEqual;
         if (status === 200 && isTelling && isSame(ids ?? [], pair[narrower].ids)) {
-          notes.fault(
-            `the list of KEY_${narrower} was given to no key at …/models${suffix.replace("NAME", "x")}`,
-          );
+          notes.fault(`the list of KEY_${narrower} was given to no key at …/models${suffix.replace("NAME", "x")}`);
         } else if (status === 200 && !isPassedThrough) notes.fault("200 without a key");
       }
     }

@@ -1,4 +1,4 @@
 /** Says why the checks cannot be made, and what to do; its message completes "Cannot check: …". */
-export class Unusable extends Error {
+export class CannotCheck extends Error {
   override readonly name = "Unusable";
 }

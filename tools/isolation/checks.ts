@@ -1,16 +1,16 @@
 import type { Check } from "./check.ts";
 import { ownLists } from "./own-lists.ts";
-import { strangers } from "./anonymous-access.ts";
-import { fieldsOfAnswers, nothingLeaks } from "./headers.ts";
-import { deception } from "./cache-deception.ts";
+import { anonymousAccess } from "./anonymous-access.ts";
+import { responseHeaders, noKeyLeaks } from "./headers.ts";
+import { cacheDeception } from "./cache-deception.ts";
 import { purges } from "./purges.ts";
 
-/** All checks in the order in which they are made: the first ones leave both lists held for the others. */
+/** All checks in the order in which they are made: the first ones leave both lists stored for the others. */
 export const CHECKS: readonly Check[] = [
   ...ownLists,
-  ...strangers,
-  ...fieldsOfAnswers,
-  deception,
+  ...anonymousAccess,
+  ...responseHeaders,
+  cacheDeception,
   ...purges,
-  ...nothingLeaks,
+  ...noKeyLeaks,
 ];

@@ -1,11 +1,11 @@
 import { pathToFileURL } from "node:url";
-import { meet, type Account, type Pair } from "./accounts.ts";
+import { connectAccounts, type Account, type Pair } from "./accounts.ts";
 import { check, type Result } from "./check.ts";
 import { CHECKS } from "./checks.ts";
-import { HELP, invocation, wantsHelp } from "./arguments.ts";
-import { instance, type Instance, type Tally } from "./target.ts";
-import { withKeys } from "./prompt.ts";
-import { Unusable } from "./cannot-check.ts";
+import { HELP, parseArguments, wantsHelp } from "./arguments.ts";
+import { createTarget, type Target, type RequestCounters } from "./target.ts";
+import { promptForKeys } from "./prompt.ts";
+import { CannotCheck } from "./cannot-check.ts";
 
 type Write = (text: string) => void;
 
@@ -14,21 +14,21 @@ type Write = (text: string) => void;
  * Gives the exit code: 0 for isolated, 1 where a check failed, 2 where nothing can be said.
  */
 export async function isolation(
-  words: readonly string[],
+  args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
   out: Write,
   err: Write,
 ): Promise<0 | 1 | 2> {
-  if (wantsHelp(words)) {
+  if (wantsHelp(args)) {
     out(HELP);
     return 0;
   }
-  let met: Instance | undefined;
+  let met: Target | undefined;
   try {
-    const asked = invocation(words, environment);
+    const asked = parseArguments(args, environment);
     if (asked.isReadableOnTheWay) err(`${READABLE}\n`);
-    met = instance(asked);
-    const pair = await meet(met);
+    met = createTarget(asked);
+    const pair = await connectAccounts(met);
     out(`${introduction(asked.name, pair)}\n`);
     const results: Result[] = [];
     for (const one of CHECKS) {
@@ -40,7 +40,7 @@ export async function isolation(
     if (pair.areEqual) err(`${EQUAL}\n`);
     return codeOf(results);
   } catch (error) {
-    if (!(error instanceof Unusable)) throw error;
+    if (!(error instanceof CannotCheck)) throw error;
     err(`Cannot check: ${error.message}\n`);
     return 2;
   } finally {
@@ -65,7 +65,7 @@ function line({ verdict, sentence, seen }: Result): string {
   return `${verdict.padEnd(8)} ${sentence}${seen === "" ? "" : `: ${seen}`}`;
 }
 
-function summary(results: readonly Result[], tally: Tally): string {
+function summary(results: readonly Result[], tally: RequestCounters): string {
   const count = (verdict: Result["verdict"]) => results.filter((one) => one.verdict === verdict).length;
   const counts = (["ok", "FAILED", "unclear", "skipped"] as const)
     .filter((verdict) => verdict === "ok" || count(verdict) > 0)
@@ -73,7 +73,7 @@ function summary(results: readonly Result[], tally: Tally): string {
   const { requests, upstream } = tally;
   return `${results.length} checks: ${counts.join(", ")}
 ${requests} requests, for which Keylane asked NanoGPT at most ${upstream.A} times with KEY_A and ${upstream.B} times with KEY_B.
-The instance has forgotten the lists it held for the two keys, and asks for them anew when they are wanted.
+The instance has purged the lists of the two keys, and fetches them again when they are requested.
 `;
 }
 
@@ -85,7 +85,7 @@ function codeOf(results: readonly Result[]): 0 | 1 | 2 {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   process.exitCode = await isolation(
     process.argv.slice(2),
-    await withKeys(process.argv.slice(2), process.env),
+    await promptForKeys(process.argv.slice(2), process.env),
     (text) => void process.stdout.write(text),
     (text) => void process.stderr.write(text),
   );

@@ -1,8 +1,8 @@
 import { otherOf } from "./accounts.ts";
-import { judgeList, NOT_HELD, type Check, type Ground, type Notes } from "./check.ts";
-import { NAMES, type Name, type Question } from "./target.ts";
+import { judgeList, NOT_STORED, type Check, type CheckContext, type Notes } from "./check.ts";
+import { NAMES, type Name, type TargetRequest } from "./target.ts";
 
-const STORM = 300;
+const HERD = 300;
 const PIPELINED = 8;
 const CODINGS = ["identity", "gzip", "br", "gzip;q=0.5, br", "br;q=0, gzip"];
 const HEADERS = ["bearer", "x-api-key"] as const;
@@ -12,11 +12,11 @@ export const ownLists: readonly Check[] = [
   {
     sentence: "each key gets its own list, as Bearer and as x-api-key",
     needsTwoLists: true,
-    async run(ground, notes) {
+    async run(context, notes) {
       for (const as of HEADERS) {
         for (const name of NAMES) {
-          const answer = await ground.instance.ask(name, { as, mayAsk: true });
-          if (!judgeList(answer, name, ground, notes, `as ${as}`)) notes.doubt("504: NanoGPT was too slow");
+          const answer = await context.instance.ask(name, { as, mayAsk: true });
+          if (!judgeList(answer, name, context, notes, `as ${as}`)) notes.doubt("504: NanoGPT was too slow");
         }
       }
     },
@@ -24,18 +24,18 @@ export const ownLists: readonly Check[] = [
   {
     sentence: "each key gets its own detailed list",
     needsTwoLists: true,
-    async run(ground, notes) {
+    async run(context, notes) {
       for (const name of NAMES) {
-        const answer = await ground.instance.ask(name, { path: "/models?detailed=true", mayAsk: true });
-        if (!judgeList(answer, name, ground, notes)) notes.doubt("504: NanoGPT was too slow");
+        const answer = await context.instance.ask(name, { path: "/models?detailed=true", mayAsk: true });
+        if (!judgeList(answer, name, context, notes)) notes.doubt("504: NanoGPT was too slow");
       }
     },
   },
   {
-    sentence: `${STORM} requests of both keys, crossing on kept connections, in all codings, get each its own list`,
+    sentence: `${HERD} requests of both keys, crossing on kept connections, in all codings, get each its own list`,
     needsTwoLists: true,
-    run: (ground, notes) =>
-      together(ground, notes, STORM, (index) => ({
+    run: (context, notes) =>
+      together(context, notes, HERD, (index) => ({
         // Both keys meet every coding in both headers within 30 requests.
         fields: { "accept-encoding": CODINGS[index % CODINGS.length] ?? "" },
         as: HEADERS[Math.floor(index / 3) % 2] ?? "bearer",
@@ -44,7 +44,7 @@ export const ownLists: readonly Check[] = [
   {
     sentence: `${PIPELINED} requests of both keys, sent on one connection before the first answer, are answered in order`,
     needsTwoLists: true,
-    run: (ground, notes) => together(ground, notes, PIPELINED, () => ({ isPipelined: true })),
+    run: (context, notes) => together(context, notes, PIPELINED, () => ({ isPipelined: true })),
   },
   {
     sentence: "a model that only one key has is not found by the other",
@@ -66,21 +66,21 @@ export const ownLists: readonly Check[] = [
 
 /** Asks with both keys in turn, all at once, and judges every list; none of it may reach NanoGPT. */
 async function together(
-  ground: Ground,
+  context: CheckContext,
   notes: Notes,
   count: number,
-  question: (index: number) => Question & { as?: "bearer" | "x-api-key" },
+  question: (index: number) => TargetRequest & { as?: "bearer" | "x-api-key" },
 ): Promise<void> {
-  let held = 0;
+  let stored = 0;
   const asking = Array.from({ length: count }, async (_, index) => {
     const name: Name = index % 2 === 0 ? "A" : "B";
     try {
-      if (judgeList(await ground.instance.ask(name, question(index)), name, ground, notes)) held++;
+      if (judgeList(await context.instance.ask(name, question(index)), name, context, notes)) stored++;
     } catch (error) {
       notes.doubt(`no answer (${error instanceof Error ? error.name : "broken off"})`);
     }
   });
   await Promise.all(asking);
-  if (held < count / 2) notes.doubt(`${held} of ${count} lists were held, the others ${NOT_HELD}`);
-  else if (held < count) notes.aside(`${held} were held where they were asked for, and judged`);
+  if (stored < count / 2) notes.doubt(`${stored} of ${count} lists were stored, the others ${NOT_STORED}`);
+  else if (stored < count) notes.aside(`${stored} were stored where they were requested, and judged`);
 }

@@ -4,8 +4,8 @@ import { wantsHelp } from "./arguments.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Asks for the keys that the environment does not have, without showing what is typed; only in a terminal. */
-export async function withKeys(words: readonly string[], environment: Environment): Promise<Environment> {
-  if (!process.stdin.isTTY || wantsHelp(words)) return environment;
+export async function promptForKeys(args: readonly string[], environment: Environment): Promise<Environment> {
+  if (!process.stdin.isTTY || wantsHelp(args)) return environment;
   const keys = { ...environment };
   for (const name of ["KEY_A", "KEY_B"]) keys[name] ||= await promptSecret(name);
   return keys;

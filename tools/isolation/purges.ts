@@ -1,22 +1,22 @@
-import { judgeList, NOT_HELD, type Check, type Ground, type Notes } from "./check.ts";
+import { judgeList, NOT_STORED, type Check, type CheckContext, type Notes } from "./check.ts";
 import { credential, NAMES, type Name } from "./target.ts";
-import { nearKeys } from "./similar-keys.ts";
+import { similarKeys } from "./similar-keys.ts";
 
 // Enough to meet another instance, where there are several.
 const LOOKS = 4;
 const COLD = 6;
 
-/** A purge forgets what is held for its own key, and nothing else. */
+/** A purge forgets what is stored for its own key, and nothing else. */
 export const purges: readonly Check[] = [
   {
     sentence: "a purge without a key, or with nearly a key, forgets nothing of the two",
-    async run(ground, notes) {
-      const { instance, keys } = ground;
-      if (!(await areHeld(ground, notes))) return;
-      const near = nearKeys(keys.A, Object.values(keys)).map(({ key }) => credential("bearer", key));
+    async run(context, notes) {
+      const { instance, keys } = context;
+      if (!(await areStored(context, notes))) return;
+      const near = similarKeys(keys.A, Object.values(keys)).map(({ key }) => credential("bearer", key));
       for (const fields of [{}, ...near]) await instance.askAs(fields, { method: "DELETE" });
       for (const name of NAMES) {
-        if ((await looks(ground, name)).every((status) => status === 504)) {
+        if ((await looks(context, name)).every((status) => status === 504)) {
           notes.fault(`the list of KEY_${name} was forgotten`);
         }
       }
@@ -24,48 +24,47 @@ export const purges: readonly Check[] = [
   },
   {
     sentence: "a purge with KEY_A forgets its list, and leaves the one of KEY_B",
-    async run(ground, notes) {
-      const { instance } = ground;
-      if (!(await areHeld(ground, notes))) return;
+    async run(context, notes) {
+      const { instance } = context;
+      if (!(await areStored(context, notes))) return;
       const { status } = await instance.ask("A", { method: "DELETE" });
       if (status !== 204) notes.fault(`it is answered with ${status} instead of 204`);
-      const [A, B] = [await looks(ground, "A"), await looks(ground, "B")];
+      const [A, B] = [await looks(context, "A"), await looks(context, "B")];
       if (A.every((one) => one === 200)) notes.fault("KEY_A still gets a list");
-      else if (A.some((one) => one !== 504))
-        notes.doubt("some instances forgot it, others hold lists of their own");
+      else if (A.some((one) => one !== 504)) notes.doubt("some instances forgot it, others hold lists of their own");
       if (B.every((one) => one === 504)) notes.fault("the list of KEY_B was forgotten");
     },
   },
   {
-    sentence: `when nothing is held, ${COLD} requests of each key at once get each its own list`,
+    sentence: `when nothing is stored, ${COLD} requests of each key at once get each its own list`,
     needsTwoLists: true,
-    async run(ground, notes) {
-      for (const name of NAMES) await ground.instance.ask(name, { method: "DELETE" });
+    async run(context, notes) {
+      for (const name of NAMES) await context.instance.ask(name, { method: "DELETE" });
       const asking = Array.from({ length: 2 * COLD }, async (_, index) => {
         const name = index % 2 === 0 ? "A" : "B";
-        const answer = await ground.instance.ask(name, { mayAsk: true });
-        if (!judgeList(answer, name, ground, notes)) notes.doubt("504: NanoGPT was too slow");
+        const answer = await context.instance.ask(name, { mayAsk: true });
+        if (!judgeList(answer, name, context, notes)) notes.doubt("504: NanoGPT was too slow");
       });
       await Promise.all(asking);
     },
   },
 ];
 
-async function areHeld(ground: Ground, notes: Notes): Promise<boolean> {
+async function areStored(context: CheckContext, notes: Notes): Promise<boolean> {
   for (const name of NAMES) {
-    const [first] = await looks(ground, name);
+    const [first] = await looks(context, name);
     // What an earlier check has lost is asked for once more: one defect must not hide another.
-    if (first === 504) await ground.instance.ask(name, { mayAsk: true });
-    if ((await looks(ground, name)).some((status) => status !== 200)) {
-      notes.doubt(NOT_HELD);
+    if (first === 504) await context.instance.ask(name, { mayAsk: true });
+    if ((await looks(context, name)).some((status) => status !== 200)) {
+      notes.doubt(NOT_STORED);
       return false;
     }
   }
   return true;
 }
 
-/** Looks several times whether a key's list is held, one after another. */
-async function looks({ instance }: Ground, name: Name): Promise<number[]> {
+/** Looks several times whether a key's list is stored, one after another. */
+async function looks({ instance }: CheckContext, name: Name): Promise<number[]> {
   const statuses: number[] = [];
   for (let look = 0; look < LOOKS; look++) statuses.push((await instance.ask(name)).status);
   return statuses;

@@ -1,11 +1,11 @@
 /** A key that is nearly another. */
-export interface NearKey {
+export interface SimilarKey {
   readonly how: string;
   readonly key: string;
 }
 
 /** Makes keys that a careless cache takes for the given one; none of them is among `real`. */
-export function nearKeys(key: string, real: readonly string[]): NearKey[] {
+export function similarKeys(key: string, real: readonly string[]): SimilarKey[] {
   const middle = Math.floor(key.length / 2);
   const near = [
     { how: "the last character changed", key: key.slice(0, -1) + otherThan(key.at(-1)) },

@@ -1,26 +1,23 @@
 import { Agent, Client, type Dispatcher } from "undici";
 import { answerOf, type Answer } from "./response.ts";
-import type { Invocation } from "./arguments.ts";
+import type { Arguments } from "./arguments.ts";
 
 export type Name = "A" | "B";
 export const NAMES: readonly Name[] = ["A", "B"];
 
 /** The running instance that is looked at. */
-export interface Instance {
-  /** Asks for a list with one of the two keys (unless told for `/models`, and as Bearer). */
-  readonly ask: (
-    name: Name,
-    question?: Question & { readonly as?: "bearer" | "x-api-key" },
-  ) => Promise<Answer>;
+export interface Target {
+  /** Asks for a list with one of the two keys (by default for `/models`, and as Bearer). */
+  readonly ask: (name: Name, question?: TargetRequest & { readonly as?: "bearer" | "x-api-key" }) => Promise<Answer>;
   /** Asks with whatever credential the fields hold. */
-  readonly askAs: (fields: Fields, question?: Question) => Promise<Answer>;
-  readonly tally: () => Tally;
+  readonly askAs: (fields: Fields, question?: TargetRequest) => Promise<Answer>;
+  readonly tally: () => RequestCounters;
   readonly close: () => Promise<void>;
 }
 
 export type Fields = Readonly<Record<string, string>>;
 
-export interface Question {
+export interface TargetRequest {
   readonly method?: "GET" | "HEAD" | "DELETE";
   /** What follows the base URL. */
   readonly path?: string;
@@ -35,7 +32,7 @@ export interface Question {
   readonly isPassedThrough?: boolean;
 }
 
-export interface Tally {
+export interface RequestCounters {
   readonly requests: number;
   /** The most calls to NanoGPT that Keylane can have made with each key. */
   readonly upstream: Readonly<Record<Name, number>>;
@@ -52,11 +49,11 @@ export interface Seen {
 // An odd number: with two keys in turn each connection then serves both.
 const CONNECTIONS = 11;
 const PIPELINED = 8;
-// All requests together have so many times the patience of one.
+// The time limit of all requests together, as a multiple of that of one.
 const WHOLE = 8;
 
 /** Opens the way to an instance; nothing is asked before the first question. */
-export function instance({ origin, base, keys, timeoutMs }: Invocation): Instance {
+export function createTarget({ origin, base, keys, timeoutMs }: Arguments): Target {
   const times = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs, connectTimeout: timeoutMs };
   const agent = new Agent({ ...times, connections: CONNECTIONS });
   const pipeline = new Client(origin, { ...times, pipelining: PIPELINED, allowH2: false });
@@ -65,7 +62,7 @@ export function instance({ origin, base, keys, timeoutMs }: Invocation): Instanc
   const upstream = { A: 0, B: 0 };
   let requests = 0;
 
-  async function send(by: Name | undefined, credential: Fields, question: Question): Promise<Answer> {
+  async function send(by: Name | undefined, credential: Fields, question: TargetRequest): Promise<Answer> {
     const { method = "GET", path = "/models", mayAsk = false, isPipelined = false } = question;
     const headers = {
       "accept-encoding": "identity",
@@ -80,7 +77,7 @@ export function instance({ origin, base, keys, timeoutMs }: Invocation): Instanc
     // Counted before the answer is there: a call that fails may have been made all the same.
     const payers = NAMES.filter((name) => !isFree && JSON.stringify([path, headers]).includes(keys[name]));
     for (const name of payers) upstream[name]++;
-    // Unless told that it blocks nobody, undici sends nothing behind a request before its answer has begun.
+    // Unless the request is marked as non-blocking, undici sends nothing behind a request before its answer has begun.
     const blocking = !isPipelined;
     const came = await dispatcher.request({ origin, path: base + path, method, headers, signal, blocking });
     const answer = answerOf(came.statusCode, came.headers, Buffer.from(await came.body.arrayBuffer()));
@@ -89,7 +86,7 @@ export function instance({ origin, base, keys, timeoutMs }: Invocation): Instanc
     return answer;
   }
 
-  function remember(by: Name | undefined, { headers, text }: Answer, question: Question): void {
+  function remember(by: Name | undefined, { headers, text }: Answer, question: TargetRequest): void {
     const mayHoldRows = question.isPassedThrough !== true;
     const body = question.quotable === undefined ? text : text.replaceAll(question.quotable, "");
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);

@@ -3,16 +3,15 @@ import { Agent as HttpAgent, request as http } from "node:http";
 import { Agent as HttpsAgent, request as https } from "node:https";
 import { connect } from "node:net";
 
-// The near end: makes the same calls by every road, turn about, and tells the medians.
-const [certPath = "", far = "", keylane = "", compressing = "", key = "", historyBytes = ""] =
-  process.argv.slice(2);
+// The client's end: makes the same calls over every route in turn, and prints the medians.
+const [certPath = "", far = "", keylane = "", compressing = "", key = "", historyBytes = ""] = process.argv.slice(2);
 const ROUNDS = 9;
 const ca = readFileSync(certPath);
 const history = Number(historyBytes);
 
 const direct = `https://${far}/api`;
 const kept = { keepAlive: true, maxSockets: 1 };
-const roads = [
+const clientRoutes = [
   { name: "direct, cold client", base: direct, agent: undefined },
   { name: "Keylane, cold client", base: keylane, agent: undefined },
   { name: "direct, warm client", base: direct, agent: new HttpsAgent({ ...kept, ca }) },
@@ -24,15 +23,9 @@ const roads = [
         { name: "Keylane, compressing, warm", base: compressing, agent: new HttpAgent(kept) },
       ]),
 ];
-type Road = (typeof roads)[number];
+type ClientRoute = (typeof clientRoutes)[number];
 
-const text = [
-  "README.md",
-  "package-lock.json",
-  "src/app.ts",
-  "src/cache/single-flight.ts",
-  "src/node/server.ts",
-]
+const text = ["README.md", "package-lock.json", "src/app.ts", "src/cache/single-flight.ts", "src/node/server.ts"]
   .map((file) => readFileSync(file, "utf8").slice(0, 40_000))
   .join("\n");
 const past = text.repeat(Math.ceil(history / text.length)).slice(0, history);
@@ -44,9 +37,9 @@ const body = JSON.stringify({ model: "m", stream: true, messages });
 
 const times = new Map<string, number[]>();
 for (let round = 0; round <= ROUNDS; round++) {
-  for (const road of roads) {
-    if (history === 0) note(`list           ${road.name}`, await timed(road, "GET", "/v1/models"), round);
-    note(`first token    ${road.name}`, await timed(road, "POST", "/v1/chat/completions"), round);
+  for (const route of clientRoutes) {
+    if (history === 0) note(`list           ${route.name}`, await timed(route, "GET", "/v1/models"), round);
+    note(`first token    ${route.name}`, await timed(route, "POST", "/v1/chat/completions"), round);
   }
   note("round trip", await roundTrip(), round);
 }
@@ -58,7 +51,7 @@ function note(name: string, ms: number, round: number): void {
   if (round > 0) times.set(name, [...(times.get(name) ?? []), ms]);
 }
 
-function timed({ base, agent }: Road, method: string, path: string): Promise<number> {
+function timed({ base, agent }: ClientRoute, method: string, path: string): Promise<number> {
   const begun = performance.now();
   const request = base.startsWith("https") ? https : http;
   const headers = { authorization: `Bearer ${key}`, "accept-encoding": "gzip" };

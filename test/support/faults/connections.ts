@@ -59,10 +59,7 @@ export const CONNECTIONS: readonly FaultRow[] = [
   cut("breaks off before the last chunk", said([OK, JSON_TYPE, CHUNKED], "LENGTH16\r\nGOOD\r\n")),
   cut("breaks off gzip between chunks", { kind: "cut-gzip-chunked" }),
   cut("resets within its body", { kind: "reset-after-headers" }),
-  cut(
-    "resets behind a whole list without an end",
-    said([OK, JSON_TYPE, CHUNKED], "LENGTH16\r\nGOOD\r\n", "reset"),
-  ),
+  cut("resets behind a whole list without an end", said([OK, JSON_TYPE, CHUNKED], "LENGTH16\r\nGOOD\r\n", "reset")),
   cut("resets before the last byte", said([OK, JSON_TYPE, "Content-Length: 100000"], "GOOD", "reset")),
   cut("sends more than the length", { kind: "wrong-length-short" }),
   cut("sends a chunk size that is none", said([OK, JSON_TYPE, CHUNKED], "xyz\r\nGOOD\r\n0\r\n\r\n")),

@@ -1,46 +1,46 @@
 import { runtime } from "../keylane.ts";
-import { ALICE, type Answer, type Scene } from "../setup.ts";
+import { ALICE, type Answer, type Setup } from "../setup.ts";
 import { FAULTS, GROUPS, type FaultRow, type Within } from "./table.ts";
 
 /** The rows that hold on the runtime of this run. */
-export function rowsHere(): readonly FaultRow[] {
+export function rowsOfRuntime(): readonly FaultRow[] {
   return FAULTS.filter(({ only }) => only === undefined || only === runtime);
 }
 
-/** How long a caller with nothing stored waits. */
+/** How long a client with nothing stored waits. */
 export function withinOf({ group, within }: FaultRow): Within {
   return within ?? GROUPS[group].within;
 }
 
-/** Settings under which a row is soon over: those that end by LIST_TIMEOUT have little of it, the others plenty. */
+/** Settings that end a row quickly: a short LIST_TIMEOUT for rows that end by it, a long one for the others. */
 export function quick(row: FaultRow): Record<string, string> {
   const timeouts = { "at once": "60s", "a quarter of LIST_TIMEOUT": "1200ms", LIST_TIMEOUT: "400ms" };
   return { LIST_TIMEOUT: timeouts[withinOf(row)] };
 }
 
 /** Breaks upstream for Alice; for everybody where it refuses connections. */
-export async function breakUpstream({ nano }: Pick<Scene, "nano">, { cause }: FaultRow): Promise<void> {
+export async function breakUpstream({ nano }: Pick<Setup, "nano">, { cause }: FaultRow): Promise<void> {
   if (cause === "refuse") await nano.pause();
   else nano.fail(cause, { key: ALICE });
 }
 
 /** Makes it good again. */
-export async function mendUpstream({ nano }: Pick<Scene, "nano">, { cause }: FaultRow): Promise<void> {
+export async function repairUpstream({ nano }: Pick<Setup, "nano">, { cause }: FaultRow): Promise<void> {
   if (cause === "refuse") await nano.resume();
   else nano.fail(undefined);
 }
 
 /** What an answer comes to: a list's ids, or status and code of an error. */
-export interface Told {
+export interface Expected {
   readonly ids?: readonly string[];
   readonly status?: number;
   readonly code?: string | null;
 }
 
-/** Gives what an answer tells, or what a row's caller is to be told where nothing is stored and upstream has `good`. */
-export function answered(answer: Answer): Told;
-export function answered(row: FaultRow, good: readonly string[]): Told;
-export function answered(of: Answer | FaultRow, good: readonly string[] = []): Told {
+/** The relevant parts of a response, or those expected for a row where nothing is stored and upstream has `good`. */
+export function answered(answer: Answer): Expected;
+export function answered(row: FaultRow, good: readonly string[]): Expected;
+export function answered(of: Answer | FaultRow, good: readonly string[] = []): Expected {
   if ("text" in of) {
     return of.status === 200 ? { ids: of.ids() } : { status: of.status, code: of.json().error.code };
   }
@@ -51,7 +51,7 @@ export function answered(of: Answer | FaultRow, good: readonly string[] = []): T
 }
 
 /** Gives what is stored for that key afterwards: the list that was asked for, and others of the key. */
-export function keptOf(
+export function storedAfter(
   row: FaultRow,
   stored: readonly string[],
   upstream: readonly string[],

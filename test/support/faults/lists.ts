@@ -58,10 +58,7 @@ export const LISTS: readonly FaultRow[] = [
   noList("sends UTF-16", { kind: "utf-16" }),
   noList("sends Latin-1", { kind: "latin-1" }),
   noList("sends two byte order marks", said('\uFEFF\uFEFF{"data":[{"id":"a"}]}')),
-  noList(
-    "sends a name of a megabyte and 20,000 colons",
-    said(`{"${"x".repeat(2 ** 20)}"${":".repeat(20_000)}`),
-  ),
+  noList("sends a name of a megabyte and 20,000 colons", said(`{"${"x".repeat(2 ** 20)}"${":".repeat(20_000)}`)),
   noList("sends 100,000 broken names", said(`{${'"\\x":1,'.repeat(100_000)}"data":[]}`)),
   noList("sends a million blanks for rows", said(`{"data":[${" ,".repeat(1_000_000)}]}`)),
   noList("sends events", said('data: {"data":[{"id":"a"}]}\n\n')),

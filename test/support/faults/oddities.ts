@@ -66,11 +66,7 @@ export const ODDITIES: readonly FaultRow[] = [
   odd("sends a byte order mark first", { kind: "bom" }),
   odd("sends two rows with one id", { kind: "duplicate-rows" }, (good) => [...good, ...good.slice(0, 1)]),
   odd("sends rows that are no models between", { kind: "bad-rows" }),
-  odd("sends ids with a meaning in JavaScript", { kind: "proto-rows" }, () => [
-    "__proto__",
-    "constructor",
-    "toString",
-  ]),
+  odd("sends ids with a meaning in JavaScript", { kind: "proto-rows" }, () => ["__proto__", "constructor", "toString"]),
   odd("sends empty, long and broken ids", { kind: "odd-ids" }, more(...ODD_IDS)),
   odd("sends numbers that no program can hold", { kind: "odd-numbers" }, more("odd")),
   odd("sends every field twice", { kind: "fields-twice" }),
@@ -78,9 +74,5 @@ export const ODDITIES: readonly FaultRow[] = [
   odd("sends a row of 15 MB", { kind: "large-row" }, more("padding")),
   odd("sends a row of 100,000 fields", { kind: "wide-row" }, more("wide")),
   odd("sends a row that is nested as deep as allowed", { kind: "nested-row" }, more("nested")),
-  odd(
-    "sends 100,000 rows",
-    { kind: "many-rows" },
-    more(...Array.from({ length: 100_000 }, (_, i) => `row-${i}`)),
-  ),
+  odd("sends 100,000 rows", { kind: "many-rows" }, more(...Array.from({ length: 100_000 }, (_, i) => `row-${i}`))),
 ];

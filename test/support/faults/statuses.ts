@@ -11,11 +11,7 @@ function each(
   group: GroupName,
   statuses: readonly number[],
   name: string,
-  {
-    code,
-    within,
-    ...more
-  }: Partial<Extract<Fault, { kind: "status" }>> & Pick<FaultRow, "code" | "within"> = {},
+  { code, within, ...more }: Partial<Extract<Fault, { kind: "status" }>> & Pick<FaultRow, "code" | "within"> = {},
 ): FaultRow[] {
   return statuses.map((number) => ({
     name: name.replace("%", String(number)),
@@ -27,13 +23,7 @@ function each(
   }));
 }
 
-const row = (
-  group: GroupName,
-  name: string,
-  cause: Fault,
-  status: number,
-  code?: string | null,
-): FaultRow => ({
+const row = (group: GroupName, name: string, cause: Fault, status: number, code?: string | null): FaultRow => ({
   name,
   group,
   cause,
@@ -53,7 +43,7 @@ const DEFECTS = [500, 501, 502, 504, 505, 511, 520, 521, 522, 523, 524, 525, 526
 const HTML = { body: PAGE, contentType: "text/html" };
 const CUT = { body: NO, end: "cut" } as const;
 const SILENT = { body: NO, end: "hang" } as const;
-// What is told of an error is worth a wait, but not a long one.
+// The text of an error is worth a wait, but not a long one.
 const WAITING = { ...SILENT, code: "said", within: "a quarter of LIST_TIMEOUT" } as const;
 const bodiless = (status: number): Fault => ({
   kind: "raw",

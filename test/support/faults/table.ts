@@ -16,7 +16,7 @@ export interface FaultRow {
   readonly status?: number | undefined;
   /** The error's code, where it is NanoGPT's own or not the group's. */
   readonly code?: string | null | undefined;
-  /** The ids that callers get of a good list; the same when left out. */
+  /** The ids that clients get of a good list; the same when left out. */
   readonly ids?: ((good: readonly string[]) => readonly string[]) | undefined;
   /** How long it takes where that is not the group's. */
   readonly within?: Within | undefined;
@@ -35,7 +35,7 @@ export interface Outcome {
   readonly within: Within;
 }
 
-/** How long a caller with nothing stored waits; with a list to fall back on, half of `LIST_TIMEOUT` at most. */
+/** How long a client with nothing stored waits; with a list to fall back on, half of `LIST_TIMEOUT` at most. */
 export type Within = "at once" | "a quarter of LIST_TIMEOUT" | "LIST_TIMEOUT";
 
 const failure = (status: number | "its own", code: string): Outcome => ({

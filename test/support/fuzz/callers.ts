@@ -1,7 +1,7 @@
 /** Somebody who asks. */
 export interface Caller {
   readonly index: number;
-  /** How answers and reports name him; no part of his credential. */
+  /** How answers and reports name it; no part of its credential. */
   readonly name: string;
   readonly credential: string;
   /** A stranger's key is known to no upstream; a token is signed, and good for one call. */
@@ -36,7 +36,7 @@ export function callerOf(credential: string | undefined): Caller | undefined {
   return CALLERS.find((caller) => caller.credential === credential);
 }
 
-/** Gives the caller of that number. */
+/** Gives the client of that number. */
 export function caller(index: number): Caller {
   const found = CALLERS[index];
   if (found === undefined) throw new Error(`Cannot find a caller: there must be one of number ${index}`);

@@ -2,10 +2,10 @@ import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { request, type Agent } from "undici";
 import { caller } from "./callers.ts";
-import type { Asking } from "./operations.ts";
-import { lastingId, passingId, written, type Question, type Shape } from "./record.ts";
+import type { ListOperation } from "./operations.ts";
+import { lastingId, passingId, serializeRecord, type RecordedQuery, type Shape } from "./record.ts";
 
-/** An answer as its caller read it, decoded. */
+/** An answer as its client read it, decoded. */
 export interface Seen {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -13,16 +13,16 @@ export interface Seen {
 }
 
 /** A request for a list or a model, and what it means. */
-export interface Asked {
-  readonly operation: Asking;
+export interface SentRequest {
+  readonly operation: ListOperation;
   readonly path: string;
   readonly headers: Record<string, string>;
-  readonly question: Question;
+  readonly question: RecordedQuery;
   readonly shape: Shape;
   readonly id: string | undefined;
-  /** Names caller and question: no validator stands for two of these. */
+  /** Names client and question: no validator stands for two of these. */
   readonly owner: string;
-  /** Names the view as well. */
+  /** Names the view too. */
   readonly view: string;
 }
 
@@ -33,8 +33,8 @@ const SHAPES = {
   "/openrouter": "openrouter",
 } as const;
 
-/** Writes down an operation as a request. `version` is of the caller's models now. */
-export function asked(operation: Asking, version: number): Asked {
+/** Writes down an operation as a request. `version` is of the client's models now. */
+export function describeRequest(operation: ListOperation, version: number): SentRequest {
   const { shape, api, list, slash, query, origin, isEscaped } = operation;
   const id = idOf(operation, version);
   const end = id === undefined ? "" : `/${isEscaped ? encodeURIComponent(id) : id}`;
@@ -54,30 +54,30 @@ export function asked(operation: Asking, version: number): Asked {
     origin,
   };
   const wanted = SHAPES[shape];
-  const owner = `${operation.caller} ${written(question)}`;
+  const owner = `${operation.caller} ${serializeRecord(question)}`;
   const view = `${owner} ${wanted} ${id ?? ""}`;
   const target = query === "" ? path : `${path}?${query}`;
   return { operation, path: target, headers, question, shape: wanted, id, owner, view };
 }
 
-/** Writes a caller's credential in one of the ways in which it may stand in a request. */
+/** Writes a client's credential in one of the ways in which it may stand in a request. */
 export function credential({
   caller: index,
   header,
-}: Pick<Asking, "caller" | "header">): Record<string, string> {
+}: Pick<ListOperation, "caller" | "header">): Record<string, string> {
   const key = caller(index).credential;
   if (header === "x-api-key") return { "x-api-key": key };
   const authorization = `${header === "both" ? "Bearer" : header} ${key}`;
   return header === "both" ? { authorization, "x-api-key": key } : { authorization };
 }
 
-function idOf({ model, caller, other }: Asking, version: number): string | undefined {
+function idOf({ model, caller, other }: ListOperation, version: number): string | undefined {
   if (model === undefined) return undefined;
   if (model === "own-passing") return passingId(caller, version);
   return lastingId(model === "own" ? caller : other);
 }
 
-/** Makes a request and reads its answer to the end. Gives undefined where the caller left before. */
+/** Makes a request and reads its answer to the end. Gives undefined where the client left before. */
 export async function call(
   agent: Agent,
   url: string,

@@ -1,24 +1,24 @@
 import { caller as callerAt } from "./callers.ts";
-import type { Asked, Seen } from "./client.ts";
-import type { When } from "./oracle.ts";
-import type { Memory } from "./model-state.ts";
+import type { SentRequest, Seen } from "./client.ts";
+import type { Interval } from "./oracle.ts";
+import type { ModelState } from "./model-state.ts";
 import { MAX_AGE_MS, STALE_IF_ERROR_MS } from "./operations.ts";
-import { serialIn, viewText, written, type Testimony } from "./record.ts";
+import { serialIn, viewText, serializeRecord, type UpstreamRecord } from "./record.ts";
 
 /** A 200 or a 304, and all that is known when it is judged. */
 export interface Case {
-  readonly asked: Asked;
+  readonly asked: SentRequest;
   readonly seen: Seen;
-  readonly when: When;
-  readonly memory: Memory;
-  readonly testimonies: readonly Testimony[];
+  readonly when: Interval;
+  readonly memory: ModelState;
+  readonly records: readonly UpstreamRecord[];
   readonly refusalMaxAgeMs: number;
   /** Keylanes that share a far store: they tell one another of purges and 401s, and of no other refusal. */
-  readonly hasNeighbours: boolean;
+  readonly hasPeers: boolean;
 }
 
 /** Says what is wrong with a good answer to a request for a list or a model. */
-export function faultOfGood(one: Case): string | undefined {
+export function violationOfGood(one: Case): string | undefined {
   const { asked, seen, memory } = one;
   const { etag, "cache-status": status } = seen.headers;
   if (typeof etag !== "string" || typeof status !== "string") return "ETag or Cache-Status is missing";
@@ -31,15 +31,15 @@ export function faultOfGood(one: Case): string | undefined {
   memory.lastEtag.set(asked.view, etag);
   // An answer to HEAD before anybody has seen the list: who comes later will see what it stood for.
   if (text === undefined) return undefined;
-  const testimony = one.testimonies[serialIn(text) ?? -1];
-  if (testimony === undefined) return `upstream has never answered this: ${text}`;
+  const record = one.records[serialIn(text) ?? -1];
+  if (record === undefined) return `upstream has never answered this: ${text}`;
   const fault =
-    faultOfText(testimony, one, text) ??
-    faultOfTime(testimony, one) ??
-    faultOfOutcome(testimony, one, status) ??
-    faultOfAge(testimony, one, status);
-  if (!memory.firstSeen.has(testimony.serial)) memory.firstSeen.set(testimony.serial, one.when.ended);
-  return fault === undefined ? undefined : `${fault} (upstream's answer ${testimony.serial})`;
+    faultOfText(record, one, text) ??
+    faultOfTime(record, one) ??
+    faultOfOutcome(record, one, status) ??
+    faultOfAge(record, one, status);
+  if (!memory.firstSeen.has(record.serial)) memory.firstSeen.set(record.serial, one.when.ended);
+  return fault === undefined ? undefined : `${fault} (upstream's answer ${record.serial})`;
 }
 
 function faultOfFields({ asked, seen }: Case, etag: string): string | undefined {
@@ -53,52 +53,44 @@ function faultOfFields({ asked, seen }: Case, etag: string): string | undefined 
 }
 
 // Whose list it is, of which question, and every byte of it.
-function faultOfText(testimony: Testimony, { asked }: Case, text: string): string | undefined {
+function faultOfText(record: UpstreamRecord, { asked }: Case, text: string): string | undefined {
   const { operation, question, shape, id } = asked;
-  if (testimony.caller !== operation.caller) return `the list is that of ${callerAt(testimony.caller).name}`;
-  if (written(testimony.question) !== written(question))
-    return `the list is of ${written(testimony.question)}, not of ${written(question)}`;
-  if (testimony.outcome !== "good" && testimony.outcome !== "empty")
-    return `the list is from a broken answer: ${testimony.outcome}`;
-  return viewText(testimony, shape, id) === text ? undefined : `the view is not the one asked for: ${text}`;
+  if (record.caller !== operation.caller) return `the list is that of ${callerAt(record.caller).name}`;
+  if (serializeRecord(record.question) !== serializeRecord(question))
+    return `the list is of ${serializeRecord(record.question)}, not of ${serializeRecord(question)}`;
+  if (record.outcome !== "good" && record.outcome !== "empty")
+    return `the list is from a broken answer: ${record.outcome}`;
+  return viewText(record, shape, id) === text ? undefined : `the view is not the one asked for: ${text}`;
 }
 
 // What a purge, a 401 or another 4xx has ended must not come back.
-function faultOfTime(
-  testimony: Testimony,
-  { asked, when, memory, seen, hasNeighbours }: Case,
-): string | undefined {
+function faultOfTime(record: UpstreamRecord, { asked, when, memory, seen, hasPeers }: Case): string | undefined {
   const { caller } = asked.operation;
   if (callerAt(caller).kind === "token") return undefined;
-  const { arrived, serial } = testimony;
+  const { arrived, serial } = record;
   const isSince = (answered: number | undefined) => arrived > (answered ?? Number.POSITIVE_INFINITY);
   if (memory.purges(caller).some(({ begun, ended }) => ended < when.begun && arrived < begun))
     return "the list was purged before it was asked for";
-  for (const { seen, testimony: refused } of memory.revocations(caller)) {
+  for (const { seen, record: refused } of memory.revocations(caller)) {
     if (isSince(refused.answered)) continue;
-    if (seen < when.begun) return "the list is from before a 401 that the key was told";
-    // Asked for before the 401, but answered by upstream only when Keylane had told a caller of it.
-    if (!hasNeighbours && seen < (testimony.answered ?? 0))
-      return "the list came after a 401 to the key, and was delivered";
+    if (seen < when.begun) return "the list is from before a 401 that the key got";
+    // Asked for before the 401, but answered by upstream only when Keylane had answered a client with it.
+    if (!hasPeers && seen < (record.answered ?? 0)) return "the list came after a 401 to the key, and was delivered";
   }
-  if (hasNeighbours || !String(seen.headers["cache-status"]).includes("; hit")) return undefined;
+  if (hasPeers || !String(seen.headers["cache-status"]).includes("; hit")) return undefined;
   const known = memory.firstSeen.get(serial) ?? Number.POSITIVE_INFINITY;
-  const rejected = memory.rejections(`${caller} ${written(asked.question)}`).some(
-    ({ seen, testimony: { arrived } }) =>
+  const rejected = memory.rejections(`${caller} ${serializeRecord(asked.question)}`).some(
+    ({ seen, record: { arrived } }) =>
       seen < when.begun &&
       known < arrived &&
       // A flight that the clock has overtaken has no say any more.
       !memory.advances.some(({ begun, ended }) => begun < seen && ended > arrived),
   );
-  return rejected ? "the list was held before a 4xx that the key was told" : undefined;
+  return rejected ? "the list was stored before a 4xx that the key got" : undefined;
 }
 
 // How Keylane says it came by the list, against what was asked and what became of the same list elsewhere.
-function faultOfOutcome(
-  { serial }: Testimony,
-  { asked, when, memory }: Case,
-  status: string,
-): string | undefined {
+function faultOfOutcome({ serial }: UpstreamRecord, { asked, when, memory }: Case, status: string): string | undefined {
   const { operation } = asked;
   const isHit = status.includes("; hit");
   const isFallback = status.includes("; detail=");
@@ -119,14 +111,13 @@ function faultOfOutcome(
 }
 
 // Ages are counted in the clock's movements alone: real time only adds to them.
-function faultOfAge(testimony: Testimony, one: Case, status: string): string | undefined {
+function faultOfAge(record: UpstreamRecord, one: Case, status: string): string | undefined {
   const { asked, seen, when, memory, refusalMaxAgeMs } = one;
   const { cacheControl } = asked.operation;
-  const known = memory.firstSeen.get(testimony.serial) ?? Number.POSITIVE_INFINITY;
+  const known = memory.firstSeen.get(record.serial) ?? Number.POSITIVE_INFINITY;
   const least = moved(one, ({ begun, ended }) => begun > known && ended < when.begun);
   const most =
-    moved(one, ({ begun, ended }) => ended > testimony.arrived && begun < when.ended) +
-    (Date.now() - testimony.arrivedAtMs);
+    moved(one, ({ begun, ended }) => ended > record.arrived && begun < when.ended) + (Date.now() - record.arrivedAtMs);
   const ageMs = Number(seen.headers["age"]) * 1000;
   if (!(ageMs >= 0) || ageMs > most + 1000 || ageMs + 1000 <= least)
     return `Age ${String(seen.headers["age"])} is not between ${least} and ${most} ms`;
@@ -135,10 +126,10 @@ function faultOfAge(testimony: Testimony, one: Case, status: string): string | u
   if (status.includes("; detail=") || cacheControl === "only-if-cached") limit += STALE_IF_ERROR_MS;
   else if (cacheControl === "no-cache" || cacheControl === "max-age=0") limit = 1000;
   else if (cacheControl === "max-age=5") limit = 5001;
-  if (testimony.outcome === "empty") limit = Math.min(limit, MAX_AGE_MS, refusalMaxAgeMs);
+  if (record.outcome === "empty") limit = Math.min(limit, MAX_AGE_MS, refusalMaxAgeMs);
   return least < limit ? undefined : `the list is ${least} ms old and came as ${status}`;
 }
 
-function moved({ memory }: Case, isCounted: (span: Memory["advances"][number]) => boolean): number {
+function moved({ memory }: Case, isCounted: (span: ModelState["advances"][number]) => boolean): number {
   return memory.advances.reduce((sum, span) => sum + (isCounted(span) ? span.ms : 0), 0);
 }

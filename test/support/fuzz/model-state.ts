@@ -1,21 +1,21 @@
-import type { Testimony } from "./record.ts";
+import type { UpstreamRecord } from "./record.ts";
 
-/** What callers were told so far. Numbers are the journal's. */
-export interface Memory {
+/** What clients have received so far. Numbers are positions in the trace. */
+export interface ModelState {
   /** Every validator given: to whom, for which question, and the text it stood for where that was seen. */
   readonly etags: Map<string, { readonly owner: string; text: string | undefined }>;
   /** The last validator given for a view. */
   readonly lastEtag: Map<string, string>;
-  /** When the first caller had read an answer of that serial. */
+  /** When the first client had read an answer of that serial. */
   readonly firstSeen: Map<number, number>;
   /** Whether an answer was delivered as one that may be stored. */
   readonly isStored: Map<number, boolean>;
   readonly advances: Span[];
   readonly purges: ByName<Span, number>;
-  /** The 401s that a key was told. */
-  readonly revocations: ByName<Refusal, number>;
-  /** The 403s and 404s, by caller and question. */
-  readonly rejections: ByName<Refusal, string>;
+  /** The 401s that a key has received. */
+  readonly revocations: ByName<NegativeState, number>;
+  /** The 403s and 404s, by client and question. */
+  readonly rejections: ByName<NegativeState, string>;
 }
 
 type ByName<T, Name> = (name: Name) => T[];
@@ -27,13 +27,13 @@ export interface Span {
   readonly ms: number;
 }
 
-export interface Refusal {
+export interface NegativeState {
   /** When it had been read. */
   readonly seen: number;
-  readonly testimony: Testimony;
+  readonly record: UpstreamRecord;
 }
 
-export function emptyMemory(): Memory {
+export function emptyModelState(): ModelState {
   return {
     etags: new Map(),
     lastEtag: new Map(),

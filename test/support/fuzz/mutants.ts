@@ -15,107 +15,112 @@ const mutant = (breaks: string, file: string, from: string, to: string): Mutant 
   edits: [{ file, from, to }],
 });
 
-const flights = (breaks: string, from: string, to: string) =>
-  mutant(breaks, "cache/single-flight.ts", from, to);
-const cache = (breaks: string, from: string, to: string) => mutant(breaks, "cache/list-cache.ts", from, to);
-const question = (breaks: string, from: string, to: string) => mutant(breaks, "cache/cache-key.ts", from, to);
+const fetchJob = (breaks: string, from: string, to: string) => mutant(breaks, "cache/fetch-job.ts", from, to);
+const listCache = (breaks: string, from: string, to: string) => mutant(breaks, "cache/list-cache.ts", from, to);
+const cacheKey = (breaks: string, from: string, to: string) => mutant(breaks, "cache/cache-key.ts", from, to);
+const generations = (breaks: string, from: string, to: string) => mutant(breaks, "cache/generations.ts", from, to);
 
-const PURGE_OF_401 = "      store.purge(key.fingerprint);\n";
-const KEPT = "if (kept?.some((one) => one.list === list)) keep(key.fingerprint, [...kept]);";
-const NAME = "${errand.key.fingerprint} ${errand.key.variant} ${";
+const PURGE_ON_401 = "        store.purge(key.fingerprint);\n";
+const UPDATE_SIZE = "if (variants?.some((one) => one.list === list)) set(key.fingerprint, [...variants]);";
+const FLIGHT_KEY = "${fingerprint} ${variant} ${options";
 
 export const MUTANTS: readonly Mutant[] = [
-  question("the key is no part of the cache key", "{ fingerprint, variant", '{ fingerprint: "", variant'),
-  question("the variant is no part of the cache key", "`${FORMAT} ${list} ${rest}`", "FORMAT"),
-  question("the list's name is no part of the cache key", "${list} ${rest}", "${rest}"),
-  question("the query is no part of the cache key", "isPlain ? query :", 'isPlain ? "" :'),
-  question("Origin is no part of the cache key", "): CacheKey {", "): CacheKey {\n  origin = undefined;"),
+  cacheKey("the fingerprint is no part of the cache key", "{ fingerprint, variant", '{ fingerprint: "", variant'),
+  cacheKey("the variant is no part of the cache key", "`${KEY_VERSION} ${list} ${rest}`", "KEY_VERSION"),
+  cacheKey("the list's name is no part of the cache key", "${list} ${rest}", "${rest}"),
+  cacheKey("the query is no part of the cache key", "isPlain ? query :", 'isPlain ? "" :'),
+  cacheKey("Origin is no part of the cache key", "): CacheKey {", "): CacheKey {\n  origin = undefined;"),
 
-  cache("a purge leaves flights alone", "    flying.ground(fingerprint);\n", ""),
-  cache(
+  listCache("a purge leaves fetches in flight alone", "    generations.advance(fingerprint);\n", ""),
+  listCache(
     "a purge leaves the stored lists",
-    "flying.ground(fingerprint);\n    store.purge(fingerprint);",
-    "flying.ground(fingerprint);",
+    "generations.advance(fingerprint);\n    store.purge(fingerprint);",
+    "generations.advance(fingerprint);",
   ),
   mutant(
-    "a purge forgets one variant",
+    "a purge removes one variant",
     "storage/memory.ts",
-    "purge: (fingerprint) => void callers.delete(fingerprint)",
-    "purge: (fingerprint) => keep(fingerprint, (callers.peek(fingerprint) ?? []).slice(1))",
+    "purge: (fingerprint) => void clients.delete(fingerprint)",
+    "purge: (fingerprint) => set(fingerprint, (clients.peek(fingerprint) ?? []).slice(1))",
   ),
-  flights("a flight that was let go keeps its list", "flight.isCurrent = false;", ""),
+  fetchJob(
+    "a fetch from before a purge stores its list",
+    "generations.current(key.fingerprint) === generation",
+    "true",
+  ),
   mutant(
-    "a list is stored again by being counted",
+    "a removed list is stored again when its size is updated",
     "storage/memory.ts",
-    KEPT,
-    "keep(key.fingerprint, [...others(key), { variant: key.variant, list }]);",
+    UPDATE_SIZE,
+    "set(key.fingerprint, [...others(key), { variant: key.variant, list }]);",
   ),
 
-  flights(
-    "followers are handed the wrong flight",
-    "const known = underWay.get(name);",
-    "const known = underWay.get(name) ?? underWay.values().next().value;",
+  mutant(
+    "waiting clients get the result of any fetch",
+    "cache/single-flight.ts",
+    "const known = inFlight.get(key);",
+    "const known = inFlight.get(key) ?? inFlight.values().next().value;",
   ),
-  flights("flights of all keys are one", NAME, "${errand.key.variant} ${"),
-  flights("flights of all a key's questions are one", NAME, "${errand.key.fingerprint} ${"),
-  flights("no-store joins other flights", 'errand.isStored ? "" : "no-store"', '""'),
+  listCache("fetches of all keys are one", FLIGHT_KEY, "${variant} ${options"),
+  listCache("fetches of all lists of a key are one", FLIGHT_KEY, "${fingerprint} ${options"),
+  listCache("no-store joins other fetches", 'options.isStored ? "" : "no-store"', '""'),
 
-  flights("a 401 leaves the stored lists", PURGE_OF_401, ""),
-  flights("a 401 leaves other flights alone", "      ground(key.fingerprint, failure);\n", ""),
-  flights(
-    "a list let go before a 401 is delivered after it",
-    "flight.revoked ?? remembered",
-    "undefined && remembered",
+  fetchJob("a 401 leaves the stored lists", PURGE_ON_401, ""),
+  fetchJob(
+    "a 401 leaves other fetches in flight alone",
+    "        generations.advance(key.fingerprint, failure);\n",
+    "",
   ),
+  generations("a list fetched before a 401 is delivered after it", "revocation.number > generation ?", "false ?"),
   {
     breaks: "a 401 is an error for which stale lists are served",
     edits: [
-      { file: "cache/single-flight.ts", from: PURGE_OF_401, to: "" },
-      { file: "cache/list-cache.ts", from: " || !isTransient(error.problem.status)", to: "" },
+      { file: "cache/fetch-job.ts", from: PURGE_ON_401, to: "" },
+      { file: "cache/list-cache.ts", from: " || !isTransient(error.body.status)", to: "" },
     ],
   },
-  flights("another 4xx leaves the stored list", " else if (isRejected) store.delete(key);", ""),
+  fetchJob("another 4xx leaves the stored list", " else if (isRejected) store.delete(key);", ""),
   mutant(
-    "a refusal is anybody's",
+    "a remembered failure is everybody's",
     "cache/negative-cache.ts",
-    "const known = callers.get(fingerprint);",
-    "const known = callers.values().next().value;",
+    "const byVariant = entries.get(fingerprint);",
+    "const byVariant = entries.values().next().value;",
   ),
   mutant(
-    "a refusal is of all questions",
+    "a remembered failure is that of all lists",
     "cache/negative-cache.ts",
-    "[known?.get(ANY_VARIANT), known?.get(variant)]",
-    "[...(known?.values() ?? [])]",
+    "[byVariant?.get(ANY_VARIANT), byVariant?.get(variant)]",
+    "[...(byVariant?.values() ?? [])]",
   ),
 
-  flights("no-store is stored", "flight.isCurrent && isStored;", "flight.isCurrent;"),
-  mutant("a token's list is stored", "routes/models.ts", 'caller.kind === "token"', "false"),
-  cache("no-cache is answered with what is held", "return ageMs >= NO_CACHE_INTERVAL_MS;", "return false;"),
-  cache("an expired list is served", 'stateOf(list) === "expired" ? undefined : list', "list"),
+  fetchJob("no-store is stored", "job.isStored && isCurrent();", "isCurrent();"),
+  mutant("a token's list is stored", "routes/models.ts", 'kind === "token"', "false"),
+  listCache("no-cache is answered with a stored list", "return ageMs >= NO_CACHE_INTERVAL_MS;", "return false;"),
+  listCache("an expired list is served", 'stateOf(list) === "expired" ? undefined : list', "list"),
   mutant("a stale list is fresh", "http/freshness.ts", "staleForMs < 0", "staleForMs < 10_000"),
   mutant("an empty list lives like any", "http/freshness.ts", "if (!isEmpty) return", "return"),
 
   mutant(
-    "x-api-key is not looked at beside Authorization",
+    "x-api-key is ignored beside Authorization",
     "http/credential.ts",
     "if (bearer !== undefined && key !== undefined && bearer !== key) throw ambiguous();",
     "",
   ),
   mutant(
-    "keys are the same in any case",
+    "keys are compared without case",
     "http/credential.ts",
     "prefix + credential",
     "prefix + credential.toLowerCase()",
   ),
   mutant(
-    "keys are the same that begin alike",
+    "keys are compared by their first characters",
     "http/credential.ts",
     "prefix + credential",
     "prefix + credential.slice(0, 14)",
   ),
   mutant("Origin is not sent", "upstream/list-client.ts", 'headers["Origin"] = origin;', ";"),
   {
-    breaks: "all ask with the first one's key",
+    breaks: "all fetches use the first client's key",
     edits: [
       {
         file: "upstream/list-client.ts",
@@ -130,41 +135,40 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    breaks: "the short road gives everyone the first one's list",
+    breaks: "a hit gives everyone the first client's list",
     edits: [
       {
-        file: "routes/models.ts",
-        from: "/** The life of a list",
-        to: "let first: CacheKey;\n/** The life of a list",
+        file: "cache/list-cache.ts",
+        from: "const generations = createGenerations();",
+        to: "const generations = createGenerations();\n  let first: CacheKey | undefined;",
       },
-      { file: "routes/models.ts", from: "cache.fresh(key,", to: "cache.fresh((first ??= key)," },
+      {
+        file: "cache/list-cache.ts",
+        from: "const stored = store.get(key);",
+        to: "const stored = store.get((first ??= key));",
+      },
     ],
   },
-  mutant("redirects are followed", "upstream/list-client.ts", 'redirect: "manual",', 'redirect: "follow",'),
+  mutant(
+    "redirects are followed",
+    "upstream/list-client.ts",
+    'redirect: "manual",\n      // A',
+    'redirect: "follow",\n      // A',
+  ),
   mutant(
     "an error with status 200 is a list",
     "models/model-list.ts",
     "error !== undefined && error !== null",
     "false",
   ),
-  mutant(
-    "a quoted key is not masked",
-    "upstream/failures.ts",
-    'value.replaceAll(credential, "[key]")',
-    "value",
-  ),
+  mutant("a quoted key is not masked", "upstream/failures.ts", 'value.replaceAll(credential, "[key]")', "value"),
 
+  mutant("a view is stored without its id", "cache/representation.ts", '${coding} ${view.id ?? ""}', "${coding}"),
   mutant(
-    "a view is kept without its id",
-    "cache/representation.ts",
-    '${coding} ${view.id ?? ""}',
-    "${coding}",
-  ),
-  mutant(
-    "a view is kept without its shape",
+    "a view is stored without its shape",
     "cache/representation.ts",
     '${isWhole(list, view) ? "original" : view.shape}',
     "view",
   ),
-  mutant("304 is for everyone", "http/cache-control.ts", 'ifNoneMatch.trim() === "*"', "true"),
+  mutant("304 is for everyone", "http/cache-headers.ts", 'ifNoneMatch.trim() === "*"', "true"),
 ];

@@ -8,7 +8,7 @@ import type { Start } from "./run.ts";
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
 /** Copies the source, changes the copy, and gives what starts it on Node; it is removed when the test ends. */
-export async function changedKeylane({ edits }: Pick<Mutant, "edits">): Promise<Start> {
+export async function mutatedKeylane({ edits }: Pick<Mutant, "edits">): Promise<Start> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-mutant-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await cp(join(ROOT, "src"), join(folder, "src"), { recursive: true });
@@ -18,13 +18,10 @@ export async function changedKeylane({ edits }: Pick<Mutant, "edits">): Promise<
     const path = join(folder, "src", file);
     const pieces = (await readFile(path, "utf8")).split(from);
     if (pieces.length !== 2)
-      throw new Error(
-        `Cannot change ${file}: ${from} must be there once, found it ${pieces.length - 1} times`,
-      );
+      throw new Error(`Cannot change ${file}: ${from} must be there once, found it ${pieces.length - 1} times`);
     await writeFile(path, pieces.join(to));
   }
-  const at = <T>(file: string): Promise<T> =>
-    import(/* @vite-ignore */ join(folder, "src", file)) as Promise<T>;
+  const at = <T>(file: string): Promise<T> => import(/* @vite-ignore */ join(folder, "src", file)) as Promise<T>;
   const { parseSettings } = await at<typeof import("../../../src/config/settings.ts")>("config/settings.ts");
   const { jsonLogger } = await at<typeof import("../../../src/observability/log.ts")>("observability/log.ts");
   const { start } = await at<typeof import("../../../src/node/start.ts")>("node/start.ts");

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { CALLERS } from "./callers.ts";
 
-/** How upstream treats the next list request of a caller. */
+/** How upstream treats the next list request of a client. */
 export interface Plan {
   readonly fault: Fault;
   /** Before the answer begins, and in the middle of it. */
@@ -16,7 +16,7 @@ const BREAKAGES = ["bad-json", "cut", "cut-gzip", "reset", "redirect", "other", 
 export type Fault = "none" | "hang" | "empty" | (typeof STATUSES)[number] | (typeof BREAKAGES)[number];
 
 export type Operation =
-  | Asking
+  | ListOperation
   | { readonly kind: "purge"; readonly caller: number; readonly method: "PURGE" | "DELETE" }
   | { readonly kind: "revoke" | "readmit" | "change" | "pass" | "anonymous"; readonly caller: number }
   /** Two different keys in one request. */
@@ -25,7 +25,7 @@ export type Operation =
   | { readonly kind: "settle" };
 
 /** A request for a list or for one of its models. */
-export interface Asking {
+export interface ListOperation {
   readonly kind: "ask";
   readonly caller: number;
   readonly method: "GET" | "HEAD";
@@ -39,7 +39,7 @@ export interface Asking {
   readonly origin: string | undefined;
   readonly acceptEncoding: string;
   readonly cacheControl: string | undefined;
-  /** A validator that this caller was given, or one of another caller's, or any. */
+  /** A validator that this client was given, or one of another client's, or any. */
   readonly ifNoneMatch: "own" | "another" | undefined;
   /** Whose model by id; undefined for the whole list. */
   readonly model: "own" | "own-passing" | "another" | undefined;
@@ -49,8 +49,8 @@ export interface Asking {
   readonly plan: Plan;
 }
 
-/** One stretch of life: settings of a start, and what is done, each thing after a gap, most of them at once. */
-export interface Stretch {
+/** One round: the settings of a start, and operations, each after a gap, most of them concurrent. */
+export interface Round {
   readonly settings: Record<string, string>;
   readonly steps: readonly { readonly gapMs: number; readonly operation: Operation }[];
 }
@@ -74,7 +74,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   coding: mostly(2, "identity", "gzip"),
 });
 
-const asking: fc.Arbitrary<Asking> = fc.record({
+const asking: fc.Arbitrary<ListOperation> = fc.record({
   kind: fc.constant("ask"),
   caller,
   method: mostly(15, "GET", "HEAD"),
@@ -118,8 +118,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "settle" }) },
 );
 
-/** Makes stretches of so many steps. */
-export function stretches(steps: number): fc.Arbitrary<Stretch> {
+/** Generates rounds of so many steps. */
+export function rounds(steps: number): fc.Arbitrary<Round> {
   const step = fc.record({ gapMs: mostly(20, 0, 1, 1, 4), operation });
   return fc.record({
     settings: fc.record({
@@ -128,7 +128,7 @@ export function stretches(steps: number): fc.Arbitrary<Stretch> {
       STALE_IF_ERROR: fc.constant(`${STALE_IF_ERROR_MS}ms`),
       LIST_TIMEOUT: fc.constant("250ms"),
       REFUSAL_MAX_AGE: mostly(3, "2s", "0"),
-      // So little that callers put each other out, now and then.
+      // So little that clients put each other out, now and then.
       MEMORY_MAX_SIZE: mostly(3, "64MB", "48KB"),
     }),
     steps: fc.array(step, { minLength: steps, maxLength: steps }),

@@ -1,73 +1,69 @@
 import { caller as callerAt, SECRET } from "./callers.ts";
-import type { Asked, Seen } from "./client.ts";
-import { faultOfGood } from "./good-answer.ts";
-import { emptyMemory, type Memory } from "./model-state.ts";
-import { serialIn, written, type Testimony } from "./record.ts";
+import type { SentRequest, Seen } from "./client.ts";
+import { violationOfGood } from "./good-answer.ts";
+import { emptyModelState, type ModelState } from "./model-state.ts";
+import { serialIn, serializeRecord, type UpstreamRecord } from "./record.ts";
 
-/** When a request began and its answer had been read, in the journal's numbers. */
-export interface When {
+/** When a request began and its answer had been read, in the trace's numbers. */
+export interface Interval {
   readonly begun: number;
   readonly ended: number;
 }
 
 /** Knows what may be answered to whom. Every verdict is undefined, or a sentence that says what is wrong. */
-export interface Judge {
-  readonly memory: Memory;
+export interface Oracle {
+  readonly memory: ModelState;
   /** Judges an answer to a request for a list or a model. */
-  answer(asked: Asked, seen: Seen, when: When): string | undefined;
-  /** Judges a call that passed through; no caller where it had no key. */
+  answer(asked: SentRequest, seen: Seen, when: Interval): string | undefined;
+  /** Judges a call that passed through; no client where it had no key. */
   passed(caller: number | undefined, seen: Seen): string | undefined;
   /** Judges a request that Keylane has to refuse itself. */
   refusedHere(seen: Seen, status: number, code: string): string | undefined;
 }
 
-export function judge(
-  testimonies: readonly Testimony[],
-  refusalMaxAgeMs: number,
-  hasNeighbours: boolean,
-): Judge {
-  const memory = emptyMemory();
+export function createOracle(records: readonly UpstreamRecord[], refusalMaxAgeMs: number, hasPeers: boolean): Oracle {
+  const memory = emptyModelState();
 
-  function answer(asked: Asked, seen: Seen, when: When): string | undefined {
+  function answer(asked: SentRequest, seen: Seen, when: Interval): string | undefined {
     const { caller } = asked.operation;
     const leak = leakIn(seen, callerAt(caller).name);
     if (leak !== undefined) return leak;
     if (seen.status === 200 || seen.status === 304)
-      return faultOfGood({ asked, seen, when, memory, testimonies, refusalMaxAgeMs, hasNeighbours });
+      return violationOfGood({ asked, seen, when, memory, records, refusalMaxAgeMs, hasPeers });
     const fault = faultOfError(asked, seen);
     if (fault === undefined) remember(asked, seen, when);
     return fault;
   }
 
-  function remember({ operation, question }: Asked, { status, text }: Seen, { ended }: When): void {
-    const testimony = testimonies[serialIn(text) ?? -1];
-    if (testimony === undefined || callerAt(operation.caller).kind !== "key") return;
-    const refusal = { seen: ended, testimony };
+  function remember({ operation, question }: SentRequest, { status, text }: Seen, { ended }: Interval): void {
+    const record = records[serialIn(text) ?? -1];
+    if (record === undefined || callerAt(operation.caller).kind !== "key") return;
+    const refusal = { seen: ended, record };
     if (status === 401) memory.revocations(operation.caller).push(refusal);
     if (status === 403 || status === 404)
-      memory.rejections(`${operation.caller} ${written(question)}`).push(refusal);
+      memory.rejections(`${operation.caller} ${serializeRecord(question)}`).push(refusal);
   }
 
-  function faultOfError(asked: Asked, { status, text, headers }: Seen): string | undefined {
+  function faultOfError(asked: SentRequest, { status, text, headers }: Seen): string | undefined {
     const { operation, question } = asked;
     if (operation.method === "HEAD") {
       return text === "" && status > 400 && status < 505 ? undefined : `${status} is no answer to HEAD`;
     }
     if (headers["content-type"] !== "application/json") return "an error is not JSON";
     const code = codeIn(text);
-    const theirs = testimonies.filter((one) => one.caller === operation.caller);
-    const same = theirs.filter((one) => written(one.question) === written(question));
+    const theirs = records.filter((one) => one.caller === operation.caller);
+    const same = theirs.filter((one) => serializeRecord(one.question) === serializeRecord(question));
     const isWhole = status === 401 || status === 429;
     if (code === "null" && status < 500) {
-      // On a busy machine upstream's words can come too late: the status alone is told then.
+      // On a busy machine the body of upstream's error can come too late: only its status is served then.
       const isCaused = (isWhole ? theirs : same).some(({ outcome }) => outcome === status);
-      return isCaused ? undefined : `upstream gave no cause for a ${status} without its words`;
+      return isCaused ? undefined : `upstream gave no cause for a ${status} without its text`;
     }
     if (code === "refused") {
-      const witness = testimonies[serialIn(text) ?? -1];
-      if (witness?.caller !== operation.caller) return "the refusal was another key's";
-      if (witness.outcome !== status) return `the refusal was a ${witness.outcome}, not ${status}`;
-      return isWhole || same.includes(witness) ? undefined : "the refusal was of another question";
+      const recorder = records[serialIn(text) ?? -1];
+      if (recorder?.caller !== operation.caller) return "the refusal was another key's";
+      if (recorder.outcome !== status) return `the refusal was a ${recorder.outcome}, not ${status}`;
+      return isWhole || same.includes(recorder) ? undefined : "the refusal was of another question";
     }
     if (status === 404 && code === "model_not_found") {
       if (asked.id === undefined) return "a list is no model";
@@ -109,7 +105,7 @@ const CODES = new Set([
   "503 upstream_unavailable",
 ]);
 
-// No credential, the asking key's own neither; no witness of another key's; no field of upstream's.
+// No credential, the asking key's own neither; no record of another key's; no header of upstream's.
 function leakIn({ headers, text }: Seen, own: string): string | undefined {
   const fields = JSON.stringify(headers);
   if (SECRET.test(fields) || SECRET.test(text)) return "a credential is in the answer";

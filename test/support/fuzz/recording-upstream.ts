@@ -4,19 +4,19 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { CALLERS, caller, callerOf, type Caller } from "./callers.ts";
-import type { Journal } from "./trace.ts";
+import type { Trace } from "./trace.ts";
 import type { Plan } from "./operations.ts";
-import { errorText, listText, written, type Testimony } from "./record.ts";
+import { errorText, listText, serializeRecord, type UpstreamRecord } from "./record.ts";
 
 /** An upstream every answer of which says who asked what, and which remembers all of them. */
-export interface WitnessUpstream {
+export interface RecordingUpstream {
   /** The base URL to give to Keylane. */
   readonly url: string;
   /** What it answered, by serial. */
-  readonly testimonies: readonly Testimony[];
+  readonly records: readonly UpstreamRecord[];
   /** What Keylane must never have sent, in a sentence. */
   readonly fault: () => string | undefined;
-  /** How many list requests of a caller lie here unanswered. */
+  /** How many list requests of a client lie here unanswered. */
   readonly open: (caller: number) => number;
   readonly plan: (caller: number, plan: Plan) => void;
   readonly revoke: (caller: number) => void;
@@ -37,9 +37,9 @@ const LIST = /^\/base\/(personalized|subscription|paid)\/v1\/models(?:\?(.*))?$/
 // All that may stand in a list request beside the credential and Origin; a Worker's fetch adds the last two.
 const FIELDS = new Set("host connection accept accept-encoding user-agent cache-control pragma".split(" "));
 
-export async function startWitness(journal: Journal): Promise<WitnessUpstream> {
-  const testimonies: Testimony[] = [];
-  const open = new Set<Testimony>();
+export async function startRecordingUpstream(trace: Trace): Promise<RecordingUpstream> {
+  const records: UpstreamRecord[] = [];
+  const open = new Set<UpstreamRecord>();
   let fault: string | undefined;
   const accounts = CALLERS.map(({ kind }): Account => ({
     isRevoked: kind === "stranger",
@@ -71,41 +71,41 @@ export async function startWitness(journal: Journal): Promise<WitnessUpstream> {
     const { plan, isRevoked, version } = account(asking.index);
     account(asking.index).plan = AT_ONCE;
     const question = { list, query, origin: headers.origin };
-    const serial = testimonies.length;
+    const serial = records.length;
     const outcome = isRevoked ? 401 : outcomeOf(plan);
-    const line = `  upstream ${serial} is asked for ${written(question)}: ${plan.fault}, ${outcome} v${version}`;
-    const testimony: Testimony = {
+    const line = `  upstream ${serial} is asked for ${serializeRecord(question)}: ${plan.fault}, ${outcome} v${version}`;
+    const record: UpstreamRecord = {
       serial,
       caller: asking.index,
       question,
       version,
       plan,
       outcome,
-      arrived: journal.note(asking.index, line),
+      arrived: trace.note(asking.index, line),
       arrivedAtMs: Date.now(),
       answered: undefined,
     };
-    testimonies.push(testimony);
-    open.add(testimony);
-    response.on("close", () => open.delete(testimony));
-    // The caller of all this may have gone: there is nobody to tell.
-    answer(testimony, response).catch(() => response.destroy());
+    records.push(record);
+    open.add(record);
+    response.on("close", () => open.delete(record));
+    // The client of all this may have gone: there is nobody to tell.
+    answer(record, response).catch(() => response.destroy());
   }
 
-  async function answer(testimony: Testimony, response: ServerResponse): Promise<void> {
-    const { plan, outcome, serial } = testimony;
+  async function answer(record: UpstreamRecord, response: ServerResponse): Promise<void> {
+    const { plan, outcome, serial } = record;
     if (plan.fault === "hang") return;
     if (plan.delayMs > 0) await sleep(plan.delayMs);
-    testimony.answered = journal.note(testimony.caller, `  upstream ${serial} answers`);
+    record.answered = trace.note(record.caller, `  upstream ${serial} answers`);
     if (typeof outcome === "number") {
       // A header of upstream's is for nobody.
-      const headers = { "Content-Type": "application/json", "X-Witness": caller(testimony.caller).name };
-      response.writeHead(outcome, headers).end(errorText(testimony));
+      const headers = { "Content-Type": "application/json", "X-Record": caller(record.caller).name };
+      response.writeHead(outcome, headers).end(errorText(record));
     } else if (plan.fault === "reset") response.socket?.resetAndDestroy();
     else if (plan.fault === "redirect") {
       // Followed, it would lead to a list that was not asked for.
       response.writeHead(302, { Location: "/base/paid/v1/models?sort=elsewhere" }).end();
-    } else await send(bodyOf(testimony), plan, response);
+    } else await send(bodyOf(record), plan, response);
   }
 
   const server = createServer(hear);
@@ -115,7 +115,7 @@ export async function startWitness(journal: Journal): Promise<WitnessUpstream> {
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/base`,
-    testimonies,
+    records,
     fault: () => fault,
     open: (index) => [...open].filter((one) => one.caller === index).length,
     plan: (index, plan) => void (account(index).plan = plan),
@@ -138,19 +138,19 @@ function echo(from: Caller | undefined, request: IncomingMessage, response: Serv
   response.end(JSON.stringify({ echo: from?.name ?? "nobody" }));
 }
 
-function outcomeOf({ fault }: Plan): Testimony["outcome"] {
+function outcomeOf({ fault }: Plan): UpstreamRecord["outcome"] {
   if (fault === "none" || fault === "hang") return "good";
   if (fault === "empty") return "empty";
   return /^\d+$/.test(fault) ? Number(fault) : "broken";
 }
 
-function bodyOf(testimony: Testimony): string {
-  const another = (testimony.caller + 1) % CALLERS.length;
-  const others = listText({ ...testimony, caller: another, outcome: "good" });
-  const { fault } = testimony.plan;
-  if (fault === "bad-json") return listText(testimony).replace("[", "[[");
+function bodyOf(record: UpstreamRecord): string {
+  const another = (record.caller + 1) % CALLERS.length;
+  const others = listText({ ...record, caller: another, outcome: "good" });
+  const { fault } = record.plan;
+  if (fault === "bad-json") return listText(record).replace("[", "[[");
   if (fault === "other") return others.replace("{", '{"error":{"message":"no"},');
-  return fault === "other-cut" ? others.slice(0, -1) : listText(testimony);
+  return fault === "other-cut" ? others.slice(0, -1) : listText(record);
 }
 
 async function send(text: string, { fault, coding, pauseMs }: Plan, response: ServerResponse): Promise<void> {

@@ -2,12 +2,12 @@ import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises"
 import { Agent } from "undici";
 import type { Keylane } from "../keylane.ts";
 import { caller as callerAt, SECRET } from "./callers.ts";
-import { asked, call, credential, type Seen } from "./client.ts";
-import { journal } from "./trace.ts";
-import { judge } from "./oracle.ts";
-import type { Asking, Operation, Stretch } from "./operations.ts";
-import type { Tally } from "./counters.ts";
-import { startWitness } from "./recording-upstream.ts";
+import { describeRequest, call, credential, type Seen } from "./client.ts";
+import { createTrace } from "./trace.ts";
+import { createOracle } from "./oracle.ts";
+import type { ListOperation, Operation, Round } from "./operations.ts";
+import type { Counters } from "./counters.ts";
+import { startRecordingUpstream } from "./recording-upstream.ts";
 
 export type Start = (settings: Record<string, string>) => Promise<Keylane>;
 
@@ -15,32 +15,32 @@ export type Start = (settings: Record<string, string>) => Promise<Keylane>;
 const MOST_AT_ONCE = 24;
 const NO_ANSWER_MS = 20_000;
 
-/** Lives through one stretch. Gives undefined, or what was wrong and all that led to it. */
-export async function live(
+/** Runs one round. Gives undefined, or the violation with its trace. */
+export async function runRound(
   start: Start,
-  stretch: Stretch,
-  tally: Tally,
+  round: Round,
+  tally: Counters,
   hearingMs: number,
 ): Promise<string | undefined> {
-  const log = journal();
-  const upstream = await startWitness(log);
-  const keylane = await start({ UPSTREAM_URL: upstream.url, ...stretch.settings });
+  const log = createTrace();
+  const upstream = await startRecordingUpstream(log);
+  const keylane = await start({ UPSTREAM_URL: upstream.url, ...round.settings });
   const agent = new Agent({ headersTimeout: NO_ANSWER_MS, bodyTimeout: NO_ANSWER_MS });
-  const refusalMaxAgeMs = stretch.settings["REFUSAL_MAX_AGE"] === "0" ? 0 : 2000;
-  const verdicts = judge(upstream.testimonies, refusalMaxAgeMs, hearingMs > 0);
+  const refusalMaxAgeMs = round.settings["REFUSAL_MAX_AGE"] === "0" ? 0 : 2000;
+  const verdicts = createOracle(upstream.records, refusalMaxAgeMs, hearingMs > 0);
   const { memory } = verdicts;
   const underWay = new Set<Promise<void>>();
   let violation: string | undefined;
 
   function condemn(caller: number | undefined, fault: string | undefined): void {
     if (fault === undefined || violation !== undefined) return;
-    const settings = JSON.stringify(stretch.settings);
+    const settings = JSON.stringify(round.settings);
     violation = `${fault}\nsettings ${settings}; what concerns this caller:\n${log.history(caller)}`;
   }
 
-  async function ask(operation: Asking): Promise<void> {
+  async function ask(operation: ListOperation): Promise<void> {
     const { caller, ifNoneMatch, leaveAfterMs, method } = operation;
-    const one = asked(operation, upstream.version(caller));
+    const one = describeRequest(operation, upstream.version(caller));
     if (ifNoneMatch !== undefined) {
       const owner = ifNoneMatch === "own" ? caller : operation.other;
       const tag = memory.lastEtag.get(one.view.replace(/^\d+/, String(owner)));
@@ -49,25 +49,22 @@ export async function live(
     upstream.plan(caller, operation.plan);
     const begun = log.note(caller, `${callerAt(caller).name} ${method} ${one.path} ${shown(one.headers)}`);
     const seen = await call(agent, keylane.url + one.path, { method, headers: one.headers, leaveAfterMs });
-    // Only then can all be held to it.
+    // Only then does it count for all.
     if (seen?.status === 401) await sleep(hearingMs);
-    const ended = log.note(
-      caller,
-      `  is told ${seen === undefined ? "nothing, and left" : told(seen)} [${begun}]`,
-    );
+    const ended = log.note(caller, `  gets ${seen === undefined ? "nothing, and left" : received(seen)} [${begun}]`);
     if (seen === undefined) return tally.count("left");
     tally.countAnswer(seen);
     condemn(caller, verdicts.answer(one, seen, { begun, ended }));
   }
 
   async function purge(caller: number, method: string): Promise<void> {
-    tally.count(upstream.open(caller) > 0 ? "purge during a flight" : "purge");
+    tally.count(upstream.open(caller) > 0 ? "purge during a fetch" : "purge");
     const begun = log.note(caller, `${callerAt(caller).name} ${method}`);
     const span = { begun, ended: Number.POSITIVE_INFINITY, ms: 0 };
     const headers = credential({ caller, header: "x-api-key" });
     const seen = await call(agent, `${keylane.url}/v1/models`, { method, headers });
     await sleep(hearingMs);
-    span.ended = log.note(caller, `  is told ${seen?.status} [${begun}]`);
+    span.ended = log.note(caller, `  gets ${seen?.status} [${begun}]`);
     memory.purges(caller).push(span);
     if (seen?.status !== 204) condemn(caller, `a purge was answered with ${seen?.status}`);
   }
@@ -84,8 +81,7 @@ export async function live(
   }
 
   async function pass(caller: number | undefined): Promise<void> {
-    const headers =
-      caller === undefined ? {} : credential({ caller, header: caller % 2 ? "bearer" : "x-api-key" });
+    const headers = caller === undefined ? {} : credential({ caller, header: caller % 2 ? "bearer" : "x-api-key" });
     const url = `${keylane.url}/v1/chat/completions`;
     const seen = await call(agent, url, { method: "POST", headers, body: "{}" });
     if (seen !== undefined) condemn(caller, verdicts.passed(caller, seen));
@@ -113,11 +109,7 @@ export async function live(
         const { caller, other } = operation;
         if (caller === other) return;
         const keys = { "x-api-key": callerAt(other).credential };
-        return refused(
-          { ...credential({ caller, header: "Bearer" }), ...keys },
-          400,
-          "ambiguous_credentials",
-        );
+        return refused({ ...credential({ caller, header: "Bearer" }), ...keys }, 400, "ambiguous_credentials");
       }
       case "revoke":
       case "readmit":
@@ -140,7 +132,7 @@ export async function live(
     return work;
   }
 
-  for (const { gapMs, operation } of stretch.steps) {
+  for (const { gapMs, operation } of round.steps) {
     if (violation !== undefined) break;
     await (gapMs === 0 ? turn() : sleep(gapMs));
     const work = launch(operation);
@@ -152,7 +144,7 @@ export async function live(
   condemn(undefined, upstream.fault());
   const leak = (await keylane.log()).find((line) => SECRET.test(line));
   condemn(undefined, leak && `a credential is in the log: ${leak}`);
-  tally.countFlights(upstream.testimonies, memory.revocations);
+  tally.countFlights(upstream.records, memory.revocations);
   await agent.destroy();
   await keylane.stop();
   await upstream.stop();
@@ -164,7 +156,7 @@ function shown(headers: Record<string, string>): string {
   return JSON.stringify(rest);
 }
 
-function told({ status, headers, text }: Seen): string {
+function received({ status, headers, text }: Seen): string {
   const about = String(headers["cache-status"] ?? text.slice(0, 90));
   return `${status} ${about} ${status === 200 ? text.slice(0, 60) : ""} ${String(headers["age"] ?? "")}`;
 }

@@ -5,7 +5,7 @@ import { isolation } from "../../../tools/isolation/isolation.ts";
 import { startKeylane } from "../keylane.ts";
 import { startNanoGpt, type Account, type NanoGpt } from "../nanogpt/nanogpt.ts";
 import { ACCOUNTS, ALICE, BOB } from "../setup.ts";
-import { GOOD, startGateway, type Habits } from "./gateway.ts";
+import { GOOD, startGateway, type Behaviour } from "./gateway.ts";
 
 export const KEYS: Record<string, string> = { KEY_A: ALICE, KEY_B: BOB };
 const ENTRY = new URL("../../../tools/isolation/isolation.ts", import.meta.url).pathname;
@@ -18,12 +18,9 @@ export interface Outcome {
 }
 
 /** Runs the command in a process of its own, as npm does. */
-export async function command(
-  words: readonly string[],
-  environment: Record<string, string> = KEYS,
-): Promise<Outcome> {
+export async function command(args: readonly string[], environment: Record<string, string> = KEYS): Promise<Outcome> {
   const env = { PATH: process.env["PATH"], ...environment };
-  const child = spawn(process.execPath, [ENTRY, ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   const said = { out: "", err: "" };
   child.stdout.on("data", (data: Buffer) => (said.out += data.toString()));
@@ -33,13 +30,10 @@ export async function command(
 }
 
 /** Runs it in this process: the same but for a start. */
-export async function checked(
-  words: readonly string[],
-  environment: Record<string, string> = KEYS,
-): Promise<Outcome> {
+export async function runCheck(args: readonly string[], environment: Record<string, string> = KEYS): Promise<Outcome> {
   const said = { out: "", err: "" };
   const code = await isolation(
-    words,
+    args,
     environment,
     (text) => (said.out += text),
     (text) => (said.err += text),
@@ -79,13 +73,13 @@ export async function keylaneBefore(
 
 /** Starts another gateway before a stand-in. */
 export async function gatewayBefore(
-  habits: Partial<Habits>,
+  behaviour: Partial<Behaviour>,
   prefix = "",
   accounts: readonly Account[] = ACCOUNTS,
 ): Promise<string> {
   const nano = await nanoGpt(accounts);
   nano.delay(2);
-  const gateway = await startGateway(nano.url, { ...GOOD, ...habits }, prefix);
+  const gateway = await startGateway(nano.url, { ...GOOD, ...behaviour }, prefix);
   onTestFinished(() => gateway.stop());
   return gateway.url;
 }

@@ -4,14 +4,14 @@ import type { Socket } from "node:net";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 /** A list that a gateway holds. */
-export interface Kept {
+export interface StoredAnswer {
   readonly credential: string;
   readonly text: string;
   readonly etag: string;
 }
 
 /** One request as a gateway understands it. */
-export interface Visitor {
+export interface GatewayRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly query: URLSearchParams;
   /** What follows `/models`. */
@@ -20,87 +20,87 @@ export interface Visitor {
 }
 
 /** What a gateway remembers between requests. */
-export interface Desk {
-  readonly held: Map<string, Kept>;
-  /** Room for a bad habit to keep things in. */
+export interface GatewayState {
+  readonly stored: Map<string, StoredAnswer>;
+  /** State of a bad behaviour. */
   readonly drawer: Map<unknown, string>;
 }
 
-/** How a gateway decides; a bad one differs in a single habit. */
-export interface Habits {
-  credentialOf(visitor: Visitor): string | 400 | 401;
-  /** Where the answer to this visitor is held. */
-  slotOf(visitor: Visitor, credential: string, desk: Desk): string | Promise<string>;
-  /** What a request shares a question to upstream by. */
-  flightOf(slot: string, visitor: Visitor): string;
-  /** A list for who has no key at all. */
-  forNoKey(visitor: Visitor, desk: Desk): Kept | undefined;
-  /** A list for who is refused upstream, or finds none held. */
-  instead(credential: string, desk: Desk, why: "not held" | "refused"): Kept | undefined;
-  isMatch(sent: string, kept: Kept, desk: Desk): boolean;
-  model(id: string, kept: Kept, desk: Desk): object | undefined;
-  purge(credential: string, desk: Desk): void;
-  coded(text: string, coding: "gzip" | "br", visitor: Visitor, desk: Desk): Buffer;
-  fields(visitor: Visitor, credential: string): Record<string, string>;
+/** How a gateway behaves; a bad one differs in one method. */
+export interface Behaviour {
+  credentialOf(request: GatewayRequest): string | 400 | 401;
+  /** Where the answer to this request is stored. */
+  slotOf(request: GatewayRequest, credential: string, desk: GatewayState): string | Promise<string>;
+  /** The key under which concurrent requests share one fetch. */
+  flightOf(slot: string, request: GatewayRequest): string;
+  /** A list for a request without a key. */
+  forNoKey(request: GatewayRequest, desk: GatewayState): StoredAnswer | undefined;
+  /** A list for who is refused upstream, or finds none stored. */
+  instead(credential: string, desk: GatewayState, why: "not stored" | "refused"): StoredAnswer | undefined;
+  isMatch(sent: string, kept: StoredAnswer, desk: GatewayState): boolean;
+  model(id: string, kept: StoredAnswer, desk: GatewayState): object | undefined;
+  purge(credential: string, desk: GatewayState): void;
+  coded(text: string, coding: "gzip" | "br", request: GatewayRequest, desk: GatewayState): Buffer;
+  fields(request: GatewayRequest, credential: string): Record<string, string>;
   /** The body of a 404 and of a 401. */
-  complaint(credential: string, desk: Desk): string;
+  complaint(credential: string, desk: GatewayState): string;
 }
 
-/** A gateway with one bad habit, and parts of the sentences of the checks that it breaks. */
-export interface Bad {
+/** A gateway with one defect, and parts of the sentences of the checks that it fails. */
+export interface BadGateway {
   readonly defect: string;
-  readonly habits: Partial<Habits>;
+  readonly behaviour: Partial<Behaviour>;
   readonly breaks: readonly string[];
 }
 
-/** A small caching proxy for one list, which keeps keys apart as long as its habits are good. */
+/** A small caching proxy for one list, which keeps keys apart as long as its behaviour is good. */
 export interface Gateway {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** Starts one before an upstream; `prefix` is what stands before `/v1` in its paths. */
-export async function startGateway(upstream: string, habits: Habits, prefix = ""): Promise<Gateway> {
-  const desk: Desk = { held: new Map(), drawer: new Map() };
-  const flights = new Map<string, Promise<Kept | number>>();
+/** Starts one before an upstream; `prefix` precedes `/v1` in its paths. */
+export async function startGateway(upstream: string, behaviour: Behaviour, prefix = ""): Promise<Gateway> {
+  const desk: GatewayState = { stored: new Map(), drawer: new Map() };
+  const flights = new Map<string, Promise<StoredAnswer | number>>();
 
-  async function answer(request: IncomingMessage): Promise<Response> {
-    const { pathname, searchParams: query } = new URL(`http://gateway${request.url}`);
+  async function answer(incoming: IncomingMessage): Promise<Response> {
+    const { pathname, searchParams: query } = new URL(`http://gateway${incoming.url}`);
     if (!pathname.startsWith(`${prefix}/v1/models`)) return new Response(null, { status: 404 });
     const rest = pathname.slice(`${prefix}/v1/models`.length).replace(/^\/+/, "");
-    const headers = Object.fromEntries(Object.entries(request.headers).map(([k, v]) => [k, v?.toString()]));
-    const visitor: Visitor = { headers, query, rest, socket: request.socket };
-    const credential = habits.credentialOf(visitor);
+    const headers = Object.fromEntries(Object.entries(incoming.headers).map(([k, v]) => [k, v?.toString()]));
+    const request: GatewayRequest = { headers, query, rest, socket: incoming.socket };
+    const credential = behaviour.credentialOf(request);
     if (typeof credential === "number") {
-      const gift = credential === 401 ? habits.forNoKey(visitor, desk) : undefined;
-      return gift === undefined ? new Response("no key", { status: credential }) : list(visitor, "", gift);
+      const gift = credential === 401 ? behaviour.forNoKey(request, desk) : undefined;
+      return gift === undefined ? new Response("no key", { status: credential }) : list(request, "", gift);
     }
-    if (request.method === "DELETE") {
-      habits.purge(credential, desk);
+    if (incoming.method === "DELETE") {
+      behaviour.purge(credential, desk);
       return new Response(null, { status: 204 });
     }
-    const found = await find(visitor, credential);
-    if (typeof found === "object") return list(visitor, credential, found);
-    const fields = habits.fields(visitor, credential);
-    return new Response(habits.complaint(credential, desk), { status: found, headers: fields });
+    const found = await find(request, credential);
+    if (typeof found === "object") return list(request, credential, found);
+    const fields = behaviour.fields(request, credential);
+    return new Response(behaviour.complaint(credential, desk), { status: found, headers: fields });
   }
 
-  async function find(visitor: Visitor, credential: string): Promise<Kept | number> {
-    const control = visitor.headers["cache-control"] ?? "";
-    const slot = await habits.slotOf(visitor, credential, desk);
-    const kept = control.includes("no-store") ? undefined : desk.held.get(slot);
+  async function find(request: GatewayRequest, credential: string): Promise<StoredAnswer | number> {
+    const control = request.headers["cache-control"] ?? "";
+    const slot = await behaviour.slotOf(request, credential, desk);
+    const kept = control.includes("no-store") ? undefined : desk.stored.get(slot);
     if (kept !== undefined) return kept;
-    if (control.includes("only-if-cached")) return habits.instead(credential, desk, "not held") ?? 504;
-    const name = habits.flightOf(`${slot} ${control}`, visitor);
-    const flight = flights.get(name) ?? ask(credential, visitor).finally(() => flights.delete(name));
+    if (control.includes("only-if-cached")) return behaviour.instead(credential, desk, "not stored") ?? 504;
+    const name = behaviour.flightOf(`${slot} ${control}`, request);
+    const flight = flights.get(name) ?? ask(credential, request).finally(() => flights.delete(name));
     flights.set(name, flight);
     const landed = await flight;
-    if (typeof landed === "number") return habits.instead(credential, desk, "refused") ?? landed;
-    if (!control.includes("no-store")) desk.held.set(slot, landed);
+    if (typeof landed === "number") return behaviour.instead(credential, desk, "refused") ?? landed;
+    if (!control.includes("no-store")) desk.stored.set(slot, landed);
     return landed;
   }
 
-  async function ask(credential: string, { query }: Visitor): Promise<Kept | number> {
+  async function ask(credential: string, { query }: GatewayRequest): Promise<StoredAnswer | number> {
     const headers = { authorization: `Bearer ${credential}` };
     const answer = await fetch(`${upstream}/personalized/v1/models?${query.toString()}`, { headers });
     const text = await answer.text();
@@ -109,20 +109,18 @@ export async function startGateway(upstream: string, habits: Habits, prefix = ""
       : answer.status;
   }
 
-  function list(visitor: Visitor, credential: string, kept: Kept): Response {
-    const headers = { ...habits.fields(visitor, credential), etag: kept.etag };
-    if (visitor.rest !== "" && !visitor.rest.endsWith(".css")) {
-      const model = habits.model(decodeURIComponent(visitor.rest), kept, desk);
-      if (model === undefined)
-        return new Response(habits.complaint(credential, desk), { status: 404, headers });
+  function list(request: GatewayRequest, credential: string, kept: StoredAnswer): Response {
+    const headers = { ...behaviour.fields(request, credential), etag: kept.etag };
+    if (request.rest !== "" && !request.rest.endsWith(".css")) {
+      const model = behaviour.model(decodeURIComponent(request.rest), kept, desk);
+      if (model === undefined) return new Response(behaviour.complaint(credential, desk), { status: 404, headers });
       return Response.json(model, { headers });
     }
-    const sent = visitor.headers["if-none-match"];
-    if (sent !== undefined && habits.isMatch(sent, kept, desk))
-      return new Response(null, { status: 304, headers });
-    const coding = /^(gzip|br)/.exec(visitor.headers["accept-encoding"] ?? "")?.[1];
+    const sent = request.headers["if-none-match"];
+    if (sent !== undefined && behaviour.isMatch(sent, kept, desk)) return new Response(null, { status: 304, headers });
+    const coding = /^(gzip|br)/.exec(request.headers["accept-encoding"] ?? "")?.[1];
     if (coding !== "gzip" && coding !== "br") return new Response(kept.text, { headers });
-    const bytes = new Uint8Array(habits.coded(kept.text, coding, visitor, desk));
+    const bytes = new Uint8Array(behaviour.coded(kept.text, coding, request, desk));
     return new Response(bytes, { headers: { ...headers, "content-encoding": coding } });
   }
 
@@ -145,7 +143,7 @@ export async function startGateway(upstream: string, habits: Habits, prefix = ""
   };
 }
 
-export const GOOD: Habits = {
+export const GOOD: Behaviour = {
   credentialOf({ headers }) {
     const bearer = /^Bearer (?!null$|undefined$)(\S+)$/.exec(headers["authorization"] ?? "")?.[1];
     const key = headers["x-api-key"] === "" ? undefined : headers["x-api-key"];
@@ -158,8 +156,8 @@ export const GOOD: Habits = {
   instead: () => undefined,
   isMatch: (sent, kept) => sent === kept.etag,
   model: (id, { text }) => rowsOf(text).find((row) => row.id === id),
-  purge(credential, { held }) {
-    for (const [slot, kept] of held) if (kept.credential === credential) held.delete(slot);
+  purge(credential, { stored }) {
+    for (const [slot, kept] of stored) if (kept.credential === credential) stored.delete(slot);
   },
   coded: (text, coding) => (coding === "gzip" ? gzipSync(text) : brotliCompressSync(text)),
   fields: () => ({ "cache-control": "private, no-cache", vary: "Authorization, X-API-Key, Origin" }),

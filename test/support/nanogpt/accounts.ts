@@ -34,7 +34,7 @@ export interface AccountBook {
 }
 
 /** Opens the book of accounts over a catalogue. */
-export function accountBook(models: readonly DetailedModel[], initial: readonly Account[]): AccountBook {
+export function createAccountBook(models: readonly DetailedModel[], initial: readonly Account[]): AccountBook {
   const ids = new Set(models.map((model) => model.id));
   const accounts = new Map<string, Account>();
   const usage = new Map<string, { day: string; count: number }>();
@@ -48,8 +48,7 @@ export function accountBook(models: readonly DetailedModel[], initial: readonly 
 
   function set(account: Account): void {
     const unknown = account.visible?.find((id) => !ids.has(id));
-    if (unknown !== undefined)
-      throw new Error(`Cannot show a model that is not in the catalogue: ${unknown}`);
+    if (unknown !== undefined) throw new Error(`Cannot show a model that is not in the catalogue: ${unknown}`);
     accounts.set(account.key, account);
     usage.delete(account.key);
   }
@@ -114,8 +113,7 @@ export function accountBook(models: readonly DetailedModel[], initial: readonly 
     },
     modelsFor(key) {
       const account = key === undefined ? undefined : accounts.get(key);
-      if (account?.visible === undefined || account.revoked === true || account.expired === true)
-        return models;
+      if (account?.visible === undefined || account.revoked === true || account.expired === true) return models;
       const shown = new Set(account.visible);
       return models.filter((model) => shown.has(model.id));
     },

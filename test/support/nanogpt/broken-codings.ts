@@ -80,11 +80,7 @@ function coded(coding: string, body: Buffer | string) {
 // Made of one compressed megabyte many times over, since compressing all of it takes most of a second. A full
 // flush ends each piece where the next can begin.
 function gzipBomb(): Buffer {
-  const [head, blanks, tail] = [
-    '{"object":"list","data":[{"id":"bomb","object":"model"}',
-    " ".repeat(MEGABYTE),
-    "]}",
-  ];
+  const [head, blanks, tail] = ['{"object":"list","data":[{"id":"bomb","object":"model"}', " ".repeat(MEGABYTE), "]}"];
   const flushed = { finishFlush: constants.Z_FULL_FLUSH };
   const pieces = Array.from({ length: bombBytes / MEGABYTE }, () => blanks);
   const blank = deflateRawSync(blanks, flushed);

@@ -36,7 +36,7 @@ export const brokenConnections: Readonly<Record<ConnectionFault, Breakage>> = {
   },
   "close-before-headers": closeConnection,
   "hang-before-headers"() {
-    // Nothing is answered until the caller leaves or the stand-in stops.
+    // Nothing is answered until the client leaves or the stand-in stops.
   },
   "hang-mid-body"(exchange, good) {
     promise(exchange, good);
@@ -82,7 +82,7 @@ function promise({ response }: Exchange, good: string): void {
   response.setHeader("content-length", Buffer.byteLength(good));
 }
 
-// A RST may overtake bytes that the caller has not read yet.
+// A RST may overtake bytes that the client has not read yet.
 function settle(exchange: Exchange): Promise<void> {
   return exchange.wait(20);
 }

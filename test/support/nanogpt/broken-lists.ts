@@ -77,18 +77,14 @@ export const brokenLists: Readonly<Record<ListFault, Breakage>> = {
   ),
   "large-row": says((good) => paddedList(good, 15 * 1024 * 1024)),
   "wide-row": says((good) => withRows(good, [`{"id":"wide",${WIDE}}`])),
-  "nested-row": says((good) =>
-    withRows(good, [`{"id":"nested","nested":${"[".repeat(60)}${"]".repeat(60)}}`]),
-  ),
+  "nested-row": says((good) => withRows(good, [`{"id":"nested","nested":${"[".repeat(60)}${"]".repeat(60)}}`])),
   "odd-ids": says((good) =>
     withRows(
       good,
       ODD_IDS.map((id) => JSON.stringify({ id })),
     ),
   ),
-  "odd-numbers": says((good) =>
-    withRows(good, [`{"id":"odd","huge":1e999,"long":${"9".repeat(5000)},"zero":-0}`]),
-  ),
+  "odd-numbers": says((good) => withRows(good, [`{"id":"odd","huge":1e999,"long":${"9".repeat(5000)},"zero":-0}`])),
   "fields-twice": says((good) => `{"data":[{"id":"first"}],"object":1,${good.slice(1)}`),
   "utf-16": says((good) => Buffer.from(`\uFEFF${good}`, "utf16le")),
   "latin-1": says((good) => Buffer.from(withRows(good, ['{"id":"caf\u00e9"}']), "latin1")),
@@ -120,14 +116,7 @@ function list(data: readonly unknown[]): string {
 }
 
 /** Ids that are strings, and odd. */
-export const ODD_IDS: readonly string[] = [
-  "",
-  "x".repeat(10_000),
-  "two\nlines",
-  "\0",
-  "half \ud83d",
-  "%2F%00",
-];
+export const ODD_IDS: readonly string[] = ["", "x".repeat(10_000), "two\nlines", "\0", "half \ud83d", "%2F%00"];
 
 const WIDE = Array.from({ length: 100_000 }, (_, index) => `"field-${index}":${index}`).join(",");
 const PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>\n";

@@ -55,7 +55,7 @@ async function echo(exchange: Exchange): Promise<void> {
     "x-echo-target": seen.target,
     "x-echo-headers": Buffer.from(JSON.stringify(request.rawHeaders)).toString("base64"),
   });
-  // Headers first and each chunk as it comes: a caller who waits for an answer before going on gets one.
+  // Headers first and each chunk as it comes: a client who waits for an answer before going on gets one.
   response.flushHeaders();
   for await (const chunk of exchange.chunks()) response.write(chunk);
   response.end();

@@ -51,7 +51,7 @@ function belongsTo(list: ListName, model: DetailedModel): boolean {
   return true;
 }
 
-// NanoGPT's real rankings are private; a stable other order is all that a caller of the stand-in can tell.
+// NanoGPT's real rankings are private; a stable other order is all that a client of the stand-in can tell.
 function ordered(models: readonly DetailedModel[], sort: string | null): readonly DetailedModel[] {
   if (sort === "mostused") return models.toSorted((one, other) => other.created - one.created);
   if (sort === "favorites") return models.toSorted((one, other) => included(other) - included(one));

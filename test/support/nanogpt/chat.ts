@@ -85,10 +85,7 @@ function usageOf({ promptTokens, completionTokens }: Reply) {
 
 function wantsUsage({ stream_options: options }: Prompt["fields"]): boolean {
   return (
-    typeof options === "object" &&
-    options !== null &&
-    "include_usage" in options &&
-    options.include_usage === true
+    typeof options === "object" && options !== null && "include_usage" in options && options.include_usage === true
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Exchange } from "./exchange.ts";
 
-/** An answer of which some part has no end; it goes on until the caller leaves. */
+/** An answer of which some part has no end; it goes on until the client leaves. */
 export interface EndlessFault {
   readonly kind: "endless";
   readonly part: "interim answers" | "headers" | "body";
@@ -17,9 +17,7 @@ export async function sendEndless(exchange: Exchange, good: string, fault: Endle
   const start = `HTTP/1.1 ${status} Endless\r\n`;
   // The good list comes first: nobody may take it for all there is.
   if (part === "body") {
-    socket.write(
-      `${start}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(good)}`,
-    );
+    socket.write(`${start}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(good)}`);
   } else if (part === "headers") socket.write(start);
   const piece = Buffer.from(PIECES[part].repeat(everyMs === undefined ? 100 : 1));
   for (;;) {

@@ -7,7 +7,7 @@ import { listRoutes } from "./lists.ts";
 import { mediaRoutes } from "./media.ts";
 import { messagesRoutes } from "./messages.ts";
 import { modelRoutes } from "./models.ts";
-import { notFoundPage, Refusal } from "./refusals.ts";
+import { notFoundPage, ErrorAnswer } from "./refusals.ts";
 import { responsesRoutes } from "./responses.ts";
 import type { Route, World } from "./routes.ts";
 
@@ -23,16 +23,14 @@ const routes: readonly Route[] = [
 ];
 
 /** Answers a request as NanoGPT does. */
-export async function answer(exchange: Exchange, world: World): Promise<void> {
+export async function respond(exchange: Exchange, world: World): Promise<void> {
   const { method } = exchange.seen;
-  const route = routes.find(
-    ({ methods, path }) => (methods?.includes(method) ?? true) && path.test(exchange.path),
-  );
+  const route = routes.find(({ methods, path }) => (methods?.includes(method) ?? true) && path.test(exchange.path));
   try {
     if (route === undefined) throw notFoundPage();
     await route.answer(exchange, world);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof ErrorAnswer)) throw error;
     send(exchange, error.answer);
   }
 }

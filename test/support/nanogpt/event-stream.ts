@@ -12,12 +12,8 @@ export function namedEvent(value: { readonly type: string; readonly [field: stri
   return `event: ${value.type}\n${dataEvent(value)}`;
 }
 
-/** Streams events, each in a write of its own, at the pace the caller asked for. */
-export async function sendEvents(
-  exchange: Exchange,
-  prompt: Prompt,
-  events: readonly string[],
-): Promise<void> {
+/** Streams events, each in a write of its own, at the pace the client asked for. */
+export async function sendEvents(exchange: Exchange, prompt: Prompt, events: readonly string[]): Promise<void> {
   const { request, response } = exchange;
   const interval = intervalMs(exchange, prompt);
   response.setHeader("content-type", "text/event-stream; charset=utf-8");

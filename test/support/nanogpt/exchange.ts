@@ -14,9 +14,9 @@ export interface Seen {
   readonly body: Buffer;
   /** Whether the request body has arrived to its end. */
   readonly complete: boolean;
-  /** Whether the caller closed before the answer had ended. */
+  /** Whether the client closed before the answer had ended. */
   readonly aborted: boolean;
-  /** Resolves when the exchange is over, whoever ended it. */
+  /** Resolves when either side has ended the exchange. */
   readonly closed: Promise<void>;
 }
 
@@ -36,14 +36,14 @@ export interface Exchange {
   /** Resolves to the whole body. */
   body(): Promise<Buffer>;
   wait(ms: number): Promise<void>;
-  /** Says that whatever ends the exchange from here on is our doing, not the caller's. */
+  /** Says that whatever ends the exchange from here on is our doing, not the client's. */
   takeBlame(): void;
 }
 
 /** Follows one request from its headers to its end. */
 export function exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
   const received: Buffer[] = [];
-  const arrivals = new EventEmitter();
+  const changes = new EventEmitter();
   const over = new AbortController();
   let complete = false;
   let aborted = false;
@@ -51,13 +51,13 @@ export function exchangeOf(request: IncomingMessage, response: ServerResponse): 
 
   request.on("data", (chunk: Buffer) => {
     received.push(chunk);
-    arrivals.emit("change");
+    changes.emit("change");
   });
   request.on("end", () => {
     complete = true;
-    arrivals.emit("change");
+    changes.emit("change");
   });
-  // A write that meets a closed connection says so here; `closed` has told it already.
+  // A write to a closed connection fails here; `closed` has resolved already.
   response.on("error", () => {});
   const closed = new Promise<void>((resolve) => {
     response.on("close", () => {
@@ -71,7 +71,7 @@ export function exchangeOf(request: IncomingMessage, response: ServerResponse): 
     for (let next = 0; ; next++) {
       while (next === received.length) {
         if (complete) return;
-        await once(arrivals, "change", { signal: over.signal });
+        await once(changes, "change", { signal: over.signal });
       }
       yield* received.slice(next, next + 1);
     }

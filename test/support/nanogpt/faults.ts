@@ -100,8 +100,7 @@ type Chosen<Kind extends Fault["kind"]> = Extract<Fault, { readonly kind: Kind }
 function sendStatus(exchange: Exchange, fault: Chosen<"status">): void {
   const { status, body = "", headers, contentType, end } = fault;
   const type = contentType ?? (body.startsWith("{") ? "application/json" : "text/plain");
-  if (end === undefined)
-    return send(exchange, { status, headers: { "content-type": type, ...headers }, body });
+  if (end === undefined) return send(exchange, { status, headers: { "content-type": type, ...headers }, body });
   exchange.response.writeHead(status, {
     "content-type": type,
     "content-length": body.length + 100,

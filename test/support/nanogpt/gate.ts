@@ -9,14 +9,14 @@ export interface Gate {
 }
 
 /** Puts up a closed gate. */
-export function closedGate(): Gate {
-  const arrival = Promise.withResolvers<void>();
+export function createClosedGate(): Gate {
+  const raw = Promise.withResolvers<void>();
   const opening = Promise.withResolvers<void>();
   return {
-    arrived: arrival.promise,
+    arrived: raw.promise,
     release: opening.resolve,
     async pass(signal) {
-      arrival.resolve();
+      raw.resolve();
       signal.throwIfAborted();
       const { promise: left, reject } = Promise.withResolvers<never>();
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -8,7 +8,7 @@ export interface Where {
   readonly times?: number | undefined;
   /** A part of the request target; without it list routes only. */
   readonly path?: string | undefined;
-  /** The caller's key; without it any caller. */
+  /** The client's key; without it any client. */
   readonly key?: string | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface Interventions<Effect> {
 }
 
 /** Keeps one kind of intervention: faults, delays or holds. */
-export function interventions<Effect>(): Interventions<Effect> {
+export function createInterventions<Effect>(): Interventions<Effect> {
   const limited: { effect: Effect; left: number; where: Where }[] = [];
   const standing: { effect: Effect; where: Where }[] = [];
   return {

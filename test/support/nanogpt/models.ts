@@ -13,9 +13,7 @@ export const modelRoutes: readonly Route[] = [
     methods: ["GET", "HEAD"],
     path: /^\/api\/models\/?$/,
     async answer(exchange, { accounts }) {
-      const text = Object.fromEntries(
-        accounts.modelsFor(undefined).map(({ id, name }) => [id, { id, name }]),
-      );
+      const text = Object.fromEntries(accounts.modelsFor(undefined).map(({ id, name }) => [id, { id, name }]));
       send(exchange, json(200, { models: { text } }));
     },
   },

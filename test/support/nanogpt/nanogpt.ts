@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { accountBook, type Account } from "./accounts.ts";
+import { createAccountBook, type Account } from "./accounts.ts";
 import { bundledCatalogue, type DetailedModel } from "./catalogue.ts";
 import { credentialOf } from "./credential.ts";
-import { answer } from "./endpoints.ts";
+import { respond } from "./endpoints.ts";
 import { exchangeOf, type Exchange, type Seen } from "./exchange.ts";
 import { answerBroken, type Fault } from "./faults.ts";
-import { closedGate, type Gate } from "./gate.ts";
-import { interventions, type Where } from "./interventions.ts";
+import { createClosedGate, type Gate } from "./gate.ts";
+import { createInterventions, type Where } from "./interventions.ts";
 import { isListRequest } from "./lists.ts";
 import { TOGGLE_PATH, toggle } from "./toggle.ts";
 
@@ -22,9 +22,9 @@ export interface NanoGpt {
   readonly models: readonly DetailedModel[];
   /** Every request since the start or the last reset, in order. */
   readonly seen: Seen[];
-  /** Is what was seen of GET and HEAD on list routes, of all callers or of one key. */
+  /** Is what was seen of GET and HEAD on list routes, of all clients or of one key. */
   lists(key?: string): Seen[];
-  /** Adds an account, or replaces the one with the same key and starts its day anew. */
+  /** Adds an account, or replaces the one with the same key and starts its day again. */
   setAccount(account: Account): void;
   show(key: string, id: string): void;
   hide(key: string, id: string): void;
@@ -35,11 +35,11 @@ export interface NanoGpt {
   delay(ms: number, where?: Where): void;
   /** Holds the next matching request (or the next `times`) before its answer, until released. */
   hold(where?: Where): Hold;
-  /** Closes the port and every connection, so that callers are refused. */
+  /** Closes the port and every connection, so that clients are refused. */
   pause(): Promise<void>;
   /** Listens on the same port again. */
   resume(): Promise<void>;
-  /** Forgets what was seen, all faults and delays, and releases what is held. */
+  /** Forgets what was seen, all faults and delays, and releases paused requests. */
   reset(): void;
   /** Closes the port and every connection, and with them all that still waits. */
   stop(): Promise<void>;
@@ -61,11 +61,11 @@ export async function startNanoGpt(
   } = {},
 ): Promise<NanoGpt> {
   const models = options.models ?? bundledCatalogue();
-  const accounts = accountBook(models, options.accounts ?? []);
+  const accounts = createAccountBook(models, options.accounts ?? []);
   const seen: Seen[] = [];
-  const faults = interventions<Fault>();
-  const delays = interventions<number>();
-  const holds = interventions<Gate>();
+  const faults = createInterventions<Fault>();
+  const delays = createInterventions<number>();
+  const holds = createInterventions<Gate>();
   const gates = new Set<Gate>();
   const sockets = new Set<Socket>();
   const open = new Set<Exchange>();
@@ -97,7 +97,7 @@ export async function startNanoGpt(
     if (gate !== undefined) await gate.pass(exchange.signal);
     if (delay !== undefined) await exchange.wait(delay);
     if (fault !== undefined) return answerBroken(exchange, fault, { accounts });
-    return answer(exchange, { accounts });
+    return respond(exchange, { accounts });
   }
 
   await listen(server, options.port ?? 0);
@@ -129,7 +129,7 @@ export async function startNanoGpt(
     },
     delay: (ms, where) => delays.add(ms, where),
     hold(where) {
-      const gate = closedGate();
+      const gate = createClosedGate();
       gates.add(gate);
       holds.add(gate, { ...where, times: where?.times ?? 1 });
       return gate;

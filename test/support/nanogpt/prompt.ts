@@ -16,7 +16,7 @@ const decoders: Readonly<Record<string, (body: Buffer) => Promise<Buffer>>> = {
 export interface Prompt {
   readonly model: string;
   readonly streamed: boolean;
-  /** The last text the caller wrote. */
+  /** The last text the client wrote. */
   readonly text: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }

@@ -27,7 +27,7 @@ export async function sendRaw(exchange: Exchange, good: string, fault: RawFault)
   exchange.request.socket.write(filled(body));
   if (after === "close") return closeConnection(exchange);
   if (after === "stay") return;
-  // A RST may overtake bytes that the caller has not read yet.
+  // A RST may overtake bytes that the client has not read yet.
   await exchange.wait(20);
   resetConnection(exchange);
 }

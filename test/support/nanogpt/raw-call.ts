@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 
 /** What came back over a connection, before any HTTP client could judge it. */
-export interface Heard {
+export interface RawResponse {
   /** Everything to the first empty line; empty when there was none. */
   readonly head: string;
   /** Everything after it, chunk sizes included. */
@@ -11,10 +11,10 @@ export interface Heard {
 }
 
 /** Asks for a path on a connection of its own, and listens. */
-export async function rawCall(origin: string, path: string, headers: readonly string[]): Promise<Heard> {
+export async function rawCall(origin: string, path: string, headers: readonly string[]): Promise<RawResponse> {
   const { port, hostname } = new URL(origin);
   const socket = connect(Number(port), hostname);
-  const over = Promise.withResolvers<Heard["end"]>();
+  const over = Promise.withResolvers<RawResponse["end"]>();
   const chunks: Buffer[] = [];
   socket.on("data", (chunk) => {
     chunks.push(chunk);

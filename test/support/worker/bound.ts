@@ -3,15 +3,15 @@ import { inject, type TestContext } from "vitest";
 import { startNanoGpt, type Account, type NanoGpt } from "../nanogpt/nanogpt.ts";
 import { plainCall, type PlainAnswer } from "../plain-call.ts";
 import { ACCOUNTS } from "../setup.ts";
-import type { BoundAnswer, BoundCall, Told } from "./caller.ts";
+import type { BoundAnswer, BoundCall, Received } from "./caller.ts";
 import { startWorkerd } from "./workerd.ts";
 
 /** A call over the binding as a test writes it: a key in place of the header. */
 export interface Ask extends Omit<BoundCall, "path" | "leave"> {
   readonly key?: string;
   readonly path?: string;
-  /** As in BoundCall; "told" leaves when the test says so. */
-  readonly leave?: number | "at headers" | "told";
+  /** As in BoundCall; "on request" leaves when the test says so. */
+  readonly leave?: number | "at headers" | "on request";
 }
 
 /** The Worker as it is deployed, before a stand-in and behind a second Worker that calls it over a service binding. */
@@ -46,8 +46,8 @@ export interface Odds {
   readonly isMortal?: boolean;
 }
 
-/** Starts all three, and stops them when the test ends: of tests that run at the same time, the one that is told. */
-export async function bound(
+/** Starts all three, and stops them when the test ends: of concurrent tests, the given one. */
+export async function boundWorker(
   { onTestFinished }: Pick<TestContext, "onTestFinished">,
   settings: Record<string, string> = {},
   { accounts = ACCOUNTS, isMortal = false }: Odds = {},
@@ -64,8 +64,8 @@ export async function bound(
   });
 
   async function ask(calls: readonly Ask[], pauseMs?: number): Promise<readonly (BoundAnswer | null)[]> {
-    const told: Told = { calls: calls.map(boundCall), ...(pauseMs === undefined ? {} : { pauseMs }) };
-    const answer = await fetch(workerd.callerUrl, { method: "POST", body: JSON.stringify(told) });
+    const received: Received = { calls: calls.map(boundCall), ...(pauseMs === undefined ? {} : { pauseMs }) };
+    const answer = await fetch(workerd.callerUrl, { method: "POST", body: JSON.stringify(received) });
     if (answer.status !== 200) throw new Error(`The caller Worker failed: ${workerd.output.join("")}`);
     return (await answer.json()) as (BoundAnswer | null)[];
   }
@@ -75,7 +75,7 @@ export async function bound(
       ...rest,
       path,
       headers: key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` },
-      ...(leave === undefined ? {} : { leave: leave === "told" ? { when: nano.origin + LEAVE } : leave }),
+      ...(leave === undefined ? {} : { leave: leave === "on request" ? { when: nano.origin + LEAVE } : leave }),
     };
   }
 
@@ -85,13 +85,12 @@ export async function bound(
     ask,
     leaving(calls) {
       const gate = nano.hold({ path: LEAVE, times: calls.length });
-      const made = ask(calls.map((call) => ({ ...call, leave: "told" })));
+      const made = ask(calls.map((call) => ({ ...call, leave: "on request" })));
       return {
         async leave() {
           gate.release();
           const answers = await made;
-          if (answers.some((answer) => answer !== null))
-            throw new Error("A caller was answered before he left");
+          if (answers.some((answer) => answer !== null)) throw new Error("A client was answered before it left");
         },
       };
     },

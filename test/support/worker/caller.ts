@@ -1,4 +1,4 @@
-/** A call that the caller Worker makes of Keylane over its service binding. */
+/** A call that the client Worker makes of Keylane over its service binding. */
 export interface BoundCall {
   readonly path: string;
   readonly method?: string;
@@ -8,13 +8,13 @@ export interface BoundCall {
   readonly leave?: number | { readonly when: string } | "at headers";
 }
 
-/** What the caller Worker is told: its calls begin together, or each so many ms after the one before it ended. */
-export interface Told {
+/** The calls of the client Worker: concurrent, or each so many ms after the end of the previous one. */
+export interface Received {
   readonly calls: readonly BoundCall[];
   readonly pauseMs?: number;
 }
 
-/** What became of a call whose caller stayed, and when, by the caller's clock. */
+/** What became of a call whose client stayed, and when, by the client's clock. */
 export interface BoundAnswer {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -30,7 +30,7 @@ interface Bindings {
 // Its types are stripped and the rest is put into workerd's configuration as it stands: it imports nothing.
 export default {
   async fetch(request: Request, { KEYLANE }: Bindings): Promise<Response> {
-    const { calls, pauseMs } = (await request.json()) as Told;
+    const { calls, pauseMs } = (await request.json()) as Received;
     if (pauseMs === undefined) return Response.json(await Promise.all(calls.map(make)));
     const made: unknown[] = [];
     for (const call of calls) {

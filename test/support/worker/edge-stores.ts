@@ -8,15 +8,15 @@ export interface EdgeStores {
   /** Where it listens, such as `127.0.0.1:43121`. */
   readonly address: string;
   /** What is kept, by URL (Cache API) or key (KV). */
-  readonly kept: Map<string, Kept>;
+  readonly kept: Map<string, StoredValue>;
   /** Every request: method, URL or key, and the options. */
   readonly seen: string[];
-  /** Until told otherwise. What is slow takes 200 ms; "silent" never answers. */
+  /** Until changed. What is slow takes 200 ms; "silent" never answers. */
   fault: "slow" | "slow to write" | "silent" | "broken" | "cut" | undefined;
   stop(): Promise<void>;
 }
 
-export interface Kept {
+export interface StoredValue {
   bytes: Buffer;
   /** The response's own fields (Cache API). */
   readonly fields: Record<string, string>;
@@ -26,7 +26,7 @@ export interface Kept {
 
 /** Starts them on a free port. They keep everything for ever, so that a list's end is Keylane's own doing. */
 export async function startEdgeStores(): Promise<EdgeStores> {
-  const kept = new Map<string, Kept>();
+  const kept = new Map<string, StoredValue>();
   const seen: string[] = [];
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
@@ -69,26 +69,23 @@ export async function startEdgeStores(): Promise<EdgeStores> {
   return stores;
 }
 
-function read(found: Kept | undefined, isKv: boolean, response: ServerResponse): void {
+function read(found: StoredValue | undefined, isKv: boolean, response: ServerResponse): void {
   const state = { "cf-cache-status": found === undefined ? "MISS" : "HIT" };
   if (found === undefined) response.writeHead(isKv ? 404 : 504, state).end();
   else response.writeHead(200, { ...found.fields, ...state }).end(found.bytes);
 }
 
-function valueOf(bytes: Buffer, { searchParams }: URL): Kept {
+function valueOf(bytes: Buffer, { searchParams }: URL): StoredValue {
   const ttl = searchParams.get("expiration_ttl");
   return { bytes, fields: {}, ...(ttl === null ? {} : { expirationTtl: Number(ttl) }) };
 }
 
 // The Cache API puts a whole HTTP response into the request's body.
-function responseOf(body: Buffer): Kept {
+function responseOf(body: Buffer): StoredValue {
   const end = body.indexOf("\r\n\r\n");
   const [, ...lines] = body.subarray(0, end).toString("latin1").split("\r\n");
   const fields = Object.fromEntries(
-    lines.map((line) => [
-      line.slice(0, line.indexOf(":")).toLowerCase(),
-      line.slice(line.indexOf(":") + 1).trim(),
-    ]),
+    lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
   );
   return { bytes: body.subarray(end + 4), fields };
 }

@@ -1,25 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inject, type TestContext } from "vitest";
 import { startNanoGpt, type NanoGpt } from "../nanogpt/nanogpt.ts";
-import { plainCall, valuesOf } from "../plain-call.ts";
+import { plainCall, headerValues } from "../plain-call.ts";
 import { ACCOUNTS } from "../setup.ts";
-import { startEdgeStores, type EdgeStores, type Kept } from "./edge-stores.ts";
+import { startEdgeStores, type EdgeStores, type StoredValue } from "./edge-stores.ts";
 import { startWorkerd } from "./workerd.ts";
 
 /** The stores a Worker can have outside its isolate. */
-export type FarStore = "cache" | "lists";
+export type EdgeStore = "cache" | "lists";
 
 /** Isolates of the Worker as it is deployed, with one far store between them. */
 export interface Isolates {
   readonly nano: NanoGpt;
   readonly edge: EdgeStores;
-  readonly ask: (isolate: number, key: string, more?: Asked) => Promise<Told>;
+  readonly ask: (isolate: number, key: string, more?: Asked) => Promise<IsolateAnswer>;
   /** Asks until something lies in the far store: a busy machine may be late more than once. */
   readonly store: (isolate: number, key: string) => Promise<void>;
-  /** Asks for what is held, in the isolate or outside: its status is 200, or 504 where nothing is. */
-  readonly held: (isolate: number, key: string, more?: Asked) => Promise<Told>;
+  /** Requests the stored list, in the isolate or outside: its status is 200, or 504 where there is none. */
+  readonly stored: (isolate: number, key: string, more?: Asked) => Promise<IsolateAnswer>;
   /** The only value in the far store; throws where there are none or more. */
-  readonly only: () => Kept;
+  readonly only: () => StoredValue;
   /** What an isolate wrote to its console, line by line. */
   readonly said: (isolate: number) => string[];
   /** The same but for a far store that a busy machine made late. */
@@ -32,21 +32,21 @@ export interface Asked {
   readonly fields?: string;
 }
 
-export interface Told {
+export interface IsolateAnswer {
   readonly status: number;
   readonly text: string;
   readonly outcome: string | undefined;
 }
 
-/** Patience for what takes a far store that is not late: on a busy machine not each one is. */
+/** Time for calls of a remote store that are not late: on a busy machine some are. */
 export const IN_TIME = { timeout: 15_000, interval: 50 } as const;
 
 export const CACHE_SECRET = "a secret that all isolates share";
 
 /** Starts one isolate for each of `settings`; all stop when the test ends. */
-export async function isolates(
+export async function startIsolates(
   { onTestFinished }: Pick<TestContext, "onTestFinished">,
-  far: FarStore,
+  far: EdgeStore,
   settings: readonly Record<string, string>[],
 ): Promise<Isolates> {
   const [nano, edge] = await Promise.all([startNanoGpt({ accounts: ACCOUNTS }), startEdgeStores()]);
@@ -63,12 +63,12 @@ export async function isolates(
     await Promise.all([...started.map((one) => one.stop()), nano.stop(), edge.stop()]);
   });
 
-  async function ask(isolate: number, key: string, { path, method, fields = "" }: Asked = {}): Promise<Told> {
-    const { status, text, lines } = await plainCall(`${started[isolate]?.url}${path ?? "/v1/models"}`, {
+  async function ask(isolate: number, key: string, { path, method, fields = "" }: Asked = {}): Promise<IsolateAnswer> {
+    const { status, text, rawHeaders } = await plainCall(`${started[isolate]?.url}${path ?? "/v1/models"}`, {
       ...(method === undefined ? {} : { method }),
       fields: `Authorization: Bearer ${key}\n${fields}`,
     });
-    return { status, text, outcome: valuesOf(lines, "cache-status")[0] };
+    return { status, text, outcome: headerValues(rawHeaders, "cache-status")[0] };
   }
 
   async function store(isolate: number, key: string): Promise<void> {
@@ -91,7 +91,7 @@ export async function isolates(
     edge,
     ask,
     store,
-    held: (isolate, key, more) => ask(isolate, key, { ...more, fields: "Cache-Control: only-if-cached" }),
+    stored: (isolate, key, more) => ask(isolate, key, { ...more, fields: "Cache-Control: only-if-cached" }),
     only() {
       const [kept, ...others] = edge.kept.values();
       if (kept === undefined || others.length > 0) throw new Error(`There are ${edge.kept.size} values`);

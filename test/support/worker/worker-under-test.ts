@@ -1,13 +1,13 @@
 import { jsonLogger } from "../../../src/observability/log.ts";
 import { createWorker, type Worker } from "../../../src/worker/fetch-handler.ts";
 
-// The Worker with a clock that a test can move and settings that it can change, told through paths no tool asks for.
-interface Told {
+// The Worker with a clock that a test can move and settings that it can change, through paths that no tool requests.
+interface Received {
   readonly settings: Record<string, string>;
 }
 
 let offsetMs = 0;
-let current: { told: Told; worker: Worker } | undefined;
+let current: { received: Received; worker: Worker } | undefined;
 const lines: string[] = [];
 
 const entry: Worker = {
@@ -17,7 +17,7 @@ const entry: Worker = {
       case "/__test/start":
         offsetMs = 0;
         lines.length = 0;
-        current = { told: (await request.json()) as Told, worker: fresh() };
+        current = { received: (await request.json()) as Received, worker: fresh() };
         return new Response("started");
       case "/__test/advance":
         offsetMs += Number(searchParams.get("ms"));
@@ -26,7 +26,7 @@ const entry: Worker = {
         return Response.json(lines);
       default: {
         if (current === undefined) return new Response("not started", { status: 599 });
-        return current.worker.fetch(request, { ...bindings, ...current.told.settings }, context);
+        return current.worker.fetch(request, { ...bindings, ...current.received.settings }, context);
       }
     }
   },

@@ -11,14 +11,14 @@ import { Readable } from "node:stream";
 export interface Workerd {
   /** Such as `http://127.0.0.1:43121`. */
   readonly url: string;
-  /** Where the caller Worker listens, if there is one. */
+  /** Where the client Worker listens, if there is one. */
   readonly callerUrl: string;
   /** What the Worker wrote to its console. */
   readonly output: string[];
   stop(): Promise<void>;
 }
 
-export interface Neighbours {
+export interface Bindings {
   /** The file of a second Worker, TypeScript without imports, which gets the first as its service binding KEYLANE. */
   readonly caller?: string;
   /** JavaScript that is the Worker in the bundle's place, and imports that as "keylane". */
@@ -38,17 +38,17 @@ export interface Neighbours {
 export async function startWorkerd(
   bundle: string,
   bindings: Record<string, string> = {},
-  neighbours: Neighbours = {},
+  peers: Bindings = {},
 ): Promise<Workerd> {
-  const { caller } = neighbours;
+  const { caller } = peers;
   const folder = await mkdtemp(join(tmpdir(), "keylane-workerd-"));
   const config = join(folder, "config.capnp");
   const callerScript = caller && stripTypeScriptTypes(await readFile(caller, "utf8"));
-  await writeFile(config, configOf(bundle, bindings, neighbours, callerScript));
-  const words = ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config];
+  await writeFile(config, configOf(bundle, bindings, peers, callerScript));
+  const args = ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config];
   // Its Analytics Engine counts as an experiment.
-  if (neighbours.figures !== undefined) words.push("--experimental");
-  const child = spawn(binary(), words, {
+  if (peers.figures !== undefined) args.push("--experimental");
+  const child = spawn(binary(), args, {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   const output: string[] = [];
@@ -86,7 +86,7 @@ export async function startWorkerd(
 function configOf(
   bundle: string,
   bindings: Record<string, string>,
-  { entry, cache, lists, figures }: Neighbours,
+  { entry, cache, lists, figures }: Bindings,
   caller: string | undefined,
 ): string {
   const texts = Object.entries(bindings).map(
@@ -135,12 +135,7 @@ function module(name: string, source: string): string {
   return `(name = "${name}", esModule = ${source})`;
 }
 
-function worker(
-  name: string,
-  modules: readonly string[],
-  bindings: readonly string[],
-  cache?: string,
-): string {
+function worker(name: string, modules: readonly string[], bindings: readonly string[], cache?: string): string {
   return `(name = "${name}", worker = (
       modules = [${modules.join(", ")}],
       bindings = [${bindings.join(", ")}],

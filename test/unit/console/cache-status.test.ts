@@ -1,26 +1,27 @@
+// The console explains every Cache-Status and every failed request in one line.
 import { describe, expect, test } from "vitest";
-import { cacheStatus, trouble, verdict } from "../../../src/console/cache-status.js";
+import { describeSource, noticeFor, parseCacheStatus } from "../../../src/console/cache-status.js";
 
-describe("a Cache-Status", () => {
+describe("a Cache-Status header", () => {
   test.for([
     ["keylane; hit; ttl=38", 38, "Hit"],
     ["keylane; hit; ttl=-12; detail=refreshing", -12, "Stale"],
     ["keylane; hit; ttl=-400; detail=upstream-failed", -400, "Stale"],
-    ["keylane; hit; ttl=40; detail=upstream-failed", 40, "Held"],
+    ["keylane; hit; ttl=40; detail=upstream-failed", 40, "Stored"],
     ["keylane; fwd=uri-miss; stored", undefined, "Miss"],
     ["keylane; fwd=stale; stored; collapsed", undefined, "Asked"],
     ["keylane; fwd=bypass", undefined, "Asked"],
     ["other; hit", undefined, "Unknown"],
     [null, undefined, "Unknown"],
-  ] as const)("of %s is told in a word", ([field, ttl, word]) => {
-    const status = cacheStatus(field);
+  ] as const)("%s with %s s of freshness is shown as %s", ([header, ttl, label]) => {
+    const status = parseCacheStatus(header);
     expect(status?.ttl).toBe(ttl);
-    expect(verdict(status, status?.ttl).word).toBe(word);
+    expect(describeSource(status, status?.ttl).label).toBe(label);
   });
 
-  test("of a hit is stale once its time is over", () => {
-    const status = cacheStatus("keylane; hit; ttl=2");
-    expect([verdict(status, 1).word, verdict(status, 0).word]).toEqual(["Hit", "Stale"]);
+  test("of a hit is shown as stale once its ttl has elapsed", () => {
+    const status = parseCacheStatus("keylane; hit; ttl=2");
+    expect([describeSource(status, 1).label, describeSource(status, 0).label]).toEqual(["Hit", "Stale"]);
   });
 });
 
@@ -33,23 +34,20 @@ describe("a failure", () => {
     [429, "rate_limited", 90, "Rate-limited until 12:01:30"],
     [429, "rate_limited", undefined, "Rate-limited by NanoGPT"],
     [502, "upstream_unreachable", 5, "NanoGPT cannot be reached"],
-    [502, "upstream_error", 5, "NanoGPT did not answer well"],
+    [502, "upstream_error", 5, "NanoGPT failed to answer"],
     [503, "upstream_unavailable", 5, "NanoGPT is unavailable"],
     [504, "upstream_timeout", 5, "NanoGPT did not answer in time"],
-  ] as const)(
-    "with status %i, code %s and Retry-After %s is told in a line",
-    ([status, code, wait, title]) => {
-      expect(trouble(status, { error: { code, message: "m" } }, wait, now)).toMatchObject({
-        title,
-        isOfKey: status === 401 || status === 403,
-      });
-    },
-  );
+  ] as const)('with status %i, code %s and Retry-After %s is titled "%s"', ([status, code, retryAfter, title]) => {
+    expect(noticeFor(status, { error: { code, message: "m" } }, retryAfter, now)).toMatchObject({
+      title,
+      isKeyRejected: status === 401 || status === 403,
+    });
+  });
 
-  test("has upstream's words, if there are any, of bounded length", () => {
-    expect(trouble(400, { message: "flat" }, undefined, now).text).toBe("flat");
+  test("shows the error message of the response, if any, cut to 500 characters", () => {
+    expect(noticeFor(400, { message: "flat" }, undefined, now).text).toBe("flat");
     for (const body of [undefined, null, "x", { error: { message: 7 } }, []])
-      expect(trouble(400, body, undefined, now).text).toBe("");
-    expect(trouble(400, { message: "x".repeat(9000) }, undefined, now).text.length).toBe(500);
+      expect(noticeFor(400, body, undefined, now).text).toBe("");
+    expect(noticeFor(400, { message: "x".repeat(9000) }, undefined, now).text.length).toBe(500);
   });
 });

@@ -1,6 +1,15 @@
+// The console formats prices, counts, sizes, durations and times of day for people.
 import { describe, expect, test } from "vitest";
 import * as fc from "fast-check";
-import { clock, counted, modelCount, price, size, span, took } from "../../../src/console/format.js";
+import {
+  formatBytes,
+  formatCount,
+  formatModelCount,
+  formatMs,
+  formatPrice,
+  formatSeconds,
+  formatTime,
+} from "../../../src/console/format.js";
 
 describe("a price", () => {
   test.for([
@@ -13,39 +22,49 @@ describe("a price", () => {
     [150, "$150.00"],
     [1234.5, "$1,235"],
     [0.0000001, "$0.0000001"],
-  ] as const)("of %d dollars is written %s", ([dollars, written]) => {
-    expect(price(dollars)).toBe(written);
+  ] as const)("of %d dollars is shown as %s", ([dollars, expected]) => {
+    expect(formatPrice(dollars)).toBe(expected);
   });
 
-  test("says what it is to six digits, never as an exponent", () => {
+  test("is accurate to 0.01 % and has no exponent", () => {
     fc.assert(
       fc.property(fc.double({ min: 1e-9, max: 999, noNaN: true }), (dollars) => {
-        const written = price(dollars);
-        expect(written).toMatch(/^\$\d+\.\d{2,}$/);
-        expect(Math.abs(Number(written.slice(1)) - dollars)).toBeLessThanOrEqual(dollars * 1e-4);
+        const formatted = formatPrice(dollars);
+        expect(formatted).toMatch(/^\$\d+\.\d{2,}$/);
+        expect(Math.abs(Number(formatted.slice(1)) - dollars)).toBeLessThanOrEqual(dollars * 1e-4);
       }),
     );
   });
 });
 
-test("numbers, sizes and times are written as people read them", () => {
-  expect([counted(1_048_576), modelCount(1), modelCount(643)]).toEqual([
+test("counts, sizes and durations have separators and readable units", () => {
+  expect([formatCount(1_048_576), formatModelCount(1), formatModelCount(643)]).toEqual([
     "1,048,576",
     "1 model",
     "643 models",
   ]);
-  expect([size(9), size(19_600), size(999_949), size(2_300_000)]).toEqual([
+  expect([formatBytes(9), formatBytes(19_600), formatBytes(999_949), formatBytes(2_300_000)]).toEqual([
     "9 B",
     "19.6 kB",
     "1.0 MB",
     "2.3 MB",
   ]);
-  expect([took(0.44), took(12.3), took(2345), took(65_000)]).toEqual(["0.4 ms", "12 ms", "2.35 s", "65.0 s"]);
-  expect([span(59), span(120), span(7300), span(200_000)]).toEqual(["59 s", "2 min", "2 h 1 min", "2 days"]);
+  expect([formatMs(0.44), formatMs(12.3), formatMs(2345), formatMs(65_000)]).toEqual([
+    "0.4 ms",
+    "12 ms",
+    "2.35 s",
+    "65.0 s",
+  ]);
+  expect([formatSeconds(59), formatSeconds(120), formatSeconds(7300), formatSeconds(200_000)]).toEqual([
+    "59 s",
+    "2 min",
+    "2 h 1 min",
+    "2 days",
+  ]);
 });
 
-test("a time of day has its day where that is another", () => {
+test("a time of day includes the date unless it is today", () => {
   const noon = new Date(2026, 5, 3, 12, 0, 5).getTime();
-  expect(clock(noon, noon + 1000)).toBe("12:00:05");
-  expect(clock(noon, noon + 86_400_000)).toBe("12:00:05 on 3 Jun");
+  expect(formatTime(noon, noon + 1000)).toBe("12:00:05");
+  expect(formatTime(noon, noon + 86_400_000)).toBe("12:00:05 on 3 Jun");
 });
