@@ -81,9 +81,9 @@ export function createApp(settings: Settings, platform: Platform): App {
   });
   const page = createConsole(platform.console, operations.about);
 
-  // Tools type many base URLs: canonical-path.ts makes one path of each. HEAD is dispatched as GET.
-  // Of Hono's middleware none is used: one that is composed makes every hit asynchronous, cors and request-id together
-  // doubled its cost, etag digests each response and body-limit buffers chunked bodies.
+  // Users type many base URLs: canonical-path.ts makes one path of each, `/passthrough` for every other call of the APIs, and
+  // `/preflight` for every CORS preflight. HEAD is dispatched as GET. No Hono middleware is used: any composed one makes a hit
+  // asynchronous, cors and request-id together doubled its cost, etag digests every response, body-limit buffers bodies.
   const app = new Hono<AppEnv>({
     getPath: (_request, options) => options?.env?.route.canonicalPath ?? NOT_FOUND.canonicalPath,
   });

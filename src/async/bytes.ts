@@ -1,4 +1,4 @@
-/** Concatenates pieces of bytes into a buffer of their own. */
+/** Concatenates bytes into a new buffer. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let offset = 0;

@@ -1,7 +1,7 @@
 /** A generator that yields between chunks of CPU work. */
 export type CooperativeTask<Result> = Generator<void, Result>;
 
-// One turn of the event loop per yield would be too many where every turn is long: the task would last for seconds.
+// Yielding to the event loop at every `yield` would take seconds where each turn of the loop is long.
 const SLICE_MS = 2;
 
 /** Runs a task, yielding to the event loop at most every 2 ms by `now`. Throws what the task throws. */

@@ -1,7 +1,7 @@
-/** The longest delay of setTimeout; a longer one would fire at once. */
+/** The longest delay of setTimeout, which fires at once for a longer one. */
 export const TIMER_MAX_MS: number = 2 ** 31 - 1;
 
-/** Waits `ms` for a promise; gives undefined when the time is over, and the work goes on. */
+/** Waits `ms` for a promise, then gives undefined; the work itself continues. */
 export async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<undefined>((resolve) => {

@@ -10,11 +10,11 @@ export interface BaseUrl {
   readonly isLoopback: boolean;
 }
 
-/** Parses an address; undefined unless it is an http or https URL without key, user, query and fragment. */
+/** Parses an http or https URL; undefined for any other text and for one with a key, user, query or fragment. */
 export function parseBaseUrl(text: string): BaseUrl | undefined {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol) || /[@?#]/.test(text)) return undefined;
-  // The address is requested, and shown.
+  // The address is requested and printed: a key in it would leak.
   if (looksLikeKey(text)) return undefined;
   const path = url.pathname.replace(/\/+$/, "").replace(/\/models$/, "");
   const base = parseBase(splitPath(path).slice(-1)).isVersioned ? path : `${path}/v1`;
@@ -36,7 +36,7 @@ export function personalizedBase(base: string): string {
   return `/${[...prefix, ...own.slice(0, droppedUpstream), "personalized", ...version].join("/")}`;
 }
 
-// Keylane's own part is the longest end of the path that is a base URL.
+// Keylane's own part is the longest suffix of the path that is a base URL.
 function split(base: string): { prefix: readonly string[]; own: readonly string[] } {
   const segments = splitPath(base);
   const start = segments.findIndex((_, i) => parseBase(segments.slice(i)).length === segments.length - i);

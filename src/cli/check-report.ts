@@ -3,18 +3,18 @@ import { BASIC_FIELDS } from "../models/model-list.ts";
 import { prefixOf, type BaseUrl } from "./address.ts";
 import type { Probe, Probes } from "./check-requests.ts";
 
-/** The result of a check of an address and a key; `--json` prints it as it is. */
+/** The result of a check; `--json` prints it unchanged. */
 export interface CheckReport {
   readonly url: string;
   readonly isGood: boolean;
-  /** One sentence for each problem, which says what to do. */
+  /** One sentence per problem, with advice. */
   readonly problems: readonly string[];
   readonly server: "keylane" | "other" | "unknown";
   readonly key: "accepted" | "refused" | "unknown";
   readonly models?: number;
   readonly shape?: "basic" | "detailed" | "openrouter";
   readonly answers: readonly ReportedAnswer[];
-  /** By tool; empty where the server is no Keylane. */
+  /** By tool; empty where the server is not Keylane. */
   readonly baseUrls: Readonly<Record<string, string>>;
 }
 
@@ -40,11 +40,11 @@ export function createReport({ origin, base }: BaseUrl, { first, second, persona
   }
   const { rows } = first;
   if (rows === undefined || personalized === undefined) {
-    return { ...nothing, key: keyOf(first), problems: [refusal(first, url)], answers: [answerOf(first)] };
+    return { ...nothing, key: keyState(first), problems: [listProblem(first, url)], answers: [reportedAnswer(first)] };
   }
   const isKeylane = first.cacheStatus !== undefined;
   const problems = [
-    ...(personalized.rows === undefined ? [refusal(personalized, url)] : []),
+    ...(personalized.rows === undefined ? [listProblem(personalized, url)] : []),
     ...(rows.length === 0 ? ["The list is empty: make models visible in this NanoGPT account's settings."] : []),
     ...(second === undefined ? [] : cacheProblems(second)),
   ];
@@ -53,10 +53,10 @@ export function createReport({ origin, base }: BaseUrl, { first, second, persona
     isGood: problems.length === 0,
     problems,
     server: isKeylane ? "keylane" : "other",
-    key: keyOf(personalized),
+    key: keyState(personalized),
     models: rows.length,
     ...(rows.length === 0 ? {} : { shape: shapeOf(rows) }),
-    answers: [first, ...(second === undefined ? [] : [second])].map(answerOf),
+    answers: [first, ...(second === undefined ? [] : [second])].map(reportedAnswer),
     baseUrls: isKeylane ? baseUrls(origin + prefixOf(base)) : {},
   };
 }
@@ -71,22 +71,18 @@ function baseUrls(root: string): Readonly<Record<string, string>> {
   };
 }
 
-function keyOf({ status, rows }: Probe): CheckReport["key"] {
+function keyState({ status, rows }: Probe): CheckReport["key"] {
   if (rows !== undefined) return "accepted";
   return status === 401 || status === 403 ? "refused" : "unknown";
 }
 
-function refusal({ status, message }: Probe, url: string): string {
+function listProblem({ status, message }: Probe, url: string): string {
   if (status === 401) {
-    return `The key is refused: make one at https://nano-gpt.com/api, and set NANOGPT_API_KEY to it. ${quoted(message)}`;
+    return `The key is refused: make one at https://nano-gpt.com/api, and set NANOGPT_API_KEY to it. ${message === undefined ? "" : `The answer was: ${message}`}`;
   }
   if (status === 200) return `${url}/models is no model list: name Keylane's address with --url.`;
   const advice = message === undefined ? "name Keylane's or NanoGPT's address with --url." : "";
   return `${url}/models answered ${status}: ${advice}${message ?? ""}`;
-}
-
-function quoted(message: string | undefined): string {
-  return message === undefined ? "" : `The answer was: ${message}`;
 }
 
 function cacheProblems({ cacheStatus = "" }: Probe): readonly string[] {
@@ -97,7 +93,7 @@ function cacheProblems({ cacheStatus = "" }: Probe): readonly string[] {
   return ["The second answer was not from the cache: try again, and look at MAX_AGE if this stays."];
 }
 
-function answerOf({ cacheStatus, ms }: Probe): ReportedAnswer {
+function reportedAnswer({ cacheStatus, ms }: Probe): ReportedAnswer {
   const rounded = Math.round(ms * 10) / 10;
   if (cacheStatus === undefined) return { cache: "none", ms: rounded };
   return { cache: isHit(cacheStatus) ? "HIT" : "MISS", ms: rounded, cacheStatus };

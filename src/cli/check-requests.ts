@@ -9,20 +9,20 @@ export interface Probe {
   readonly status: number;
   /** From the first byte sent to the last one read. */
   readonly ms: number;
-  /** Undefined unless it is Keylane's. */
+  /** Undefined unless Keylane sent it. */
   readonly cacheStatus: string | undefined;
-  /** Undefined where the body is no list. */
+  /** Undefined where the body is not a list. */
   readonly rows: readonly JsonObject[] | undefined;
-  /** The message of an error, without the key. */
+  /** The message of an error response, with the key removed. */
   readonly message: string | undefined;
 }
 
-/** The responses of an address to a key. `failure` is the runtime's code where nothing answered. */
+/** The responses that one key got at one address. `failure` is the runtime's error code where nothing answered. */
 export interface Probes {
   readonly first: Probe | { readonly failure: string };
-  /** The same request again; only sent to a Keylane that has answered the first with a list. */
+  /** The same request again; sent only if the first response was a list from Keylane. */
   readonly second?: Probe;
-  /** The personalized list, the only one for which NanoGPT checks the key; the same as `first` where that requested it. */
+  /** The personalized list, the only one for which NanoGPT checks the key; `first` itself where that requested it. */
   readonly personalized?: Probe;
 }
 
@@ -30,15 +30,15 @@ const TIMEOUT_MS = 20_000;
 const MAX_BYTES = 64 * 2 ** 20;
 const MAX_MESSAGE_LENGTH = 500;
 
-/** Requests the list of a key twice, and the personalized one. NanoGPT gets one or two of these requests. */
+/** Requests a key's list twice, and its personalized list. NanoGPT receives one or two of these requests. */
 export async function runProbes({ origin, base }: BaseUrl, key: string): Promise<Probes> {
-  const plain = `${origin}${base}/models`;
+  const listUrl = `${origin}${base}/models`;
   const personalizedUrl = `${origin}${personalizedBase(base)}/models`;
   try {
-    const first = await probe(plain, key);
+    const first = await probe(listUrl, key);
     if (first.rows === undefined) return { first };
-    const second = first.cacheStatus === undefined ? {} : { second: await probe(plain, key) };
-    const personalized = plain === personalizedUrl ? first : await probe(personalizedUrl, key);
+    const second = first.cacheStatus === undefined ? {} : { second: await probe(listUrl, key) };
+    const personalized = listUrl === personalizedUrl ? first : await probe(personalizedUrl, key);
     return { first, ...second, personalized };
   } catch (error) {
     return { first: { failure: errorCode(error) } };
@@ -78,7 +78,7 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return text;
 }
 
-// The server may send anything: no control characters reach the terminal, and no key.
+// The server may send anything: neither control characters nor the key may reach the terminal.
 function messageOf(json: unknown, key: string): string | undefined {
   if (!isJsonObject(json)) return undefined;
   const { error = json } = json;

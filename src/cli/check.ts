@@ -9,7 +9,7 @@ import { unknownArgument, usageError } from "./usage.ts";
 
 const DEFAULT_PORT = "8787";
 
-/** Checks a key at an address and prints a report, never the key. Gives the exit code. */
+/** Checks a key at an address and prints a report without the key. Returns the exit code. */
 export async function check(args: readonly string[], env: Environment): Promise<0 | 1 | 2> {
   const parsed = parseArguments(args, defaultUrl(env));
   if (typeof parsed === "string") return usageError(parsed);
@@ -38,20 +38,20 @@ function parseArguments(args: readonly string[], fallbackUrl: string): { address
     if (address === undefined) {
       return `--url must be an http or https URL without key, user, query or fragment, such as ${fallbackUrl}`;
     }
-    return { address: atNanoGpt(address), isJson: values.json === true };
+    return { address: withApiPrefix(address), isJson: values.json === true };
   } catch {
     const stray = args.find((arg, i) => arg !== "--json" && arg !== "--url" && args[i - 1] !== "--url");
     return stray === undefined ? `--url must be an address, such as ${fallbackUrl}` : unknownArgument(stray);
   }
 }
 
-// The instance that these settings would start on this machine.
+// The URL at which `keylane` would listen with these settings.
 function defaultUrl({ PORT: port }: Environment): string {
   return `http://127.0.0.1:${typeof port === "string" && /^\d{1,5}$/.test(port) ? port : DEFAULT_PORT}`;
 }
 
 // NanoGPT's own API is under /api.
-function atNanoGpt({ origin, base, isLoopback }: BaseUrl): BaseUrl {
+function withApiPrefix({ origin, base, isLoopback }: BaseUrl): BaseUrl {
   const isNanoGpt = /^https:\/\/(?:\w+\.)?nano-gpt\.com$/.test(origin);
   return { origin, base: isNanoGpt && !base.startsWith("/api/") ? `/api${base}` : base, isLoopback };
 }

@@ -25,7 +25,7 @@ Exit codes: 0 good, 1 something is wrong (it says what), 2 an argument is
 unknown or the key is missing.
 `;
 
-/** Runs one command line and gives its exit code; `keylane` alone resolves when the server has stopped. */
+/** Runs one command line and resolves to its exit code; `keylane` alone does so once the server has stopped. */
 export async function main(args: readonly string[], env: Environment): Promise<number> {
   const [command, ...rest] = args;
   if (args.some((one) => one === "--help" || one === "-h")) return help();

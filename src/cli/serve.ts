@@ -3,7 +3,7 @@ import { logUncaught, createLog } from "../node/log.ts";
 import { start } from "../node/start.ts";
 import { VERSION } from "../version.ts";
 
-/** Starts Keylane, and resolves to the exit code when it has stopped. */
+/** Starts Keylane; resolves to the exit code once it has stopped. */
 export async function serve(settings: Settings): Promise<number> {
   const log = createLog(settings.logLevel);
   const running = await start(settings, { log });
@@ -12,19 +12,19 @@ export async function serve(settings: Settings): Promise<number> {
   const base = isEverywhere ? `http://THIS-HOST:${port}/v1 (it listens on every address)` : `${running.url}/v1`;
   const stopped = new Promise<number>((resolve) => {
     let isStopping = false;
-    let isSound = true;
+    let hasUncaughtError = false;
     const stop = () => {
       isStopping = true;
       const seconds = settings.drainTimeoutMs / 1000;
       process.stderr.write(`Stopping: answers in flight have ${seconds} s to end; a second signal ends it now\n`);
-      void running.stop().then((isWhole) => resolve(isWhole && isSound ? 0 : 1));
+      void running.stop().then((isComplete) => resolve(isComplete && !hasUncaughtError ? 0 : 1));
     };
     const onSignal = (signal: NodeJS.Signals) => {
       if (isStopping) process.exit(signal === "SIGINT" ? 130 : 143);
       stop();
     };
     logUncaught(log, () => {
-      isSound = false;
+      hasUncaughtError = true;
       if (!isStopping) stop();
     });
     process.on("SIGTERM", onSignal);

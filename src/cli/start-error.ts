@@ -1,6 +1,6 @@
 import { SettingsError, type Settings } from "../config/settings.ts";
 
-/** What the operator can do about a failed start; undefined for an error that is a defect of Keylane. */
+/** A message for the operator about a failed start; undefined for an error that is a defect of Keylane. */
 export function startErrorMessage(error: unknown, settings: Settings | undefined): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof SettingsError || error.message.startsWith("Cannot start:")) return error.message;

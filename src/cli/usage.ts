@@ -1,6 +1,6 @@
 import { looksLikeKey } from "../http/credential.ts";
 
-/** The message for an unknown argument, which is quoted only where it cannot be a key. */
+/** The message for an unknown argument. It quotes only an argument that cannot be a key. */
 export function unknownArgument(argument = ""): string {
   const isPlain = /^-{0,2}[a-z][a-z-]{0,20}$/i.test(argument) && !looksLikeKey(argument);
   const named = isPlain ? JSON.stringify(argument) : "an argument that is not shown";
@@ -12,7 +12,7 @@ export function unknownArgument(argument = ""): string {
   return `keylane does not know ${named}${advice}`;
 }
 
-/** Prints what is wrong with a command line, and gives its exit code. */
+/** Prints what is wrong with a command line. Returns the exit code. */
 export function usageError(message: string): 2 {
   process.stderr.write(`${message}\nkeylane --help lists the commands\n`);
   return 2;

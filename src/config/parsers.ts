@@ -58,9 +58,9 @@ export function oneOf<const T extends string>(names: readonly T[]): Parser<T> {
   return (raw) => names.find((name) => name === raw) ?? { expected: `one of ${names.join(", ")}` };
 }
 
-/** Parses the base URL of an upstream, and removes slashes at its end. */
+/** Parses the base URL of an upstream and removes trailing slashes. */
 export const url: Parser<string> = (raw) => {
-  // User, query and fragment may contain a key, also in a text that is no URL.
+  // User, query and fragment may contain a key, even in a text that is not a URL.
   const hasMore = /[@?#]/.test(raw);
   const parsed = URL.parse(raw);
   if (hasMore || parsed === null || !/^https?:$/.test(parsed.protocol)) {
@@ -78,7 +78,7 @@ export const redisUrl: Parser<string> = (raw) =>
     ? raw
     : { expected: "a redis or rediss URL such as redis://localhost:6379", isSecret: true };
 
-// Its path is a database number; user and password are percent-encoded.
+// The path is a database number; user and password are percent-encoded.
 function isRedisUrl(url: URL | null): boolean {
   if (url === null || !/^rediss?:$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname)) return false;
   try {

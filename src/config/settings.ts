@@ -25,9 +25,8 @@ export type ModelsShape = "requested" | ShapeName;
 export interface Settings {
   readonly host: string;
   readonly port: number;
-  /** Without a slash at the end. */
+  /** Neither URL ends with a slash. */
   readonly upstreamUrl: string;
-  /** Without a slash at the end. */
   readonly passthroughUrl: string;
   readonly modelsList: ListName;
   readonly modelsShape: ModelsShape;
@@ -54,7 +53,7 @@ export interface Settings {
   readonly metrics: boolean;
 }
 
-/** Every invalid setting, one per line. */
+/** Its message names every invalid setting, one per line. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
   constructor(problems: readonly string[]) {
@@ -65,7 +64,7 @@ export class SettingsError extends Error {
 /** The source of settings: `process.env`, or the bindings of a Worker. */
 export type Environment = Readonly<Record<string, unknown>>;
 
-/** Parses every setting. Throws one SettingsError with each invalid one, its value and the expected form. */
+/** Parses every setting. Throws one SettingsError that names each invalid setting, its value and the expected form. */
 export function parseSettings(env: Environment): Settings {
   const problems: string[] = [];
   const read = reader(env, problems);
@@ -77,7 +76,7 @@ export function parseSettings(env: Environment): Settings {
       "CACHE_SECRET must be set where REDIS_URL is, since lists in a shared store are sealed with it: `openssl rand -hex 32` makes one",
     );
   }
-  const found: Settings = {
+  const settings: Settings = {
     host: read("HOST", "127.0.0.1", string),
     port: read("PORT", 8787, port),
     upstreamUrl,
@@ -106,33 +105,33 @@ export function parseSettings(env: Environment): Settings {
     metrics: read("METRICS", true, boolean),
   };
   for (const name of ["upstreamUrl", "passthroughUrl"] as const) {
-    if (isOwnAddress(found[name], found))
-      problems.push(`${SETTING_OF[name]} must be NanoGPT's address, got Keylane's own: ${found[name]}`);
+    if (isOwnAddress(settings[name], settings))
+      problems.push(`${SETTING_OF[name]} must be NanoGPT's address, got Keylane's own: ${settings[name]}`);
   }
   if (problems.length > 0) throw new SettingsError(problems);
-  return found;
+  return settings;
 }
 
 const SETTING_OF = { upstreamUrl: "UPSTREAM_URL", passthroughUrl: "PASSTHROUGH_URL" } as const;
 
-// Every call would come back to Keylane, and be sent again.
+// Keylane would send every request to itself without end.
 function isOwnAddress(address: string, { host, port }: Pick<Settings, "host" | "port">): boolean {
-  const { hostname, port: theirs, protocol } = new URL(address);
-  const isHere = hostname === host || isLoopback(hostname);
-  return protocol === "http:" && isHere && Number(theirs || 80) === port;
+  const { hostname, port: upstreamPort, protocol } = new URL(address);
+  const isThisHost = hostname === host || isLoopback(hostname);
+  return protocol === "http:" && isThisHost && Number(upstreamPort || 80) === port;
 }
 
 function reader(env: Environment, problems: string[]) {
   return <T, D extends T | undefined>(name: string, fallback: D, parse: Parser<T>, empty?: "keep-empty"): T | D => {
-    const found = env[name];
-    const raw = typeof found === "number" || typeof found === "boolean" ? String(found) : found;
-    // Compose files pass an unset variable as an empty one.
+    const input = env[name];
+    const raw = typeof input === "number" || typeof input === "boolean" ? String(input) : input;
+    // Compose passes an unset variable as an empty one.
     if (raw === undefined || (raw === "" && empty === undefined)) return fallback;
     const value = typeof raw === "string" ? parse(raw.trim()) : { expected: "text", isSecret: true };
     if (!isInvalid(value)) return value;
     // A key may be pasted into the wrong setting.
-    const isSecret = value.isSecret === true || looksLikeKey(String(found));
-    const shown = isSecret ? "a value that is not shown" : JSON.stringify(found);
+    const isSecret = value.isSecret === true || looksLikeKey(String(input));
+    const shown = isSecret ? "a value that is not shown" : JSON.stringify(input);
     problems.push(`${name} must be ${value.expected}, got ${shown}`);
     return fallback;
   };

@@ -2,44 +2,49 @@ import { concat } from "../async/bytes.ts";
 import { runSync, type CooperativeTask } from "../async/cooperative.ts";
 import { isJsonObject } from "../http/json.ts";
 
-/** A model as upstream describes it: opaque but for its id. */
+/** A model as upstream describes it: only its id is known. */
 export interface Model {
   readonly id: string;
   readonly [field: string]: unknown;
 }
 
+export function isModel(value: unknown): value is Model {
+  return isJsonObject(value) && typeof value["id"] === "string";
+}
+
+/** The fields of a model in OpenAI's API. */
+export const BASIC_FIELDS: readonly string[] = ["id", "object", "created", "owned_by"];
+
+/** Whether a model has no other fields than the basic ones. */
+export function isBasicModel(model: Model): boolean {
+  return Object.keys(model).every((name) => BASIC_FIELDS.includes(name));
+}
+
 /** A valid list from upstream. */
 export interface ModelList {
-  /** The JSON text as it came, UTF-8, without invalid rows. */
+  /** Upstream's JSON text in UTF-8, unchanged except that invalid rows are removed. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly models: readonly Model[];
-  /** Every row has the four basic fields and no other. */
+  /** No model has other fields than the basic ones. */
   readonly isBasic: boolean;
   /** How many rows were invalid. */
   readonly dropped: number;
 }
 
-/** Why a response is no model list, as a fixed text: nothing of the response is quoted. */
+/** The response is not a model list. The message is a fixed text for the log: it quotes nothing of the response. */
 export class InvalidModelList extends Error {
   override readonly name = "InvalidModelList";
 }
 
-/** OpenAI's fields of a model. */
-export const BASIC_FIELDS: readonly string[] = ["id", "object", "created", "owned_by"];
-
-export function isBasicModel(model: Model): boolean {
-  return Object.keys(model).every((name) => BASIC_FIELDS.includes(name));
-}
-
-// A model's row is a handful of objects deep; deeper JSON can only be an attack.
+// A model is a handful of objects deep; deeper JSON can only be an attack.
 const MAX_DEPTH = 64;
 const MAX_ROWS = 250_000;
-// Less than a millisecond of scanning, also before it is compiled.
+// Less than a millisecond of scanning, even before the JIT has compiled it.
 const CHUNK_BYTES = 32 * 1024;
-// A second byte order mark would be part of the text.
+// `scanRows` has removed one byte order mark; a second one is part of the text.
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A decoded body that may be parsed: neither too deep nor of too many rows. */
+/** A body that is safe to parse: JSON neither nested too deep nor of too many rows. */
 export interface ScannedList {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly rows: readonly Row[];
@@ -51,7 +56,7 @@ export interface Row {
   readonly end: number;
 }
 
-/** Scans a decoded body before it is parsed. Throws InvalidModelList. */
+/** Scans a body, content coding removed, before it is parsed. Throws InvalidModelList. */
 export function* scanRows(body: Uint8Array<ArrayBuffer>): CooperativeTask<ScannedList> {
   const bytes = stripBom(body);
   const rows = yield* findRows(bytes);
@@ -59,7 +64,7 @@ export function* scanRows(body: Uint8Array<ArrayBuffer>): CooperativeTask<Scanne
   return { bytes, rows };
 }
 
-/** Parses and validates a scanned body: status 200 is not enough, it must be a list of models. Throws InvalidModelList. */
+/** Parses and validates a scanned body. Throws InvalidModelList. */
 export function parseModelList({ bytes, rows }: ScannedList): ModelList {
   const json = parse(bytes);
   if (!isJsonObject(json)) throw new InvalidModelList("not a JSON object");
@@ -71,8 +76,8 @@ export function parseModelList({ bytes, rows }: ScannedList): ModelList {
   if (dropped > 0 && models.length === 0) throw new InvalidModelList("no row of `data` is a model");
   const valid = { models, isBasic: models.every(isBasicModel), dropped };
   if (dropped === 0) return { bytes, ...valid };
-  const kept = rows.filter((_row, i) => isModel(data[i]));
-  return { bytes: withRows(bytes, rows, kept), ...valid };
+  const validRows = rows.filter((_row, i) => isModel(data[i]));
+  return { bytes: withRows(bytes, rows, validRows), ...valid };
 }
 
 /** The models of a list that has been validated. */
@@ -81,7 +86,7 @@ export function modelsOf(bytes: Uint8Array): readonly Model[] {
   return isJsonObject(json) && Array.isArray(json["data"]) ? json["data"].filter(isModel) : [];
 }
 
-/** The bytes of one model of a validated list, as they came; undefined where no row has exactly this id. */
+/** The bytes of one model of a validated list, as upstream sent them; undefined if no model has exactly this id. */
 export function modelBytes(bytes: Uint8Array<ArrayBuffer>, id: string): Uint8Array<ArrayBuffer> | undefined {
   const index = modelsOf(bytes).findIndex((model) => model.id === id);
   const rows = runSync(findRows(bytes));
@@ -89,9 +94,9 @@ export function modelBytes(bytes: Uint8Array<ArrayBuffer>, id: string): Uint8Arr
   return row === undefined ? undefined : bytes.slice(row.start, row.end);
 }
 
-function withRows(bytes: Uint8Array, rows: readonly Row[], kept: readonly Row[]): Uint8Array<ArrayBuffer> {
+function withRows(bytes: Uint8Array, rows: readonly Row[], validRows: readonly Row[]): Uint8Array<ArrayBuffer> {
   const parts = [bytes.subarray(0, rows[0]?.start)];
-  for (const [i, row] of kept.entries()) {
+  for (const [i, row] of validRows.entries()) {
     if (i > 0) parts.push(Uint8Array.of(COMMA));
     parts.push(bytes.subarray(row.start, row.end));
   }
@@ -107,11 +112,7 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-function isModel(value: unknown): value is Model {
-  return isJsonObject(value) && typeof value["id"] === "string";
-}
-
-// The byte order mark is no part of JSON (RFC 8259 §8.1), and clients' parsers fail on it.
+// A byte order mark is not part of JSON (RFC 8259 §8.1), and clients' parsers fail on it.
 function stripBom(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }
@@ -120,9 +121,9 @@ const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * Finds the rows of `{"data":[…]}` in the bytes of a JSON text, so that a row can be served as it came, with every digit
- * of its numbers. Refuses JSON nested deeper than 64 or of more than 250,000 rows before it is parsed, since JSON.parse
- * would build all of it. Checks nothing else. Yields after each 32 KB and the string that they end in.
+ * Finds the rows of `{"data":[…]}` in the bytes of a JSON text, so that a row can be served with every digit of its
+ * numbers. Rejects JSON nested deeper than 64 or with more than 250,000 rows, since JSON.parse would build all of it.
+ * Checks nothing else. Yields after each 32 KB, or after the string at that position.
  */
 function* findRows(bytes: Uint8Array): CooperativeTask<readonly Row[] | "nested too deep" | "too many rows"> {
   let rows: Row[] = [];
@@ -144,7 +145,7 @@ function* findRows(bytes: Uint8Array): CooperativeTask<readonly Row[] | "nested 
     } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
       if (++depth > MAX_DEPTH) return "nested too deep";
       if (depth !== 2 || byte !== OPEN_ARRAY || !isDataKey(bytes, name)) continue;
-      // Of two fields of one name JSON.parse takes the last.
+      // Of two fields with one name JSON.parse takes the last.
       isInData = true;
       rows = [];
       start = i + 1;
@@ -163,7 +164,7 @@ function* findRows(bytes: Uint8Array): CooperativeTask<readonly Row[] | "nested 
   return rows;
 }
 
-// The index after the closing quote.
+/** The index after the closing quote. */
 function endOfString(bytes: Uint8Array, start: number): number {
   for (let i = start + 1; i < bytes.length; i++) {
     if (bytes[i] === BACKSLASH) i++;
@@ -172,17 +173,17 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
-// Never decodes a long name, nor throws for a broken one: a body can consist of nothing but names.
+// Decodes no long name, since a body can consist of nothing but names, and throws for no invalid one.
 function isDataKey(bytes: Uint8Array, { start, end }: Row): boolean {
-  return end - start <= LONGEST_DATA_KEY && DATA_KEY.test(latin1.decode(bytes.subarray(start, end)));
+  return end - start <= MAX_DATA_KEY_LENGTH && DATA_KEY.test(latin1.decode(bytes.subarray(start, end)));
 }
 
-// However JSON can write "data".
+// All ways in which JSON can write "data".
 const DATA_KEY = /^"(?:d|\\u0064)(?:a|\\u0061)(?:t|\\u0074)(?:a|\\u0061)"$/;
-const LONGEST_DATA_KEY = '"\\u0064\\u0061\\u0074\\u0061"'.length;
+const MAX_DATA_KEY_LENGTH = '"\\u0064\\u0061\\u0074\\u0061"'.length;
 const latin1 = new TextDecoder("latin1");
 
-// An empty array has no row, and white space around a row is not part of it.
+// White space around a row is not part of it; an empty array has no row.
 function push(rows: Row[], bytes: Uint8Array, start: number, end: number): void {
   let from = start;
   let to = end;

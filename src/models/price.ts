@@ -1,7 +1,7 @@
 /**
- * Converts the price of 10^`places` tokens to the price of one, as an exact decimal string, never in exponent form. It moves
+ * Converts the price of 10^`places` tokens to the price of one, as an exact decimal string without exponent. It moves
  * the decimal point in the number's shortest digits; a division would round (0.49299999999999994 / 1e6 is 4.93e-7).
- * Gives undefined for implausible prices.
+ * Gives undefined for anything but a plausible price.
  */
 export function perToken(price: unknown, places: number): string | undefined {
   if (typeof price !== "number" || !isPlausible(price)) return undefined;
@@ -14,10 +14,10 @@ export function perToken(price: unknown, places: number): string | undefined {
   return `${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
-// No model costs a dollar a token, nor a billionth of a cent for a million; NaN is out of range too.
-const LEAST = 1e-11;
-const MOST = 1e6;
+// For a million tokens, a plausible price is between a billionth of a cent and a million dollars. NaN is in no range.
+const MIN_PRICE = 1e-11;
+const MAX_PRICE = 1e6;
 
 function isPlausible(price: number): boolean {
-  return price === 0 || (price >= LEAST && price <= MOST);
+  return price === 0 || (price >= MIN_PRICE && price <= MAX_PRICE);
 }

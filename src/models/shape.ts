@@ -1,7 +1,7 @@
 import { BASIC_FIELDS, type Model } from "./model-list.ts";
 import { openRouterModel } from "./openrouter.ts";
 
-/** The shape of a served row: `original` is as it came, basic or detailed. */
+/** The shape of each model in a response: `original` is as upstream sent it, basic or detailed. */
 export type Shape = "original" | DerivedShape;
 export type DerivedShape = "basic" | "openrouter";
 
@@ -14,7 +14,7 @@ export function applyShape(model: Model, shape: DerivedShape): Model {
   return SHAPES[shape](model);
 }
 
-/** OpenAI's four fields of a model; a field that upstream left out stays out. */
+/** The basic fields of a model; a field that upstream left out is not added. */
 export function basicModel(model: Model): Model {
   const basic: Record<string, unknown> & { id: string } = { id: model.id };
   for (const name of BASIC_FIELDS) {

@@ -3,8 +3,8 @@ import type { Duplex } from "node:stream";
 import { ApiError, apiError, badRequest } from "../http/errors.ts";
 
 /**
- * Makes the handler for `clientError`, which Node emits for bytes that are no request: it sends a final error after the
- * pending responses, then closes the connection.
+ * Makes the handler for `clientError`, which Node emits for bytes that are not a valid request: it sends an error after
+ * the pending responses, then closes the connection.
  */
 export function clientErrorHandler(
   errorResponse: (error: ApiError) => Response,
@@ -13,16 +13,16 @@ export function clientErrorHandler(
   const answered = new WeakSet<Duplex>();
 
   async function sendFinalError(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
-    const answer = "_httpMessage" in socket ? socket._httpMessage : undefined;
-    const pending = answer instanceof ServerResponse ? answer : undefined;
+    const current = "_httpMessage" in socket ? socket._httpMessage : undefined;
+    const pending = current instanceof ServerResponse ? current : undefined;
     if (pending?.req.complete === true) {
       pending.once("close", () => void sendFinalError(error, socket));
       return;
     }
-    const text = await textOf(errorResponse(clientProblem(error.code)));
+    const text = await serializeResponse(errorResponse(toApiError(error.code)));
     const hasBegun = pending?.headersSent ?? false;
     if (!socket.writable) socket.destroy();
-    // A response that was cut must not end cleanly.
+    // A truncated response must not look complete.
     else if (hasBegun && pending?.writableEnded === false) pending.socket?.resetAndDestroy();
     else endWith(socket, hasBegun ? "" : text);
   }
@@ -37,23 +37,23 @@ export function clientErrorHandler(
 
 /** Writes a response to a connection that Node has detached from its HTTP server. */
 export async function writeRaw(socket: Duplex, response: Response): Promise<void> {
-  endWith(socket, await textOf(response));
+  endWith(socket, await serializeResponse(response));
 }
 
 function endWith(socket: Duplex, text: string): void {
   socket.end(text);
-  // Closed after a moment, so that bytes still on their way do not reset the connection before the response is read.
+  // Closed after a delay: bytes arriving on a closed socket reset it, perhaps before the client has read the response.
   socket.resume();
   setTimeout(() => socket.destroy(), 500).unref();
 }
 
-async function textOf(response: Response): Promise<string> {
-  const lines = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`, "Connection: close"];
-  response.headers.forEach((value, name) => lines.push(`${name}: ${value}`));
-  return `${lines.join("\r\n")}\r\n\r\n${await response.text()}`;
+async function serializeResponse(response: Response): Promise<string> {
+  const head = [`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`, "Connection: close"];
+  response.headers.forEach((value, name) => head.push(`${name}: ${value}`));
+  return `${head.join("\r\n")}\r\n\r\n${await response.text()}`;
 }
 
-function clientProblem(code: string | undefined): ApiError {
+function toApiError(code: string | undefined): ApiError {
   if (code === "HPE_HEADER_OVERFLOW") {
     return apiError(431, "headers_too_large", "Send fewer or shorter headers: 16 KB in all.");
   }

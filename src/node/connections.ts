@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextIteration } from "node:timers/promises";
 
 /**
- * The connections of a server, for its graceful stop. Instants are those of `performance.now()`: the system's clock can be
- * set back meanwhile, and a stop must end.
+ * The connections of a server, for its graceful stop. Instants are those of `performance.now()`, since the system clock
+ * can be set back while the process stops.
  */
 export interface Connections {
   /** Resolves once all connections in the kernel's accept queue have been accepted, or at `until`. */
@@ -13,17 +13,17 @@ export interface Connections {
   closeIdle(since: number): void;
 }
 
-const SHORT_TURN_MS = 0.5;
-// How long after the limit Node's check may come.
-const CHECK_MS = 2000;
+const SHORT_ITERATION_MS = 0.5;
+// Node checks `headersTimeout` once a second (`connectionsCheckingInterval`), later on a busy machine.
+const CHECK_DELAY_MS = 2000;
 
 interface IdleState {
-  answers: number;
+  pendingResponses: number;
   since: number;
-  /** `socket.bytesRead` when it became idle; more is the begin of a request. */
+  /** `socket.bytesRead` when it became idle; more means that a request has begun. */
   bytesRead: number;
   /** When a stop first saw that more had been read. */
-  seenAt: number | undefined;
+  moreReadAt: number | undefined;
 }
 
 /** Tracks the connections of a server. Node's own `closeIdleConnections` would close one right after its response. */
@@ -33,47 +33,48 @@ export function trackConnections(server: Server, headersTimeoutMs: number): Conn
 
   server.on("connection", (socket) => {
     accepted++;
-    open.set(socket, { answers: 0, since: performance.now(), bytesRead: 0, seenAt: undefined });
+    open.set(socket, { pendingResponses: 0, since: performance.now(), bytesRead: 0, moreReadAt: undefined });
     socket.once("close", () => open.delete(socket));
   });
   const track = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { socket } = incoming;
-    const rest = open.get(socket);
-    if (rest === undefined) return;
-    const begin = () => {
-      rest.since = performance.now();
-      rest.bytesRead = socket.bytesRead;
-      rest.seenAt = undefined;
+    const state = open.get(socket);
+    if (state === undefined) return;
+    const markIdle = () => {
+      state.since = performance.now();
+      state.bytesRead = socket.bytesRead;
+      state.moreReadAt = undefined;
     };
-    rest.answers++;
+    state.pendingResponses++;
     outgoing.on("close", () => {
-      rest.answers--;
-      begin();
+      state.pendingResponses--;
+      markIdle();
     });
-    // A body can end after its response: its bytes are no begin of a request.
-    incoming.on("close", begin);
+    // A body can end after its response; its bytes do not begin a new request.
+    incoming.on("close", markIdle);
   };
-  for (const asked of ["request", "checkContinue", "checkExpectation"] as const) server.on(asked, track);
+  for (const event of ["request", "checkContinue", "checkExpectation"] as const) server.on(event, track);
 
   return {
     async acceptPending(until) {
-      // Node accepts one connection per turn of the event loop, and closing the listener resets those that wait.
+      // Node accepts one connection per iteration of the event loop; closing the listener resets those in the queue.
       for (let isQuiet = false; !isQuiet && performance.now() < until;) {
         const before = accepted;
-        await nextTurn();
+        await nextIteration();
         const startedAt = performance.now();
-        await nextTurn();
-        // None was accepted in a whole turn, and the turn was too short for many to have come since.
-        isQuiet = accepted === before && performance.now() - startedAt < SHORT_TURN_MS;
+        await nextIteration();
+        // A whole iteration accepted none, and was too short for many to have been queued since.
+        isQuiet = accepted === before && performance.now() - startedAt < SHORT_ITERATION_MS;
       }
     },
-    closeIdle(instant) {
-      for (const [socket, rest] of open) {
-        if (rest.answers > 0 || rest.since > instant) continue;
-        const isSilent = rest.bytesRead === socket.bytesRead;
-        if (!isSilent) rest.seenAt ??= performance.now();
-        // After so long Node would have refused a partial request: it was a stray line end, which begins none.
-        if (isSilent || performance.now() - (rest.seenAt ?? 0) > headersTimeoutMs + CHECK_MS) socket.destroy();
+    closeIdle(since) {
+      for (const [socket, state] of open) {
+        if (state.pendingResponses > 0 || state.since > since) continue;
+        const isSilent = state.bytesRead === socket.bytesRead;
+        if (!isSilent) state.moreReadAt ??= performance.now();
+        // By then Node would have rejected a partial request, so the bytes were a stray line end.
+        const isStray = performance.now() - (state.moreReadAt ?? 0) > headersTimeoutMs + CHECK_DELAY_MS;
+        if (isSilent || isStray) socket.destroy();
       }
     },
   };

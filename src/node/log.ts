@@ -4,14 +4,14 @@ import { stackFrames, accessLogLine, type Log, type LogLevel, type RequestLog } 
 
 const BATCH_LENGTH = 8192;
 const BATCH_MS = 100;
-// Limit of what is buffered while nothing can be written, as on a full disk; further lines are lost.
+// Buffer limit while nothing can be written, as on a full disk; further lines are lost.
 const MAX_BUFFERED_BYTES = 1_000_000;
 
-/** Makes the log: one JSON object a line on standard output, in order. */
+/** Makes the log: one JSON object per line on standard output, in order. */
 export function createLog(level: LogLevel): RequestLog {
   let isWritten = true;
   const destination = pino.destination({ sync: true, maxLength: MAX_BUFFERED_BYTES });
-  // Requests are served without a log too; without a listener its error would end the process.
+  // Requests are served even if the log fails; without a listener its error would end the process.
   destination.on("error", (error: unknown) => {
     if (isWritten) process.stderr.write(`The log cannot be written (${errorCode(error)})\n`);
     isWritten = false;
@@ -49,8 +49,8 @@ export function createLog(level: LogLevel): RequestLog {
 }
 
 /**
- * Batches lines and writes them at 8 KB, and ten times a second. pino's formatting of an access-log line and its destination's
- * buffering took an eighth of a hit; this takes half of that (npm run bench -- hits).
+ * Batches lines and writes them once 8 KB have accumulated, at least ten times a second. pino's formatting and buffering of
+ * an access-log line took an eighth of a hit; this takes half of that (npm run bench -- hits).
  */
 function batchedWriter(write: (lines: string) => void) {
   let lines = "";
@@ -76,7 +76,7 @@ function batchedWriter(write: (lines: string) => void) {
   };
 }
 
-// Once: the destination's own flushSync retries for ever on a full disk, and the process would not exit.
+// Tries once: the destination's own flushSync retries forever on a full disk, and the process would not exit.
 function flushOnExit(destination: { write(lines: string): boolean }): void {
   try {
     destination.write("");
@@ -86,8 +86,8 @@ function flushOnExit(destination: { write(lines: string): boolean }): void {
 }
 
 /**
- * Logs errors that nothing has caught. An unhandled rejection affects only the work that waited for it; after an uncaught
- * exception the state of the process is unknown, so `stop` is called.
+ * Logs uncaught errors. An unhandled rejection affects only the work that awaited it; after an uncaught exception the state
+ * of the process is unknown, so `stop` is called.
  */
 export function logUncaught(log: Log, stop: () => void): void {
   process.on("unhandledRejection", (error) => {
@@ -99,9 +99,9 @@ export function logUncaught(log: Log, stop: () => void): void {
   });
 }
 
-// On standard error as well, whatever LOG_LEVEL is. Never the message, which may quote what was sent.
-function logError(log: Log, error: unknown, what: string): void {
+// Also on standard error, at any LOG_LEVEL. Never the error's message, which may quote the request.
+function logError(log: Log, error: unknown, message: string): void {
   const at = stackFrames(error);
-  log.error({ error: errorCode(error), at }, what);
-  process.stderr.write(`${what} (${errorCode(error)}) ${at}\n`);
+  log.error({ error: errorCode(error), at }, message);
+  process.stderr.write(`${message} (${errorCode(error)}) ${at}\n`);
 }

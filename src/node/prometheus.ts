@@ -11,7 +11,7 @@ import { VERSION } from "../version.ts";
 /** Metrics for Prometheus: `recorder` counts, `page` renders them. */
 export interface PrometheusMetrics {
   readonly recorder: MetricsRecorder;
-  readonly page: (standing: MetricsSnapshot) => Promise<MetricsPage>;
+  readonly page: (snapshot: MetricsSnapshot) => Promise<MetricsPage>;
 }
 
 // NanoGPT's lists take tenths of a second; LIST_TIMEOUT is 4 s unless changed.
@@ -45,28 +45,28 @@ export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
   });
   const notAttempted = counter(
     "upstream_not_attempted_total",
-    "List fetches that got no slot in time: too many at once.",
+    "List fetches not attempted: too many at once, no slot in time.",
   );
-  const refreshes = counter("refreshes_total", "Background refreshes, by where the list came from.", ["outcome"]);
+  const refreshes = counter("refreshes_total", "Background refreshes, by source of the list or failed.", ["outcome"]);
   const streams = gauge("open_streams", "Passthrough calls in flight.");
   const lists = gauge("stored_lists", "Lists in memory.");
   const bytes = gauge("stored_bytes", "Bytes used by the lists in memory.");
   const evictions = counter("evictions_total", "Lists evicted from memory.");
-  gauge("stored_max_bytes", "MEMORY_MAX_SIZE.").set(maxBytes);
-  gauge("build_info", "1, with the version.", ["version"]).set({ version: VERSION }, 1);
-  // Present from the start, so that the first of each shows as an increase.
+  gauge("stored_max_bytes", "Limit of stored_bytes: MEMORY_MAX_SIZE.").set(maxBytes);
+  gauge("build_info", "Constant 1, labelled with the version.", ["version"]).set({ version: VERSION }, 1);
+  // Present from the start: a series that begins at 1 would show no increase.
   for (const outcome of FETCH_OUTCOMES) if (outcome !== "not_attempted") upstream.zero({ outcome });
   for (const outcome of REFRESH_OUTCOMES) refreshes.inc({ outcome }, 0);
 
   const counters = requestCounters();
-  // Alerts watch for these: a series that begins with 1 would show no increase.
+  // Likewise for the series of an alert.
   for (const route of ["models", "model"]) counters.of(route, 500, "none");
   let writeShared: ((shared: NonNullable<MetricsSnapshot["shared"]>) => void) | undefined;
-  let isWatchingProcess = false;
+  let collectsDefaults = false;
 
   // Registered only where there is a shared store.
   function registerShared() {
-    const reads = counter("shared_reads_total", "Reads of lists from the shared store.", ["outcome"]);
+    const reads = counter("shared_reads_total", "Reads of lists from the shared store, by outcome.", ["outcome"]);
     const undecryptable = counter(
       "shared_undecryptable_total",
       "Values in the shared store that could not be decrypted.",
@@ -74,10 +74,10 @@ export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
     const failures = counter("shared_failures_total", "Calls to the shared store that failed or timed out.");
     const shortCircuited = counter(
       "shared_short_circuited_total",
-      "Calls to the shared store not made, since one had just timed out.",
+      "Calls to the shared store not made, because one had just timed out.",
     );
     return (shared: NonNullable<MetricsSnapshot["shared"]>) => {
-      for (const one of [reads, undecryptable, failures, shortCircuited]) one.reset();
+      for (const metric of [reads, undecryptable, failures, shortCircuited]) metric.reset();
       reads.inc({ outcome: "hit" }, shared.hits);
       reads.inc({ outcome: "miss" }, shared.misses);
       undecryptable.inc(shared.undecryptable);
@@ -97,9 +97,9 @@ export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
       recordStream: (change) => streams.inc(change),
     },
     async page({ store, shared }) {
-      // Started by the first look at the page; its metrics of time count from here on.
-      if (!isWatchingProcess) collectDefaultMetrics({ register: registry });
-      isWatchingProcess = true;
+      // prom-client's own metrics are collected from the first request of this page on.
+      if (!collectsDefaults) collectDefaultMetrics({ register: registry });
+      collectsDefaults = true;
       requests.reset();
       for (const { labels, count } of counters.all) requests.inc(labels, count);
       lists.set(store.lists);
@@ -112,14 +112,14 @@ export function createPrometheusMetrics(maxBytes: number): PrometheusMetrics {
   };
 }
 
-/** Counts by three labels without allocating: every hit comes here (test/bench/metrics-recording.ts). */
+/** Counts by three labels without allocating, since every hit is counted (test/bench/metrics-recording.ts). */
 function requestCounters() {
   const all: RequestCount[] = [];
   const routes = new Map<string, Map<number, Map<string, RequestCount>>>();
 
   function of(route: string, status: number, cache: string): RequestCount {
-    const counted = statusLabel(status);
-    return routes.get(route)?.get(counted)?.get(cache) ?? add(route, counted, cache);
+    const label = statusLabel(status);
+    return routes.get(route)?.get(label)?.get(cache) ?? add(route, label, cache);
   }
 
   function add(route: string, status: number, cache: string): RequestCount {
@@ -134,12 +134,12 @@ function requestCounters() {
   return { all, of };
 }
 
-/** A status with a label of its own, or 0 for all others: upstream may send any number. */
+/** The status if it has its own label, else 0: upstream may send any number. */
 function statusLabel(status: number): number {
   return COUNTED.has(status) ? status : 0;
 }
 
-// IANA's registry of 2026 without those that no server may send, and 499: the client left.
+// IANA's registry of 2026 without the statuses that no server may send, and 499 (the client closed the connection).
 const COUNTED = new Set([
   200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400, 401, 402, 403, 404,
   405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451,

@@ -12,8 +12,8 @@ import { compressUpload, isCompressible } from "./upload-compression.ts";
 type ProxySettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes" | "compressUploads">;
 
 /**
- * Forwards passthrough calls between Node's own request and response, below Request and Response: those decode bodies, join
- * header lines, and pass every chunk through two more streams.
+ * Forwards passthrough calls between Node's request and response: `Request` and `Response` would decode bodies, join
+ * header lines and pass every chunk through two more streams.
  */
 export function createProxy(
   dispatcher: Dispatcher,
@@ -24,37 +24,37 @@ export function createProxy(
 
   return (incoming, outgoing) => (call) =>
     new Promise((resolve, reject) => {
-      const answer = responseHandler(outgoing, call, resolve, (error) => {
+      const handler = responseHandler(outgoing, call, resolve, (error) => {
         // The rest of the body would be read as the next request.
         if (!incoming.complete) outgoing.shouldKeepAlive = false;
         reject(error);
       });
-      const dispatch = (lines: RawHeaders, body: Readable | Buffer | null) => {
+      const dispatch = (rawHeaders: RawHeaders, body: Readable | Buffer | null) => {
         try {
           dispatcher.dispatch(
             {
               origin,
               path: basePath + call.path,
               method: call.method,
-              headers: [...lines],
+              headers: [...rawHeaders],
               body,
               headersTimeout: passthroughTimeoutMs,
               bodyTimeout: passthroughTimeoutMs,
             },
-            answer,
+            handler,
           );
         } catch (error) {
           reject(toApiError(error));
         }
       };
       if (!hasBody(incoming)) return dispatch(call.rawHeaders, null);
-      // By then Node has read on: most bodies arrive together with their headers, and are sent with them in one write.
+      // Node reads on before this runs: most bodies arrive right behind their headers, and go up in the same write.
       setImmediate(() => {
         const isCompressed = compressUploads && isCompressible(call);
-        const whole = isCompressed ? null : bufferedBody(incoming);
-        if (whole !== null) return dispatch(call.rawHeaders, whole);
+        const buffered = isCompressed ? null : bufferedBody(incoming);
+        if (buffered !== null) return dispatch(call.rawHeaders, buffered);
         const body = streamedBody(incoming, maxBodyBytes);
-        // Also where undici never read it: it would buffer whatever else arrives.
+        // Also if undici never read the body, which would otherwise buffer all that still arrives.
         outgoing.once("close", () => body.destroy());
         if (!isCompressed) return dispatch(call.rawHeaders, body);
         compressUpload(call, body)
@@ -70,13 +70,13 @@ function responseHandler(
   resolve: (response: Response) => void,
   reject: (error: ApiError) => void,
 ): Dispatcher.DispatchHandler {
-  let hasLeft = outgoing.destroyed;
+  let isClientGone = outgoing.destroyed;
   let upstream: Dispatcher.DispatchController | undefined;
-  // Nginx's status for a client that left before the response; only the log shows it.
+  // nginx's status for a client that closed its connection before the response; only the log shows it.
   let status = 499;
   const onClientClose = () => {
     if (outgoing.writableFinished) return;
-    hasLeft = true;
+    isClientGone = true;
     upstream?.abort(new Error("the client left"));
   };
   outgoing.once("close", onClientClose);
@@ -87,23 +87,23 @@ function responseHandler(
   return {
     onRequestStart(controller) {
       upstream = controller;
-      if (hasLeft) controller.abort(new Error("the client left"));
+      if (isClientGone) controller.abort(new Error("the client left"));
     },
     onResponseStart(controller, statusCode, _headers, reason = "") {
-      const lines = toRawHeaders(controller.rawHeaders);
+      const rawHeaders = toRawHeaders(controller.rawHeaders);
       if (statusCode < 200) {
-        // Node 22 cannot send it, HTTP/1.0 cannot receive it; and it cannot be paused, so for a client that does not read it
-        // would pile up here.
-        const isTaken = outgoing.req.httpVersion !== "1.0" && outgoing.socket?.writableNeedDrain === false;
-        if (isTaken && "writeInformation" in outgoing) {
-          outgoing.writeInformation(statusCode, call.toClientHeaders(statusCode, lines));
+        // Node 22 cannot send interim responses, HTTP/1.0 clients cannot parse them, and they cannot be paused: they
+        // would accumulate here for a client that does not read.
+        const canReceive = outgoing.req.httpVersion !== "1.0" && outgoing.socket?.writableNeedDrain === false;
+        if (canReceive && "writeInformation" in outgoing) {
+          outgoing.writeInformation(statusCode, call.toClientHeaders(statusCode, rawHeaders));
         }
         return;
       }
       status = statusCode;
       outgoing.sendDate = false;
-      outgoing.writeHead(statusCode, statusMessage(statusCode, reason), call.toClientHeaders(statusCode, lines));
-      // Sent together with the first bytes of the body where those have arrived, else at once.
+      outgoing.writeHead(statusCode, statusMessage(statusCode, reason), call.toClientHeaders(statusCode, rawHeaders));
+      // Sent in one write with the first bytes of the body if those have arrived, else at once.
       process.nextTick(() => outgoing.flushHeaders());
     },
     onResponseData(controller, chunk) {
@@ -116,12 +116,12 @@ function responseHandler(
       done();
     },
     onResponseError(_controller, error) {
-      if (!outgoing.headersSent && !hasLeft) {
+      if (!outgoing.headersSent && !isClientGone) {
         outgoing.off("close", onClientClose);
         reject(toApiError(error));
         return;
       }
-      // A response that was cut must not end cleanly. Without a length or chunks only a reset shows the difference.
+      // A truncated response must not look complete; without a length or chunks only a reset shows it.
       if (outgoing.req.httpVersion === "1.0") outgoing.socket?.resetAndDestroy();
       else outgoing.destroy();
       done();
@@ -129,12 +129,12 @@ function responseHandler(
   };
 }
 
-// undici decodes a reason phrase as UTF-8, and Node refuses to write unprintable ones: the standard phrase says the same.
+// undici decodes a reason phrase as UTF-8, and Node throws on unprintable ones: the standard phrase replaces those.
 function statusMessage(status: number, reason: string): string {
   return /^[\t\x20-\x7e]*$/.test(reason) ? reason : (STATUS_CODES[status] ?? "");
 }
 
-// undici gives raw header lines as bytes of Latin-1, which is what Node writes.
+// undici gives raw header lines as Latin-1 bytes, which is what Node writes.
 function toRawHeaders(raw: Dispatcher.DispatchController["rawHeaders"]): RawHeaders {
   return Array.isArray(raw) ? raw.map((part) => part.toString("latin1")) : [];
 }
@@ -152,9 +152,7 @@ function toApiError(error: unknown): ApiError {
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
     return badRequest("Send a method, path and header fields that HTTP allows.");
   }
-  if (TIMEOUT_CODES.has(code)) {
-    return upstreamTimeout();
-  }
+  if (TIMEOUT_CODES.has(code)) return upstreamTimeout();
   if (INVALID_RESPONSE_CODES.has(code) || (error instanceof Error && error.name === "HTTPParserError")) {
     return badGateway(
       502,

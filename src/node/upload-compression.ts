@@ -18,7 +18,7 @@ const COMPRESSIBLE_CALLS = new Set(["chat/completions", "responses", "messages"]
 // A client that signs, pays for or encrypts a body may refer to its exact bytes.
 const BODY_SIGNING_HEADERS = /digest|md5|signature|signing|payment|x402|encrypt|e2ee|enclave|pub-?key/;
 
-/** Whether a call's body may be sent as gzip; without a Content-Length its first bytes decide whether it is long enough. */
+/** Whether a call's body may be sent as gzip; `compressUpload` checks the length of one without Content-Length. */
 export function isCompressible({ method, path, rawHeaders }: ProxyRequest): boolean {
   if (method !== "POST" || !isCompressibleCall(path)) return false;
   if (!/^application\/json[\t ]*(?:;|$)/i.test(firstHeader(rawHeaders, "content-type") ?? "")) return false;
@@ -41,23 +41,23 @@ function isCompressibleCall(path: string): boolean {
   return isVersioned && droppedUpstream === 0 && COMPRESSIBLE_CALLS.has(call);
 }
 
-/** A compressible call's body as gzip, or unchanged where it ends within 16 KiB. An error of the body fails the stream. */
-export async function compressUpload({ rawHeaders }: ProxyRequest, sent: Readable): Promise<Upload> {
-  const chunks: AsyncIterableIterator<Buffer> = sent.iterator();
+/** A compressible call's body as gzip, or unchanged if it ends within 16 KiB. Errors of the body fail the stream. */
+export async function compressUpload({ rawHeaders }: ProxyRequest, original: Readable): Promise<Upload> {
+  const chunks: AsyncIterableIterator<Buffer> = original.iterator();
   const isLong = firstHeader(rawHeaders, "content-length") !== undefined;
   const { first, isWhole, rest } = isLong ? { first: [], isWhole: false, rest: chunks } : await readPrefix(chunks);
-  const whole = Readable.from(concatStreams(first, rest), { objectMode: false });
-  if (isWhole) return { rawHeaders, body: whole };
-  // Flushed after each chunk, so that a slow body is not delayed.
+  const body = Readable.from(concatStreams(first, rest), { objectMode: false });
+  if (isWhole) return { rawHeaders, body };
+  // Flushed after each chunk, so that slowly sent bodies are not delayed.
   const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH });
-  // The first of the two to end ends the other; a failure reaches the reader of gzip.
-  pipeline(whole, gzip, () => {});
+  // Destroying either stream destroys the other; errors reach the reader of `gzip`.
+  pipeline(body, gzip, () => {});
   return { rawHeaders: withGzipHeader(rawHeaders), body: gzip };
 }
 
 interface BodyPrefix {
   readonly first: readonly Buffer[];
-  /** It ended, or failed, before it was worth compressing. */
+  /** Whether the body ended, or failed, before it was worth compressing. */
   readonly isWhole: boolean;
   readonly rest: AsyncIterableIterator<Buffer>;
 }
@@ -70,7 +70,7 @@ async function readPrefix(chunks: AsyncIterableIterator<Buffer>): Promise<BodyPr
       if (done === true) return { first, isWhole: true, rest: chunks };
       first.push(value);
     } catch (error) {
-      return { first, isWhole: true, rest: failing(error) };
+      return { first, isWhole: true, rest: throwing(error) };
     }
   }
   return { first, isWhole: false, rest: chunks };
@@ -81,15 +81,15 @@ async function* concatStreams(first: readonly Buffer[], rest: AsyncIterable<Buff
   yield* rest;
 }
 
-// oxlint-disable-next-line require-yield -- it fails as the body failed
-async function* failing(error: unknown): AsyncGenerator<Buffer> {
+// oxlint-disable-next-line require-yield -- it only rethrows the error of the body
+async function* throwing(error: unknown): AsyncGenerator<Buffer> {
   throw error;
 }
 
 function withGzipHeader(lines: RawHeaders): RawHeaders {
-  const kept: string[] = [];
+  const rawHeaders: string[] = [];
   for (const [name, value] of headerEntries(lines)) {
-    if (name.toLowerCase() !== "content-length") kept.push(name, value);
+    if (name.toLowerCase() !== "content-length") rawHeaders.push(name, value);
   }
-  return [...kept, "Content-Encoding", "gzip"];
+  return [...rawHeaders, "Content-Encoding", "gzip"];
 }

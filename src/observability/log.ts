@@ -16,7 +16,7 @@ export interface Log {
 export interface AccessLogFields {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** Generated, or a client's that is sane. */
+  /** Generated, or the client's own where it is valid. */
   readonly id: string;
   /** A token (RFC 9110 §9.1). */
   readonly method: string;
@@ -28,7 +28,7 @@ export interface AccessLogFields {
   readonly caller: string | undefined;
 }
 
-/** A log with access-log lines. */
+/** A log that also writes access-log lines. */
 export interface RequestLog extends Log {
   request(fields: AccessLogFields): void;
 }
@@ -43,21 +43,21 @@ export function accessLogLine(fields: AccessLogFields): string {
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** A log of one JSON object a line, in pino's shape, for runtimes without pino. */
+/** A log that writes one JSON object per line, in pino's shape, for runtimes without pino. */
 export function jsonLogger(level: LogLevel, now: Clock, write: (line: string) => void): RequestLog {
-  const least = LOG_LEVELS.indexOf(level);
-  const at = (name: LogLevel) => {
-    if (LOG_LEVELS.indexOf(name) < least) return () => {};
+  const minLevel = LOG_LEVELS.indexOf(level);
+  const logAt = (name: LogLevel) => {
+    if (LOG_LEVELS.indexOf(name) < minLevel) return () => {};
     return (fields: LogFields, message: string) => {
       write(JSON.stringify({ level: name, time: now(), ...fields, msg: message }));
     };
   };
-  const isEnabled = LOG_LEVELS.indexOf("info") >= least;
+  const isEnabled = LOG_LEVELS.indexOf("info") >= minLevel;
   return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
+    debug: logAt("debug"),
+    info: logAt("info"),
+    warn: logAt("warn"),
+    error: logAt("error"),
     request: (fields) => {
       if (isEnabled) write(accessLogLine(fields));
     },

@@ -6,7 +6,7 @@ import type { Route } from "../http/canonical-path.ts";
  * and no upstream can add a label value.
  */
 export interface MetricsRecorder {
-  /** A request was answered; it has a line in the access log too. */
+  /** A request was answered; the access log has a line for it too. */
   readonly recordRequest: (route: Route["kind"], status: number, cache: CacheLabel | undefined, ms: number) => void;
   /** A list fetch has ended, `ms` after it got its slot. */
   readonly recordFetch: (outcome: FetchOutcome, ms: number) => void;
@@ -19,7 +19,7 @@ export interface MetricsRecorder {
 /** State that is read when the metrics page is rendered. */
 export interface MetricsSnapshot {
   readonly store: StoreSize;
-  /** Where lists are shared with peers. */
+  /** Undefined where no store is shared with peers. */
   readonly shared: SharedStoreMetrics | undefined;
 }
 
@@ -40,7 +40,7 @@ export const FETCH_OUTCOMES = [
   "timeout",
   "unreachable",
   "invalid",
-  // No slot in time: that says nothing about upstream.
+  // No slot in time; this says nothing about upstream.
   "not_attempted",
 ] as const;
 export type FetchOutcome = (typeof FETCH_OUTCOMES)[number];
@@ -59,14 +59,14 @@ export const noopMetrics: MetricsRecorder = {
 export interface SharedStoreMetrics extends CircuitBreakerMetrics {
   readonly hits: number;
   readonly misses: number;
-  /** Values that could not be decrypted: damaged, cut, another client's, of another format. */
+  /** Values that could not be decrypted: damaged, truncated, another client's or of another format. */
   readonly undecryptable: number;
 }
 
 export interface CircuitBreakerMetrics {
-  /** Calls that failed or took too long. */
+  /** Calls that failed or timed out. */
   readonly failures: number;
-  /** Calls not made because one was too slow just before. */
+  /** Calls not made because an earlier one had just timed out. */
   readonly shortCircuited: number;
 }
 

@@ -2,9 +2,9 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../http/freshness.ts";
 import type { LogFields } from "./log.ts";
 
-/** Logs repeated failures of one kind so that a thousand of them take a few lines. */
+/** Logs repeated failures in a few lines instead of one line each. */
 export interface ThrottledLog {
-  /** Failures of one `name` are repetitions of each other; the fields describe this one. */
+  /** Failures with the same `name` count as repetitions; the fields describe this one. */
   failure(name: string, fields?: LogFields): void;
   recovered(): void;
 }
@@ -38,7 +38,7 @@ export function throttledLog(
       repeated.set(name, known);
       known.suppressed++;
       const sinceMs = now() - known.loggedAt;
-      // A clock that steps back must not silence it for as long as the step was wide.
+      // Negative after the clock was set back, which must not suppress lines until it has caught up.
       if (sinceMs >= 0 && sinceMs < INTERVAL_MS) return;
       logFailure({ ...fields, times: known.suppressed });
       known.loggedAt = now();

@@ -80,7 +80,7 @@ export function createCircuitBreaker(
         return outcome.value;
       }
       if (outcome === undefined) openedAt = now();
-      onFailure(call, outcome?.error ?? "late");
+      onFailure(call, outcome?.error ?? "timeout");
       return undefined;
     },
     metrics: () => ({ failures, shortCircuited }),

@@ -23,12 +23,12 @@ declare global {
 
 /** Cloudflare's Cache API as a remote store, in a cache of its own; each data centre has a separate one. */
 export function createCacheApiStore(settings: SingleValueSettings): RemoteStore {
-  return createSingleValueStore(inCache(), settings);
+  return createSingleValueStore(cacheApi(), settings);
 }
 
 /** A KV namespace as a remote store: global, but a write or delete may take a minute to be seen elsewhere. */
 export function createKvStore(namespace: KvNamespace, settings: SingleValueSettings): RemoteStore {
-  return createSingleValueStore(inKv(namespace), settings);
+  return createSingleValueStore(kv(namespace), settings);
 }
 
 export function isKvNamespace(binding: unknown): binding is KvNamespace {
@@ -42,15 +42,15 @@ export function isKvNamespace(binding: unknown): binding is KvNamespace {
 // A reserved host name (RFC 2606 §2): no request goes there.
 const PREFIX = "https://keylane.invalid/1/";
 const KV_PREFIX = "keylane:1:";
-// KV's minimum. A data centre that has read a value, or a miss, repeats it for so long.
+// KV's minimum. For so long a data centre answers from its own cache what it has read, a miss included.
 const KV_READ_SECONDS = 30;
-// KV's minimum. A list that is kept longer than its lifetime is still not served: it has its own `expiresAt`.
+// KV's minimum. A list stored longer than its lifetime is not served: it has its own `expiresAt`.
 const KV_RETENTION_SECONDS = 60;
 
-// Opened for each call: a handle from one request must not be used in another.
+// Opened for each call: on Workers a handle from one request must not be used in another.
 const open = () => caches.open("keylane");
 
-function inCache(): KeyValueStore {
+function cacheApi(): KeyValueStore {
   return {
     label: "Cache API",
     async get(fingerprint) {
@@ -58,7 +58,7 @@ function inCache(): KeyValueStore {
       return found === undefined ? undefined : new Uint8Array(await found.arrayBuffer());
     },
     async put(fingerprint, bytes, retentionMs) {
-      // The Cache API stores nothing private; the seal decides who can read it.
+      // The Cache API stores no response marked private. The value is encrypted, so `public` reveals nothing.
       const headers = { "Cache-Control": `public, max-age=${Math.ceil(retentionMs / 1000)}` };
       await (await open()).put(PREFIX + fingerprint, new Response(bytes, { headers }));
     },
@@ -68,7 +68,7 @@ function inCache(): KeyValueStore {
   };
 }
 
-function inKv(namespace: KvNamespace): KeyValueStore {
+function kv(namespace: KvNamespace): KeyValueStore {
   return {
     label: "KV",
     async get(fingerprint) {

@@ -5,7 +5,7 @@ import type { CacheKey, Coding, StoredList } from "./store.ts";
 /** Encrypts and decrypts the lists of one client, for stores outside the process. */
 export interface Seal {
   seal(key: CacheKey, list: StoredList): Uint8Array<ArrayBuffer>;
-  /** Gives undefined for anything but a list sealed for this client, under this cache key, in this format. */
+  /** Gives undefined for anything but a list sealed for this client under this cache key, in the current format. */
   open(key: CacheKey, sealed: Uint8Array): StoredList | undefined;
 }
 
@@ -21,11 +21,11 @@ const IS_BASIC = 8;
 const ETAG_LENGTH = 27;
 
 /**
- * Makes the seal of a client. Its key is derived (HKDF-SHA-256, RFC 5869) from CACHE_SECRET and the client's own credential:
- * neither alone opens anything, and one client cannot open another's list even by mistake.
+ * Creates the seal of one client. Its key is derived (HKDF-SHA-256, RFC 5869) from CACHE_SECRET and the client's
+ * credential: neither alone opens anything, and one client cannot open another's list even by mistake.
  *
- * The format of a sealed list, with lengths in bytes. It adds 63 bytes; lengths are not padded, so a store can estimate how
- * many models a list has:
+ * The format of a sealed list, with lengths in bytes. It adds 63 bytes and no padding, so a store can estimate how many
+ * models a list has:
  *
  *     format 1 · storedAt 6 · nonce 12 · [ coding and flags 1 · validator 27 · coded bytes ] · tag 16
  *
@@ -36,11 +36,11 @@ export function createSeal(secret: string, credential: string): Seal {
   const key = new Uint8Array(hkdfSync("sha256", material, "keylane", `sealed list ${FORMAT}`, 32));
   return {
     seal(cacheKey, list) {
-      const head = headOf(list.storedAt);
+      const head = createHead(list.storedAt);
       const cipher = createCipheriv(CIPHER, key, head.subarray(-NONCE_BYTES));
       cipher.setAAD(additionalData(head, cacheKey));
       const { original } = list;
-      const parts = [head, cipher.update(inner(list)), cipher.update(original.bytes), cipher.final()];
+      const parts = [head, cipher.update(flagsAndValidator(list)), cipher.update(original.bytes), cipher.final()];
       return concat([...parts, cipher.getAuthTag()]);
     },
     open(cacheKey, sealed) {
@@ -53,7 +53,7 @@ export function createSeal(secret: string, credential: string): Seal {
       decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
       try {
         const plain = concat([decipher.update(sealed.subarray(HEAD_BYTES, -TAG_BYTES)), decipher.final()]);
-        return listOf(storedAtOf(head), plain);
+        return parseList(storedAtOf(head), plain);
       } catch {
         return undefined;
       }
@@ -61,7 +61,7 @@ export function createSeal(secret: string, credential: string): Seal {
   };
 }
 
-/** When a sealed list was stored, read without opening it, so not authenticated; undefined for other bytes. */
+/** The `storedAt` of a sealed list, read without decrypting it, so not authenticated; undefined for other bytes. */
 export function sealedAt(sealed: Uint8Array): number | undefined {
   return sealed.length > HEAD_BYTES && sealed[0] === FORMAT ? storedAtOf(sealed) : undefined;
 }
@@ -71,7 +71,7 @@ function additionalData(head: Uint8Array, { fingerprint, variant }: CacheKey): U
   return concat([head, new TextEncoder().encode(`${fingerprint}\n${variant}`)]);
 }
 
-function headOf(storedAt: number): Uint8Array {
+function createHead(storedAt: number): Uint8Array {
   const head = new Uint8Array(HEAD_BYTES);
   const view = new DataView(head.buffer);
   view.setUint8(0, FORMAT);
@@ -86,12 +86,12 @@ function storedAtOf(head: Uint8Array): number {
   return view.getUint16(1) * 2 ** 32 + view.getUint32(3);
 }
 
-function inner({ original, isEmpty, isBasic }: StoredList): Uint8Array {
+function flagsAndValidator({ original, isEmpty, isBasic }: StoredList): Uint8Array {
   const flags = CODINGS.indexOf(original.coding) | (isEmpty ? IS_EMPTY : 0) | (isBasic ? IS_BASIC : 0);
   return concat([Uint8Array.of(flags), new TextEncoder().encode(original.etag.slice(3, -1))]);
 }
 
-function listOf(storedAt: number, plain: Uint8Array<ArrayBuffer>): StoredList {
+function parseList(storedAt: number, plain: Uint8Array<ArrayBuffer>): StoredList {
   const flags = plain[0] ?? 0;
   const opaque = new TextDecoder().decode(plain.subarray(1, 1 + ETAG_LENGTH));
   return {

@@ -7,9 +7,9 @@ interface StoredVariant {
   readonly list: StoredList;
 }
 
-// The memory of a stored list beside its bytes: objects, keys, map slots (measured by test/bench/memory.ts).
+// Memory that a stored list takes beside its bytes: objects, keys, map slots (measured by test/bench/memory.ts).
 const OVERHEAD_BYTES = 1024;
-// One client's lists take no more than this share of the store.
+// No client's lists take more than this share of the store.
 const MAX_SHARE = 1 / 4;
 
 /** Stores up to `maxBytes` of lists in the process; evicts the least recently used clients first. */
@@ -35,7 +35,7 @@ export function createMemoryStore(maxBytes: number): Store {
     let bytes = fitting.reduce((sum, { list }) => sum + bytesOf(list), 0);
     while (bytes > maxBytesPerClient) bytes -= bytesOf(fitting.shift()?.list);
     if (fitting.length === 0) clients.delete(fingerprint);
-    // Always a new array: lru-cache recomputes the size only of another value.
+    // Always a new array: lru-cache recomputes the size only when the value is another one.
     else clients.set(fingerprint, fitting);
     evictions += variants.length - fitting.length;
   }
@@ -65,7 +65,7 @@ function bytesOf(list: StoredList | undefined): number {
   return list === undefined ? 0 : OVERHEAD_BYTES + sizeInBytes(list);
 }
 
-/** The bytes of all representations of a list. */
+/** The size of all representations of a list. */
 export function sizeInBytes(list: StoredList): number {
   let bytes = list.original.bytes.length;
   for (const [name, view] of list.views) {
@@ -74,5 +74,5 @@ export function sizeInBytes(list: StoredList): number {
   return bytes;
 }
 
-// Map slot, object, typed array, validator.
+// Map slot, object, typed array, ETag.
 const REPRESENTATION_BYTES = 320;

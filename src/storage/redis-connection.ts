@@ -3,9 +3,9 @@ import { createClient, ErrorReply, MultiErrorReply } from "@redis/client";
 
 export type RedisClient = ReturnType<typeof createClient<{}, {}, {}, 3>>;
 
-/** A connection to Redis that reconnects whenever it is lost or silent, until it is closed. */
+/** A connection to Redis that reconnects when it is lost or silent, until it is closed. */
 export interface RedisConnection {
-  /** Runs commands. Throws a RedisError, at once where there is no connection. */
+  /** Runs commands. Throws a RedisError; without a connection it does so at once. */
   run<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
   /** Resolves when the first attempt to connect has succeeded or failed, after a second at the latest. */
   readonly firstAttempt: Promise<void>;
@@ -23,16 +23,16 @@ export class RedisError extends Error {
 
 const CONNECT_TIMEOUT_MS = 2000;
 const FIRST_ATTEMPT_MS = 1000;
-// A connection that has not answered by the next ping is closed: the network may be cut, and TCP would wait for minutes.
+// A connection without an answer by the next ping is closed: the network may be cut, and TCP would wait for minutes.
 const PING_INTERVAL_MS = 2500;
 const MAX_BACK_OFF_MS = 5000;
-// As many clients as may come at once to a process that has just started; behind a silent server more would only wait longer.
-// Counted by whole pieces of work: a full queue of commands would cut a transaction in half.
+// Enough for the clients of a process that has just started; with a silent server more would only wait longer. Counted
+// per `run` and not per command: a limit on commands could cut a transaction in half.
 const MAX_PENDING = 2000;
 
 /**
- * Connects to `url`, with a new client for each connection. Calls `onReady` when it has connected, and every few seconds
- * while Redis answers.
+ * Connects to `url`, with a new client for each connection. Calls `onReady` when it has connected, and then every few
+ * seconds while Redis answers.
  */
 export function createRedisConnection(url: string, onReady: (client: RedisClient) => void): RedisConnection {
   let lastError = "connecting";
@@ -53,9 +53,9 @@ export function createRedisConnection(url: string, onReady: (client: RedisClient
       disableOfflineQueue: true,
       socket: {
         connectTimeout: CONNECT_TIMEOUT_MS,
-        // While it is being set up; afterwards pings are more frequent.
+        // For the handshake; later the heartbeat notices a silent server sooner.
         socketTimeout: 2 * PING_INTERVAL_MS,
-        // The client's own wait for the next attempt cannot be cancelled, and a stop would wait for it.
+        // The package's own back-off cannot be cancelled, so the process could not exit during it.
         reconnectStrategy: false,
       },
     });
@@ -70,7 +70,7 @@ export function createRedisConnection(url: string, onReady: (client: RedisClient
       settleFirstAttempt();
     });
     newClient.on("terminated", reconnect);
-    // Errors are handled by the listeners above, which retry.
+    // The listeners above handle the error and retry.
     void newClient.connect().catch(() => {});
     return newClient;
   }
@@ -84,7 +84,7 @@ export function createRedisConnection(url: string, onReady: (client: RedisClient
   }
 
   const heartbeat = setInterval(() => {
-    // A connection that is being set up has its own timeouts.
+    // A handshake has its own timeouts.
     if (!client.isReady) return;
     if (!isAnswered) {
       client.destroy();
@@ -98,7 +98,7 @@ export function createRedisConnection(url: string, onReady: (client: RedisClient
   async function ping(pinged: RedisClient): Promise<void> {
     const nonce = randomUUID();
     try {
-      // Another reply belongs to another command: requests and replies are out of step, and would stay so.
+      // Any other reply belongs to another command: requests and replies are out of step, and would stay so.
       isAnswered = (await pinged.ping(nonce)) === nonce;
       if (!isAnswered) return;
       failedAttempts = 0;
@@ -133,10 +133,10 @@ export function createRedisConnection(url: string, onReady: (client: RedisClient
   };
 }
 
-/** The code at the begin of Redis's error text, in capitals. The rest of the text may quote what was sent. */
+/** The code in capitals that begins Redis's error text. The rest of the text may quote what was sent. */
 function redisErrorCode(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
-  // Of a transaction, its first error.
+  // For a transaction, the code of its first error.
   if (error instanceof MultiErrorReply) return redisErrorCode(error.errors().next().value);
   if ("code" in error && typeof error.code === "string") return error.code;
   const reply = /^[A-Z]{2,}(?= )/.exec(error.message)?.[0];

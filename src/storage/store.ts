@@ -1,42 +1,46 @@
 import type { Fingerprint } from "../http/credential.ts";
 import type { StoreSize } from "../observability/metrics.ts";
 
-/** Identifies a stored list: no two clients share a fingerprint, no two lists of a client a variant. */
+/** Identifies a stored list: no two clients share a fingerprint, no two lists of one client a variant. */
 export interface CacheKey {
   readonly fingerprint: Fingerprint;
   readonly variant: string;
 }
 
+/** A content coding (RFC 9110 §8.4.1). */
 export type Coding = "br" | "gzip" | "zstd" | "identity";
 
-/** Bytes ready to be sent. */
+/** A response body ready to be sent. */
 export interface Representation {
   readonly coding: Coding;
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Weak, from the uncoded bytes: the same for every coding (RFC 9110 §8.8.1). */
+  /** Weak, a digest of the uncoded bytes: the same for every coding (RFC 9110 §8.8.1). */
   readonly etag: string;
 }
 
 /** A representation being rendered; undefined where the list has no such model. */
 export type PendingRepresentation = Promise<Representation | undefined>;
 
-/** A list as upstream sent it, in one coding, with the representations rendered from it since. */
+/** A list as upstream sent it, in one coding, with the representations rendered from it so far. */
 export interface StoredList {
-  /** Milliseconds since the epoch, when upstream answered. */
+  /** When upstream answered, in milliseconds since the epoch. */
   readonly storedAt: number;
   /** Upstream sent `data: []`, which is served for a short time only. */
   readonly isEmpty: boolean;
-  /** Every row has the four basic fields and no other, so that the basic shape is the list itself. */
+  /** No model has a field besides the four of the basic shape, so a request for that shape gets `original`. */
   readonly isBasic: boolean;
-  /** The whole list, rows as they came. */
+  /** The body of the whole list with every model unchanged. All views are rendered from it. */
   readonly original: Representation;
-  /** Rendered on demand, by view (shape or one model) and coding. */
+  /**
+   * Other bodies, rendered when first requested: another coding, another shape or a single model. The key names these
+   * three; a promise is a body that is being rendered.
+   */
   readonly views: Map<string, Representation | PendingRepresentation>;
 }
 
 /**
- * Stores lists by cache key. It may evict anything at any time, and never mixes two keys. It stores at most 8 variants of
- * one fingerprint: a further one evicts that fingerprint's own oldest.
+ * Stores lists by cache key. It may evict anything at any time, and never mixes two keys. It stores at most 8 variants
+ * of a fingerprint: a further one evicts the oldest of these.
  */
 export interface Store {
   get(key: CacheKey): StoredList | undefined;
@@ -57,12 +61,12 @@ export const MAX_VARIANTS = 8;
  * its users must be correct without it.
  */
 export interface RemoteStore {
-  /** Names it in log messages, such as `Redis`. */
+  /** Its name in log messages, such as `Redis`. */
   readonly label: string;
-  /** Time limit of a write, where writes happen in the background; undefined: that of any other call. */
+  /** Time limit of a write where writes happen in the background; by default that of any other call. */
   readonly writeMs?: number;
   read(fingerprint: Fingerprint, name: string): Promise<Uint8Array | undefined>;
-  /** Stores bytes for `retentionMs` at most, unless the fingerprint was purged after `fetchStartedAt` (where it can tell). */
+  /** Stores bytes for `retentionMs` at most, unless it knows of a purge of the fingerprint after `fetchStartedAt`. */
   write(
     fingerprint: Fingerprint,
     name: string,
@@ -72,29 +76,30 @@ export interface RemoteStore {
   ): Promise<void>;
   delete(fingerprint: Fingerprint, name: string): Promise<void>;
   /**
-   * Deletes all names of a fingerprint, and announces that to the peers, where it can. It may refuse later writes of what
-   * was sealed up to `at` (ms since the epoch).
+   * Deletes all names of a fingerprint, and announces that to the peers, where it can. It may reject later writes of
+   * bytes that were sealed up to `at` (ms since the epoch).
    */
   purge(fingerprint: Fingerprint, at: number): Promise<void>;
-  /** Takes the lock of a list for `ms`, or until it is unlocked. Gives false where a peer holds it. */
+  /** Takes the lock of a list for `ms`, or until it is unlocked. Gives false if another process has it. */
   tryLock(fingerprint: Fingerprint, name: string, ms: number): Promise<boolean>;
   unlock(fingerprint: Fingerprint, name: string): Promise<void>;
   /** Calls `target.invalidate` for each purge announced by a peer, if the store supports it. */
   subscribe(target: InvalidationTarget): void;
 }
 
-/** What a remote store tells a process that subscribes to it. */
+/** Receives the purges announced by peers, for one process. */
 export interface InvalidationTarget {
-  /** The fingerprints with lists in this process, some of whose purges may have been missed. */
+  /** All fingerprints with lists in this process: the store may look up whether it missed a purge of one. */
   fingerprints(): Iterable<Fingerprint>;
+  /** Removes the lists of a fingerprint from this process. */
   invalidate(fingerprint: Fingerprint): void;
-  /** The store answers: now, and every few seconds while it does. */
+  /** Called when the store begins to answer, and every few seconds while it does. */
   onReady(): void;
 }
 
-/** A content coding of the runtime, off the hot path. Decoding rejects for bytes that are not in the coding. */
+/** Encodes and decodes one content coding. Decoding rejects for bytes that are not in the coding. */
 export interface Codec {
-  /** Gives a buffer of its own, no part of a larger one. */
+  /** Gives bytes with a buffer of their own, not a part of a larger one. */
   encode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   decode(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -1,17 +1,18 @@
 import type { Clock } from "../http/freshness.ts";
+
 /** A request for a slot. */
 export interface Waiter {
-  /** Waiters of one key hold a quarter of the slots at most. */
+  /** Waiters with the same key get at most a quarter of the slots. */
   readonly key: string;
-  /** A list of this key is stored, so upstream knows the key: it goes before keys that may be invalid. */
+  /** Gets a slot before waiters without priority. For keys with a stored list, since upstream has accepted them. */
   readonly hasPriority: boolean;
 }
 
-/** Limits how many pieces of work run at a time; the others wait: priority first, then in the order of arrival. */
+/** Limits how many tasks run at a time. The others wait in a queue, those with priority first. */
 export interface ConcurrencyLimiter {
   /**
-   * Waits for a slot and gives the function that releases it. Rejects with the signal's reason when that aborts first. A
-   * slot is reclaimed after `leaseMs`, and a waiter is dropped that has no slot by then.
+   * Waits for a slot and gives the function that releases it. Rejects with the signal's reason if that aborts first.
+   * After `leaseMs` the slot is reclaimed, or the waiter removed from the queue.
    */
   acquire(waiter: Waiter, signal: AbortSignal, leaseMs: number): Promise<() => void>;
 }
@@ -25,8 +26,8 @@ interface QueueEntry {
 const MAX_SHARE = 1 / 4;
 
 /**
- * Written here instead of taken from p-limit because of Workers: there a request can be cancelled so that neither its
- * callbacks nor its timers ever run, and its slot would be lost for ever.
+ * Creates a limiter with `slots` slots. Not p-limit, because of Workers: a request cancelled there runs neither its
+ * callbacks nor its timers, so it would never release its slot.
  */
 export function createConcurrencyLimiter(slots: number, now: Clock): ConcurrencyLimiter {
   const leases = new Set<{ readonly key: string; readonly until: number }>();
@@ -35,9 +36,9 @@ export function createConcurrencyLimiter(slots: number, now: Clock): Concurrency
   const maxPerKey = Math.ceil(slots * MAX_SHARE);
 
   function isFree({ key }: Waiter): boolean {
-    let own = 0;
-    for (const lease of leases) if (lease.key === key) own++;
-    return leases.size < slots && own < maxPerKey;
+    let leasesOfKey = 0;
+    for (const lease of leases) if (lease.key === key) leasesOfKey++;
+    return leases.size < slots && leasesOfKey < maxPerKey;
   }
 
   function wakeNext(): void {
@@ -47,11 +48,11 @@ export function createConcurrencyLimiter(slots: number, now: Clock): Concurrency
       for (const [wake, { waiter, until }] of entries) {
         if (leases.size >= slots) return;
         const isExpired = until < now();
-        const isNext = freeByKey.get(waiter.key) ?? isFree(waiter);
-        freeByKey.set(waiter.key, isNext);
-        if (!isExpired && !isNext) continue;
+        const isEligible = freeByKey.get(waiter.key) ?? isFree(waiter);
+        freeByKey.set(waiter.key, isEligible);
+        if (!isExpired && !isEligible) continue;
         entries.delete(wake);
-        // A request that died in the queue would take a slot with it.
+        // Its request was probably cancelled and would never release the slot.
         if (isExpired) continue;
         wake();
         freeByKey.delete(waiter.key);
@@ -59,7 +60,7 @@ export function createConcurrencyLimiter(slots: number, now: Clock): Concurrency
     }
   }
 
-  // Whether slots were reclaimed from requests that never released them.
+  /** Reclaims the slots that requests never released; gives whether there were any. */
   function reclaimExpired(): boolean {
     let isReclaimed = false;
     for (const lease of leases) if (lease.until <= now()) isReclaimed = leases.delete(lease) || isReclaimed;
@@ -78,11 +79,11 @@ export function createConcurrencyLimiter(slots: number, now: Clock): Concurrency
     async acquire(waiter, signal, leaseMs) {
       signal.throwIfAborted();
       if (reclaimExpired()) wakeNext();
-      // If a slot is free, no earlier waiter was eligible for it, so this cannot overtake one.
+      // If a slot is free no waiter is eligible for it, so this overtakes none.
       if (isFree(waiter)) return take(waiter, leaseMs);
       const entries = waiter.hasPriority ? priorityQueue : queue;
       const { promise, resolve, reject } = Promise.withResolvers<() => void>();
-      // Called by the releasing request: on Workers that is another one, which may touch nothing here but the promise.
+      // The request that releases a slot calls this. On Workers it must not use the I/O of the waiting request.
       const wake = () => resolve(take(waiter, leaseMs));
       const giveUp = () => {
         entries.delete(wake);

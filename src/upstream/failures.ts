@@ -3,20 +3,19 @@ import { isJsonObject, parseJson, type JsonObject } from "../http/json.ts";
 import type { FetchOutcome } from "../observability/metrics.ts";
 
 /**
- * What a failed list fetch means for the stored lists (the README's table of a list's life). `unauthorized` deletes
- * everything of the key, `rejected` deletes that list, `failed` keeps it. `not_attempted` is not remembered either, since
- * upstream was not asked.
+ * What a failed list fetch means for stored lists (README, "The life of a list"): `unauthorized` deletes everything of the
+ * key, `rejected` deletes that list, `failed` and `not_attempted` keep it. All but `not_attempted` are remembered.
  */
 export type FailureKind = "unauthorized" | "rejected" | "failed" | "not_attempted";
 
-/** A list fetch that brought no good list. It is shared by all who waited for it, and remembered for a while. */
+/** A list fetch that brought no valid list. All requests that waited for it share it; it is remembered for a while. */
 export class UpstreamFailure extends Error {
   override readonly name = "UpstreamFailure";
   readonly kind: FailureKind;
   readonly body: ErrorBody;
   /** Upstream's Retry-After. */
   readonly retryAfterMs: number | undefined;
-  /** For the log: fixed texts and the runtime's error codes only. */
+  /** For the log; made of fixed texts and the runtime's error codes only. */
   readonly reason: string;
 
   constructor(kind: FailureKind, body: ErrorBody, reason: string, retryAfterMs?: number) {
@@ -31,7 +30,7 @@ export class UpstreamFailure extends Error {
 /** Upstream did not answer in time. */
 export const timedOut = (): UpstreamFailure => new UpstreamFailure("failed", UPSTREAM_TIMEOUT, "timeout");
 
-/** Upstream was not asked, or too late for its silence to mean anything. */
+/** Upstream was not asked, or so late that its silence proves nothing. */
 export const notAttempted = (reason: string): UpstreamFailure =>
   new UpstreamFailure(
     "not_attempted",
@@ -59,16 +58,16 @@ export const unreachable = (error: unknown): UpstreamFailure => {
   return failed(502, "upstream_unreachable", message, `unreachable (${errorCode(error)}): ${advice}`);
 };
 
-/** A 5xx: 503 tells the client to wait, every other one is a bad gateway. */
+/** Upstream's 503 stays; any other 5xx becomes 502. */
 export const serverError = (status: number, retryAfterMs: number | undefined): UpstreamFailure =>
   status === 503
     ? failed(503, "upstream_unavailable", "NanoGPT is unavailable for now: try again.", "status 503", retryAfterMs)
     : failed(502, "upstream_error", "NanoGPT returned an error: try again.", `status ${status}`, retryAfterMs);
 
-/** Wraps whatever a fetch has thrown; what is no UpstreamFailure is a defect of Keylane. */
+/** Wraps an error thrown by a fetch; any other than an UpstreamFailure is a defect of Keylane. */
 export function toUpstreamFailure(error: unknown): UpstreamFailure {
   if (error instanceof UpstreamFailure) return error;
-  const reason = `fault (${errorCode(error)})`;
+  const reason = `internal error (${errorCode(error)})`;
   return failed(502, "upstream_error", "The list could not be made: try again.", reason);
 }
 
@@ -78,7 +77,7 @@ function failed(status: number, code: string, message: string, reason: string, r
 
 /**
  * Reads an upstream 4xx on a list route in any of NanoGPT's envelopes: `{"error":{message,type,code,param}}`,
- * `{"error":"…"}` or flat `{"code","message"}`. Its status stays; the credential is masked wherever it is quoted.
+ * `{"error":"…"}` or flat `{"code","message"}`. Keeps its status; masks the credential wherever it is quoted.
  */
 export function fromErrorResponse(
   status: number,
@@ -113,16 +112,16 @@ function kindOf(status: number): FailureKind {
   return isTransient(status) ? "failed" : "rejected";
 }
 
-// Markup is for browsers and says nothing to a tool; a quoted key must not be shown.
+// Markup is of no use to a tool; a quoted key must not be shown.
 function safeText(value: unknown, credential: string): string | undefined {
   if (typeof value === "number") return String(value);
   if (typeof value !== "string" || value === "" || /<[a-z!/?]/i.test(value)) return undefined;
   const masked = value.replaceAll(credential, "[key]").slice(0, MAX_TEXT_LENGTH);
-  // A slice keeps the whole text alive as long as it lives itself; this is a copy.
+  // Copied, since a slice would keep the whole text in memory.
   return masked.length < value.length ? new TextDecoder().decode(new TextEncoder().encode(masked)) : masked;
 }
 
-/** The outcome of a failed fetch for the metrics; a 4xx has its code from upstream, so its status decides. */
+/** The outcome of a failed fetch for the metrics. The code of a 4xx is upstream's own, so its status decides. */
 export function fetchOutcome({ kind, body }: Pick<UpstreamFailure, "kind" | "body">): FetchOutcome {
   if (kind !== "failed") return kind;
   if (body.status < 500) return "rate_limited";

@@ -22,7 +22,7 @@ import {
 
 export interface ListRequest {
   readonly list: ListName;
-  /** Meaningful parameters only, without the question mark. */
+  /** Without the question mark, and without parameters that upstream ignores. */
   readonly query: string;
   readonly credential: string;
   readonly origin: string | undefined;
@@ -30,17 +30,17 @@ export interface ListRequest {
 
 export interface ListResponse {
   readonly list: ModelList;
-  /** Milliseconds since the epoch, when the response began. */
+  /** When the response began, in milliseconds since the epoch. */
   readonly answeredAt: number;
 }
 
-/** The only client of NanoGPT's list endpoints. */
+/** A client of NanoGPT's list endpoints. */
 export interface ListClient {
-  /** Fetches a list once, when the waiter gets a slot. Throws an UpstreamFailure, and nothing else. */
+  /** Fetches a list once, as soon as `waiter` gets a slot. Every error it throws is an UpstreamFailure. */
   fetchList(request: ListRequest, waiter: Waiter, signal: AbortSignal): Promise<ListResponse>;
 }
 
-/** The part of fetch that is used: it decodes the body, follows no redirect and stores nothing. */
+/** The part of `fetch` that is used. It removes the content coding; it must follow no redirect and use no cache. */
 export type Fetch = (
   url: string,
   init: { headers: Record<string, string>; redirect: "manual"; cache: "no-store"; signal: AbortSignal },
@@ -53,7 +53,7 @@ const PATHS: Readonly<Record<ListName, string>> = {
   paid: "/paid/v1/models",
 };
 const ERROR_MAX_BYTES = 64 * 1024;
-// The text of an error is worth a wait, but a shorter one than that of a client with a stored list (a half).
+// How long to wait for the text of an error: less than a client with a stored list waits in all (half of LIST_TIMEOUT).
 const ERROR_BODY_SHARE_OF_TIMEOUT = 1 / 4;
 
 export type ListClientSettings = Pick<Settings, "upstreamUrl" | "listMaxBytes" | "listTimeoutMs">;
@@ -62,6 +62,7 @@ const MAX_FETCHES = 16;
 // A timeout after less than 70 % of LIST_TIMEOUT (the rest was spent queued) is not blamed on upstream.
 const FAIR_SHARE_OF_TIMEOUT = 0.7;
 
+/** Creates the client; at most 16 of its fetches run at a time. */
 export function createListClient(
   settings: ListClientSettings,
   fetch: Fetch,
@@ -76,7 +77,7 @@ export function createListClient(
     const response = await fetch(urlOf(upstreamUrl, request), {
       headers: headersOf(request),
       redirect: "manual",
-      // A Worker's fetch would read through the zone's own cache.
+      // A Worker's fetch would otherwise use the zone's cache.
       cache: "no-store",
       signal,
     }).catch((error: unknown) => {
@@ -86,7 +87,7 @@ export function createListClient(
     const { status } = response;
     if (status === 200) {
       const body = await readBody(response.body, listMaxBytes);
-      // Each step takes milliseconds where a list is long: other work runs in between.
+      // Each step takes milliseconds for a long list: other work runs in between.
       await yieldToEventLoop();
       const scanned = await runCooperatively(scanRows(body), yieldToEventLoop, now);
       await yieldToEventLoop();
@@ -94,7 +95,7 @@ export function createListClient(
     }
     const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), answeredAt);
     if (status < 400 || status >= 500) {
-      // The body of a redirect or a 5xx is not read; unless cancelled it would occupy the connection.
+      // The body of a redirect or a 5xx is not needed; without a cancel it would occupy the connection.
       await response.body?.cancel().catch(() => {});
       throw status < 500 ? invalidResponse(`status ${status}`) : serverError(status, retryAfterMs);
     }
@@ -103,10 +104,10 @@ export function createListClient(
   }
 
   function toFailure(error: unknown, signal: AbortSignal, tookMs: number): UpstreamFailure {
-    // First of all what upstream said: a key that it refused is refused, even where the time was over by then.
+    // Upstream's answer comes first: a rejected key is rejected, even if the timeout has passed by now.
     if (error instanceof UpstreamFailure) return error;
     const isFair = tookMs >= listTimeoutMs * FAIR_SHARE_OF_TIMEOUT;
-    if (signal.aborted) return isFair ? timedOut() : notAttempted("late turn");
+    if (signal.aborted) return isFair ? timedOut() : notAttempted("slot too late");
     return invalidResponse(error instanceof InvalidModelList ? error.message : `broken body (${errorCode(error)})`);
   }
 
@@ -147,7 +148,7 @@ function headersOf({ credential, origin }: ListRequest): Record<string, string> 
   return headers;
 }
 
-// Counts decoded bytes as they come, so that a small body that unpacks to a huge one is cut early.
+// Counts decoded bytes as they arrive, so that a small compressed body cannot expand without limit.
 async function readBody(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -159,7 +160,7 @@ async function readBody(body: ReadableStream<Uint8Array> | null, maxBytes: numbe
   return concat(chunks);
 }
 
-// An error whose body breaks or does not end is still that error: the part that came is used.
+// An error whose body is cut or does not end is still that error: the part that arrived is used.
 async function readErrorBody(body: ReadableStream<Uint8Array> | null, maxMs: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const reader = body?.getReader();
@@ -172,7 +173,7 @@ async function readErrorBody(body: ReadableStream<Uint8Array> | null, maxMs: num
       chunks.push(chunk.value);
     }
   } catch {
-    // Cut or reset.
+    // The body was cut or reset.
   } finally {
     clearTimeout(timer);
     cancel();

@@ -5,7 +5,7 @@ export interface Dataset {
   writeDataPoint(point: DataPoint): void;
 }
 
-/** A row of the dataset; the README lists its columns. */
+/** A row of the dataset; the README describes its columns. */
 export interface DataPoint {
   readonly indexes: readonly [string];
   readonly blobs: readonly string[];
@@ -22,15 +22,14 @@ export function isDataset(binding: unknown): binding is Dataset {
 }
 
 /**
- * Writes a data point for each request, each list fetch and each refresh. None of them identifies a client: a dataset is kept
- * for months.
+ * Writes a data point for each request, list fetch and refresh. None identifies a client, since a dataset is kept for months.
  */
 export function createAnalyticsEngine(dataset: Dataset): MetricsRecorder {
-  function write(what: string, blobs: readonly string[], doubles: readonly number[]): void {
+  function write(event: string, blobs: readonly string[], doubles: readonly number[]): void {
     try {
-      dataset.writeDataPoint({ indexes: [what], blobs, doubles });
+      dataset.writeDataPoint({ indexes: [event], blobs, doubles });
     } catch {
-      // The number of points per request is limited; a missing one is no error.
+      // The number of points per request is limited; a missing one is not an error.
     }
   }
   return {

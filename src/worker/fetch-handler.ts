@@ -3,7 +3,7 @@ import type { ExecutionContext } from "hono";
 import { createApp, type App } from "../app.ts";
 import { parseSettings, SettingsError, type Settings, type Environment } from "../config/settings.ts";
 import { serializeError, errorBody } from "../http/errors.ts";
-import { textResponse } from "../http/request-context.ts";
+import { textResponse, type RawRequest } from "../http/request-context.ts";
 import { jsonLogger, type Log, type RequestLog } from "../observability/log.ts";
 import { noopMetrics, type MetricsRecorder } from "../observability/metrics.ts";
 import { createCacheApiStore, isKvNamespace, createKvStore } from "../storage/cloudflare.ts";
@@ -11,7 +11,7 @@ import { createMemoryStore } from "../storage/memory.ts";
 import type { RemoteStore } from "../storage/store.ts";
 import { isDataset, createAnalyticsEngine } from "./analytics-engine.ts";
 import { consoleFiles } from "./console-files.ts";
-import { createRawRequest } from "./proxy.ts";
+import { rawRequestFactory } from "./proxy.ts";
 
 /** Replacements for tests. */
 export interface Overrides {
@@ -23,36 +23,40 @@ export interface Worker {
   fetch(request: Request, bindings: Environment, context: ExecutionContext): Promise<Response>;
 }
 
-/** Makes the Worker: one app per isolate, built by the first request, since bindings come with it. */
+/** Makes the Worker: one app per isolate, built at its first request, since bindings come with requests. */
 export function createWorker({ now = Date.now, log }: Overrides = {}): Worker {
-  let built: { app: App; arrive: ReturnType<typeof createRawRequest> } | undefined;
+  let built: { app: App; toRawRequest: (request: Request) => RawRequest } | undefined;
 
   function build(bindings: Environment) {
     // A Worker cannot keep a connection to Redis across requests.
-    const found = parseSettings({ ...bindings, REDIS_URL: undefined });
-    const logger = log ?? jsonLogger(found.logLevel, now, write);
+    const settings = parseSettings({ ...bindings, REDIS_URL: undefined });
+    const logger = log ?? jsonLogger(settings.logLevel, now, write);
     if ((bindings["REDIS_URL"] ?? "") !== "") logger.warn({}, "REDIS_URL is not used on Workers");
-    // Nor can it compress: the free plan allows 10 ms of CPU for a request.
-    if (found.compressUploads) logger.warn({}, "COMPRESS_UPLOADS is not used on Workers");
-    const app = createApp(found, {
-      store: createMemoryStore(found.memoryMaxBytes),
-      remoteStore: remoteStore_(found, bindings["LISTS"], logger),
+    // A Worker cannot compress uploads: the free plan allows 10 ms of CPU time per request.
+    if (settings.compressUploads) logger.warn({}, "COMPRESS_UPLOADS is not used on Workers");
+    const app = createApp(settings, {
+      store: createMemoryStore(settings.memoryMaxBytes),
+      remoteStore: createRemoteStore(settings, bindings["LISTS"], logger),
       fetch,
-      // Lists are stored uncoded: the edge compresses, and CPU time is scarce.
+      // Lists are stored without content coding: the edge compresses them, and CPU time is scarce.
       codecs: new Map(),
-      console: found.hasConsole ? consoleFiles : new Map(),
+      console: settings.hasConsole ? consoleFiles : new Map(),
       now,
       log: logger,
       metrics: metricsRecorder(bindings["FIGURES"]),
-      // An isolate has few concurrent requests, and a timer would cost more than they gain.
+      // An isolate has few concurrent requests: yielding to them would cost more than it gains.
       yieldToEventLoop: async () => {},
       isDraining: () => false,
     });
-    return { app, arrive: createRawRequest(found) };
+    return { app, toRawRequest: rawRequestFactory(settings) };
   }
 
-  // The store outside the isolate, where lists are sealed; without a secret there is none.
-  function remoteStore_({ cacheSecret, listMaxBytes }: Settings, lists: unknown, log: Log): RemoteStore | undefined {
+  // The store outside the isolate, whose lists are encrypted; undefined without a secret.
+  function createRemoteStore(
+    { cacheSecret, listMaxBytes }: Settings,
+    lists: unknown,
+    log: Log,
+  ): RemoteStore | undefined {
     if (lists !== undefined && !isKvNamespace(lists)) {
       throw new SettingsError(["LISTS must be a KV namespace: bind one under [[kv_namespaces]]"]);
     }
@@ -60,8 +64,8 @@ export function createWorker({ now = Date.now, log }: Overrides = {}): Worker {
       if (lists !== undefined) log.warn({}, "LISTS is not used without CACHE_SECRET: lists are kept in memory");
       return undefined;
     }
-    const settings = { maxBytes: listMaxBytes, now, waitUntil };
-    return lists === undefined ? createCacheApiStore(settings) : createKvStore(lists, settings);
+    const options = { maxBytes: listMaxBytes, now, waitUntil };
+    return lists === undefined ? createCacheApiStore(options) : createKvStore(lists, options);
   }
 
   return {
@@ -74,7 +78,7 @@ export function createWorker({ now = Date.now, log }: Overrides = {}): Worker {
         const body = serializeError(errorBody(500, "bad_settings", message));
         return textResponse(500, "application/json", body, {});
       }
-      return built.app.fetch(request, built.arrive(request), context);
+      return built.app.fetch(request, built.toRawRequest(request), context);
     },
   };
 }

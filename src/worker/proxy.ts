@@ -5,8 +5,8 @@ import type { RawRequest, ProxyRequest } from "../http/request-context.ts";
 
 type ProxySettings = Pick<Settings, "passthroughUrl" | "passthroughTimeoutMs" | "maxBodyBytes">;
 
-/** Makes the RawRequest of each Request. Bodies are handed on as streams, which the runtime pumps. */
-export function createRawRequest(settings: ProxySettings): (request: Request) => RawRequest {
+/** Makes the RawRequest of each Request. Bodies are passed as streams, which the runtime pipes. */
+export function rawRequestFactory(settings: ProxySettings): (request: Request) => RawRequest {
   return (request) => ({
     target: targetOf(request.url),
     rawHeaders: () => toRawHeaders(request.headers, isEdgeHeader),
@@ -40,8 +40,8 @@ async function forward(request: Request, call: ProxyRequest, settings: ProxySett
   }
 }
 
-// An announced length has been checked and is enforced by the runtime; other bodies are counted here.
-function requestBody(request: Request, maxBytes: number, cut: (reason: ApiError) => void): Request["body"] {
+// A Content-Length has been checked and is enforced by the runtime; bodies without one are counted here.
+function requestBody(request: Request, maxBytes: number, abort: (reason: ApiError) => void): Request["body"] {
   const { headers, method, body } = request;
   if (isBodiless(method)) {
     if (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0) throw bodyNotSupported();
@@ -56,8 +56,8 @@ function requestBody(request: Request, maxBytes: number, cut: (reason: ApiError)
       if (done) return controller.close();
       bytes += value?.length ?? 0;
       if (value !== undefined && bytes <= maxBytes) return controller.enqueue(value);
-      cut(value === undefined ? badRequest("Send the whole body that the request begins.") : bodyTooLarge(maxBytes));
-      // Failing here would end the body as if it were complete; the pending promise is dropped with the call.
+      abort(value === undefined ? badRequest("Send the whole body that the request begins.") : bodyTooLarge(maxBytes));
+      // Throwing here would end the body as if it were complete; this promise is dropped with the aborted call.
       await new Promise(() => {});
     },
     cancel: (reason) => reader.cancel(reason),
@@ -68,7 +68,7 @@ function isBodiless(method: string): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-// fetch cannot send it (Fetch standard, `new Request`, step 35).
+// fetch cannot send such a body (Fetch standard, `new Request`, step 35).
 function bodyNotSupported(): ApiError {
   return badRequest("Send a GET or HEAD without a body: on Workers it cannot be passed on.");
 }
@@ -79,17 +79,17 @@ function targetOf(url: string): string {
   return target.startsWith("/") ? target : `/${target}`;
 }
 
-// Cloudflare adds these to requests; the client did not send them, and they identify it to upstream.
+// Headers that Cloudflare adds to requests: the client did not send them, and they identify it to upstream.
 function isEdgeHeader(name: string): boolean {
   return name.startsWith("cf-") || name === "x-real-ip" || name === "x-forwarded-proto" || name === "cdn-loop";
 }
 
-function toRawHeaders(headers: Headers, isLeftOut: (name: string) => boolean = () => false): RawHeaders {
-  return [...headers].flatMap(([name, value]) => (isLeftOut(name) ? [] : [name, value]));
+function toRawHeaders(headers: Headers, isExcluded: (name: string) => boolean = () => false): RawHeaders {
+  return [...headers].flatMap(([name, value]) => (isExcluded(name) ? [] : [name, value]));
 }
 
-function toHeaders(lines: RawHeaders): Headers {
+function toHeaders(rawHeaders: RawHeaders): Headers {
   const headers = new Headers();
-  for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i] ?? "", lines[i + 1] ?? "");
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
   return headers;
 }

@@ -1,4 +1,4 @@
-// The rules in wrangler.toml import these files as text.
+// Files that the rules in wrangler.toml import as text.
 declare module "../console/*" {
   const text: string;
   export default text;

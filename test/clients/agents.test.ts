@@ -1,7 +1,8 @@
+// The OpenAI Agents SDK runs agents through Keylane, over both of its APIs.
 import { expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { describeWith, installed } from "./installed.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
+import { describeIfInstalled, importInstalled } from "./installed.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn } from "./keylanes.ts";
 
 interface Agents {
   readonly OpenAIProvider: new (options: object) => object;
@@ -21,13 +22,13 @@ const APIS = [
   ["chat completions", false],
   ["responses", true],
 ] as const;
-const CASES = APIS.flatMap(([api, useResponses]) => KEYLANES.map((where) => [api, where, useResponses] as const));
+const CASES = APIS.flatMap(([api, useResponses]) => RUNTIMES.map((runtime) => [api, runtime, useResponses] as const));
 
-// It has no call for lists.
-describeWith("@openai/agents")("the package @openai/agents", () => {
-  test.for(CASES)("runs over %s, plain and streamed, before Keylane on %s", async ([, where, useResponses]) => {
-    const { url } = await served(where);
-    const { Agent, OpenAIProvider, Runner } = await installed<Agents>("@openai/agents");
+// It does not request lists.
+describeIfInstalled("@openai/agents")("the package @openai/agents", () => {
+  test.for(CASES)("runs over %s, plain and streamed, with Keylane on %s", async ([, runtime, useResponses]) => {
+    const { url } = await startOn(runtime);
+    const { Agent, OpenAIProvider, Runner } = await importInstalled<Agents>("@openai/agents");
     const modelProvider = new OpenAIProvider({ apiKey: ALICE, baseURL: `${url}/v1`, useResponses });
     // Its traces go to OpenAI.
     const runner = new Runner({ modelProvider, tracingDisabled: true });

@@ -1,24 +1,25 @@
+// The Vercel AI SDK generates and streams text through Keylane, with four providers.
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText, type LanguageModel } from "ai";
 import { describe, expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn } from "./keylanes.ts";
 
 const apiKey = ALICE;
 const PROVIDERS: readonly (readonly [string, (baseURL: string) => LanguageModel])[] = [
   ["@ai-sdk/openai-compatible", (baseURL) => createOpenAICompatible({ name: "keylane", baseURL, apiKey })(MODEL)],
-  ["@ai-sdk/openai, by its responses", (baseURL) => createOpenAI({ baseURL, apiKey })(MODEL)],
-  ["@ai-sdk/openai, by its chat", (baseURL) => createOpenAI({ baseURL, apiKey }).chat(MODEL)],
+  ["@ai-sdk/openai over the Responses API", (baseURL) => createOpenAI({ baseURL, apiKey })(MODEL)],
+  ["@ai-sdk/openai over chat completions", (baseURL) => createOpenAI({ baseURL, apiKey }).chat(MODEL)],
   ["@ai-sdk/anthropic", (baseURL) => createAnthropic({ baseURL, apiKey })(MODEL)],
 ];
-const CASES = PROVIDERS.flatMap(([name, make]) => KEYLANES.map((where) => [name, where, make] as const));
+const CASES = PROVIDERS.flatMap(([name, make]) => RUNTIMES.map((runtime) => [name, runtime, make] as const));
 
-// It has no call for lists.
-describe.for(CASES)("the package ai with %s, before Keylane on %s", ([, where, make]) => {
+// It does not request lists.
+describe.for(CASES)("the package ai with %s, with Keylane on %s", ([, runtime, make]) => {
   const model = async () => {
-    const { url } = await served(where);
+    const { url } = await startOn(runtime);
     return make(`${url}/v1`);
   };
 
@@ -31,7 +32,7 @@ describe.for(CASES)("the package ai with %s, before Keylane on %s", ([, where, m
   test("streams text", async () => {
     const { textStream } = streamText({ model: await model(), prompt: PROMPT, maxRetries: 0 });
     let text = "";
-    for await (const piece of textStream) text += piece;
+    for await (const chunk of textStream) text += chunk;
     expect(text).toBe(REPLY);
   });
 });

@@ -1,23 +1,24 @@
+// Two versions of the Anthropic SDK list models and send messages through Keylane.
 import Anthropic from "@anthropic-ai/sdk";
 import Anthropic0 from "anthropic-sdk-0";
 import { describe, expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn, VISIBLE } from "./keylanes.ts";
 
 const request = { model: MODEL, max_tokens: 99, messages: [{ role: "user" as const, content: PROMPT }] };
 
-// The calls made here read alike in both versions.
+// Both versions have the calls of these tests, with equal types.
 const VERSIONS = [
   ["1", Anthropic],
   ["0", Anthropic0 as unknown as typeof Anthropic],
 ] as const;
-const CASES = VERSIONS.flatMap(([version, Client]) => KEYLANES.map((where) => [version, where, Client] as const));
+const CASES = VERSIONS.flatMap(([version, Client]) => RUNTIMES.map((runtime) => [version, runtime, Client] as const));
 
-describe.for(CASES)("the package @anthropic-ai/sdk at version %s, before Keylane on %s", ([, where, Client]) => {
-  // It adds /v1 itself; what NanoGPT's guides make people type ends with it already. It names the key in X-API-Key.
+describe.for(CASES)("the package @anthropic-ai/sdk at version %s, with Keylane on %s", ([, runtime, Client]) => {
+  // The SDK adds /v1 itself, but NanoGPT's guides name base URLs that end with it. It sends the key in X-API-Key.
   describe.for(["", "/v1", "/api/v1"])("at the base URL “%s”", (base) => {
     const client = async () => {
-      const { url } = await served(where);
+      const { url } = await startOn(runtime);
       return new Client({ baseURL: url + base, apiKey: ALICE, maxRetries: 0 });
     };
 
@@ -33,13 +34,13 @@ describe.for(CASES)("the package @anthropic-ai/sdk at version %s, before Keylane
   });
 
   test("retrieves a model by an id with a slash and a colon", async () => {
-    const { url } = await served(where);
+    const { url } = await startOn(runtime);
     const { models } = new Client({ baseURL: url, apiKey: ALICE, maxRetries: 0 });
     expect(await models.retrieve(MODEL)).toMatchObject({ id: MODEL });
   });
 
-  test("makes a plain message with a bearer instead of an API key", async () => {
-    const { url } = await served(where);
+  test("creates a message with a bearer token instead of X-API-Key", async () => {
+    const { url } = await startOn(runtime);
     const { messages } = new Client({ baseURL: url, authToken: ALICE, apiKey: null, maxRetries: 0 });
     expect((await messages.create(request)).content).toEqual([{ type: "text", text: REPLY }]);
   });

@@ -1,19 +1,20 @@
+// Cline's command line answers through Keylane.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { endGroup, home, LONGEST_MS } from "./command-line.ts";
-import { describeWith, installedFile } from "./installed.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
+import { createHome, endGroup, TOOL_TIMEOUT_MS } from "./command-line.ts";
+import { describeIfInstalled, installedPath } from "./installed.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn } from "./keylanes.ts";
 
-describeWith("@cline/cli-linux-x64")("Cline", () => {
-  test.for(KEYLANES)("answers, before Keylane on %s", { timeout: LONGEST_MS }, async (where) => {
-    const { nano, url } = await served(where);
-    const { path, run } = await home();
+describeIfInstalled("@cline/cli-linux-x64")("Cline", () => {
+  test.for(RUNTIMES)("answers with Keylane on %s", { timeout: TOOL_TIMEOUT_MS }, async (runtime) => {
+    const { nano, url } = await startOn(runtime);
+    const { path, run } = await createHome();
     onTestFinished(() => endHub(path), 15_000);
     const cline = (...args: string[]) =>
-      run(installedFile("@cline/cli-linux-x64/bin/cline"), args, { CLINE_NO_AUTO_UPDATE: "1" });
+      run(installedPath("@cline/cli-linux-x64/bin/cline"), args, { CLINE_NO_AUTO_UPDATE: "1" });
     const provider = ["--provider", "openai-compatible"];
     await cline("auth", ...provider, "-k", ALICE, "-m", MODEL, "-b", `${url}/v1`);
     const stdout = await cline(...provider, "--model", MODEL, "--json", PROMPT);
@@ -29,7 +30,7 @@ describeWith("@cline/cli-linux-x64")("Cline", () => {
   });
 });
 
-// It starts a program that stays, and writes down which, a little later than it answers.
+// Cline leaves a process running, and writes its id to a file shortly after it has answered.
 async function endHub(path: string): Promise<void> {
   const record = join(path, ".cline/data/locks/hub/production.json");
   for (let waits = 0; waits < 100; waits++) {
@@ -38,5 +39,5 @@ async function endHub(path: string): Promise<void> {
     if (pid !== undefined) return endGroup(Number(pid));
     await sleep(100);
   }
-  throw new Error("Cline's hub cannot be ended: it has not written down its process");
+  throw new Error("Cline's hub cannot be ended: there is no file with its process id");
 }

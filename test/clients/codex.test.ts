@@ -1,15 +1,16 @@
+// Codex answers through Keylane with the README's configuration.
 import { expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { home, LONGEST_MS } from "./command-line.ts";
-import { describeWith, installedFile } from "./installed.ts";
-import { KEYLANES, PROMPT, REPLY, served, snippet } from "./keylanes.ts";
+import { createHome, TOOL_TIMEOUT_MS } from "./command-line.ts";
+import { describeIfInstalled, installedPath } from "./installed.ts";
+import { RUNTIMES, PROMPT, REPLY, startOn, readmeSnippet } from "./keylanes.ts";
 
-// It asks a provider of its user's own for no list.
-describeWith("@openai/codex")("Codex", () => {
-  test.for(KEYLANES)("answers, before Keylane on %s", { timeout: LONGEST_MS }, async (where) => {
-    const { url } = await served(where);
-    const { run } = await home({ ".codex/config.toml": settings(`${url}/v1`) });
-    const program = installedFile("@openai/codex/bin/codex.js");
+// Codex does not request a list from a configured provider.
+describeIfInstalled("@openai/codex")("Codex", () => {
+  test.for(RUNTIMES)("answers with Keylane on %s", { timeout: TOOL_TIMEOUT_MS }, async (runtime) => {
+    const { url } = await startOn(runtime);
+    const { run } = await createHome({ ".codex/config.toml": settings(`${url}/v1`) });
+    const program = installedPath("@openai/codex/bin/codex.js");
     const args = [program, "exec", "--skip-git-repo-check", "--json", PROMPT];
     const stdout = await run(process.execPath, args, { NANOGPT_API_KEY: ALICE });
     const events = stdout
@@ -23,6 +24,6 @@ describeWith("@openai/codex")("Codex", () => {
   });
 });
 
-// The README's, without what Codex asks of the network.
+// The README's settings, without Codex's own network requests.
 const settings = (base: string) =>
-  `check_for_update_on_startup = false\n${snippet("toml", base)}\n[analytics]\nenabled = false\n`;
+  `check_for_update_on_startup = false\n${readmeSnippet("toml", base)}\n[analytics]\nenabled = false\n`;

@@ -6,20 +6,20 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
-/** A computer's home folder, as a tool sees it. */
+/** A home folder for one tool. */
 export interface Home {
   readonly path: string;
-  /** Runs one command line in it, without input, and gives what it wrote; throws where it ends with an error. */
-  readonly run: (program: string, args: readonly string[], environment?: Record<string, string>) => Promise<string>;
+  /** Runs a program in `work/`, without input, and resolves with its output; rejects if it exits with an error. */
+  readonly run: (program: string, args: readonly string[], env?: Record<string, string>) => Promise<string>;
 }
 
-/** Makes a home folder with the files given; it goes when the test ends, and with it all processes that were started in it. */
-export async function home(files: Record<string, string> = {}): Promise<Home> {
+/** Creates a home folder with files. It is removed when the test ends, after the processes started in it are killed. */
+export async function createHome(files: Record<string, string> = {}): Promise<Home> {
   const path = await mkdtemp(join(tmpdir(), "keylane-home-"));
   const groups: number[] = [];
   onTestFinished(async () => {
     for (const group of groups) endGroup(group);
-    // What has just been ended may still write.
+    // Killed processes may still be writing.
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
   for (const [name, text] of Object.entries({ "work/.keep": "", ...files })) {
@@ -28,45 +28,45 @@ export async function home(files: Record<string, string> = {}): Promise<Home> {
   }
   return {
     path,
-    async run(program, args, environment = {}) {
-      const env = { PATH: process.env["PATH"], HOME: path, TMPDIR: path, ...QUIET, ...environment };
-      // A group of its own, so that what a tool leaves running ends with it.
+    async run(program, args, env = {}) {
+      const toolEnv = { PATH: process.env["PATH"], HOME: path, TMPDIR: path, ...QUIET, ...env };
+      // A process group of its own, so that processes that the tool leaves running can be killed with it.
       const child = spawn(program, args, {
         cwd: join(path, "work"),
-        env,
+        env: toolEnv,
         detached: true,
         stdio: ["ignore", "pipe", "pipe"],
       });
       if (child.pid !== undefined) groups.push(child.pid);
-      const said = { stdout: "", stderr: "" };
+      const output = { stdout: "", stderr: "" };
       for (const name of ["stdout", "stderr"] as const) {
-        child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
+        child[name].setEncoding("utf8").on("data", (text: string) => (output[name] += text));
       }
-      const late = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
-      // What it leaves running may hold on to its output.
+      const timer = setTimeout(() => child.kill("SIGKILL"), TOOL_TIMEOUT_MS);
+      // A process that the tool leaves running may keep its output open, so that "close" does not come.
       const closed = once(child, "close");
       const [code] = (await once(child, "exit")) as [number | null];
       await Promise.race([closed, sleep(500)]);
-      clearTimeout(late);
-      if (code !== 0) throw new Error(`${program} ended with ${code}: ${said.stderr}${said.stdout}`);
-      return said.stdout;
+      clearTimeout(timer);
+      if (code !== 0) throw new Error(`${program} ended with ${code}: ${output.stderr}${output.stdout}`);
+      return output.stdout;
     },
   };
 }
 
-/** Ends a process and those that it started, where they still run. */
+/** Kills a process group, if it still runs. */
 export function endGroup(group: number): void {
   try {
     process.kill(-group, "SIGKILL");
   } catch {
-    // They have ended already.
+    // All its processes have exited.
   }
 }
 
-/** How long a tool may take; most need seconds, but machines are shared. */
-export const LONGEST_MS = 120_000;
+/** The time limit of a tool; most need seconds, but machines are shared. */
+export const TOOL_TIMEOUT_MS = 120_000;
 
-// What tools read before they phone home or update themselves.
+// Variables that disable telemetry and updates.
 const QUIET = {
   CI: "true",
   NO_COLOR: "1",

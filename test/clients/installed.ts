@@ -4,23 +4,23 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe } from "vitest";
 
-// The large clients have a package of their own, so that the root's `npm ci` stays quick.
+// Large clients are in a separate package, so that the root's `npm ci` stays quick.
 const folder = new URL("./node_modules/", import.meta.url).pathname;
 
-/** `describe` for what needs an installed package: skipped where it is not here, unless CI=true says that it has to be. */
-export function describeWith(name: string): typeof describe.only {
-  const isHere = existsSync(join(folder, name));
-  if (!isHere) console.warn(`Skipped: ${name} is not installed here. To run it: npm ci --prefix test/clients`);
-  return describe.skipIf(!isHere && process.env["CI"] !== "true");
+/** `describe` for tests that need an installed package: skipped where it is missing, unless CI=true. */
+export function describeIfInstalled(name: string): typeof describe.only {
+  const isInstalled = existsSync(join(folder, name));
+  if (!isInstalled) console.warn(`Skipped: ${name} is not installed. To run it: npm ci --prefix test/clients`);
+  return describe.skipIf(!isInstalled && process.env["CI"] !== "true");
 }
 
-/** Is the path of a file of an installed package, such as `sillytavern/server.js`. */
-export function installedFile(path: string): string {
+/** The absolute path of a file of an installed package, such as `sillytavern/server.js`. */
+export function installedPath(path: string): string {
   return join(folder, path);
 }
 
-/** Imports an installed package; `Module` says what of it a test uses. */
-export async function installed<Module>(name: string): Promise<Module> {
-  const require = createRequire(join(folder, "here.js"));
+/** Imports an installed package; `Module` is the type of the parts that a test uses. */
+export async function importInstalled<Module>(name: string): Promise<Module> {
+  const require = createRequire(join(folder, "any.js"));
   return (await import(pathToFileURL(require.resolve(name)).href)) as Module;
 }

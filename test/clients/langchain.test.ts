@@ -1,7 +1,8 @@
+// LangChain's OpenAI package chats through Keylane.
 import { expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { describeWith, installed } from "./installed.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served } from "./keylanes.ts";
+import { describeIfInstalled, importInstalled } from "./installed.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn } from "./keylanes.ts";
 
 interface Langchain {
   readonly ChatOpenAI: new (options: object) => {
@@ -10,11 +11,11 @@ interface Langchain {
   };
 }
 
-// It has no call for lists.
-describeWith("@langchain/openai")("the package @langchain/openai", () => {
-  test.for(KEYLANES)("chats, plain and streamed, before Keylane on %s", async (where) => {
-    const { url } = await served(where);
-    const { ChatOpenAI } = await installed<Langchain>("@langchain/openai");
+// It does not request lists.
+describeIfInstalled("@langchain/openai")("the package @langchain/openai", () => {
+  test.for(RUNTIMES)("chats, plain and streamed, with Keylane on %s", async (runtime) => {
+    const { url } = await startOn(runtime);
+    const { ChatOpenAI } = await importInstalled<Langchain>("@langchain/openai");
     const configuration = { baseURL: `${url}/v1` };
     const chat = new ChatOpenAI({ model: MODEL, apiKey: ALICE, maxRetries: 0, configuration });
     expect((await chat.invoke(PROMPT)).content).toBe(REPLY);

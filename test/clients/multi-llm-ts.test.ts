@@ -1,7 +1,8 @@
+// multi-llm-ts lists the key's models and chats through Keylane.
 import { expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { describeWith, installed } from "./installed.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+import { describeIfInstalled, importInstalled } from "./installed.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn, VISIBLE } from "./keylanes.ts";
 
 interface MultiLlm {
   readonly Message: new (role: string, content: string) => object;
@@ -15,10 +16,10 @@ interface Engine {
   generate(model: object, thread: object[]): AsyncIterable<{ type: string; text?: string }>;
 }
 
-describeWith("multi-llm-ts")("the package multi-llm-ts", () => {
-  test.for(KEYLANES)("lists the key's models and chats, plain and streamed, before Keylane on %s", async (where) => {
-    const { url } = await served(where);
-    const { igniteEngine, Message } = await installed<MultiLlm>("multi-llm-ts");
+describeIfInstalled("multi-llm-ts")("the package multi-llm-ts", () => {
+  test.for(RUNTIMES)("lists the key's models and chats, plain and streamed, with Keylane on %s", async (runtime) => {
+    const { url } = await startOn(runtime);
+    const { igniteEngine, Message } = await importInstalled<MultiLlm>("multi-llm-ts");
     const engine = igniteEngine("openai", { apiKey: ALICE, baseURL: `${url}/v1` });
     expect((await engine.getModels()).map(({ id }) => id).sort()).toEqual(VISIBLE);
     const model = engine.buildModel(MODEL);

@@ -1,25 +1,26 @@
+// Four versions of the OpenAI SDK list models and chat through Keylane, and understand its errors.
 import OpenAI from "openai";
 import OpenAI4 from "openai-4";
 import OpenAI5 from "openai-5";
 import OpenAI6 from "openai-6";
 import { describe, expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn, VISIBLE } from "./keylanes.ts";
 
 const messages = [{ role: "user" as const, content: PROMPT }];
 
-// Version 4 puts the id of a model into the path as it is. The calls made here read alike in all versions.
+// Version 4 does not escape a model id in the path. All versions have the calls of these tests, with equal types.
 const VERSIONS = [
   ["openai", OpenAI],
   ["openai at version 6", OpenAI6 as unknown as typeof OpenAI],
   ["openai at version 5", OpenAI5 as unknown as typeof OpenAI],
   ["openai at version 4", OpenAI4 as unknown as typeof OpenAI],
 ] as const;
-const CASES = VERSIONS.flatMap(([name, Client]) => KEYLANES.map((where) => [name, where, Client] as const));
+const CASES = VERSIONS.flatMap(([name, Client]) => RUNTIMES.map((runtime) => [name, runtime, Client] as const));
 
-describe.for(CASES)("the package %s, before Keylane on %s", ([, where, Client]) => {
+describe.for(CASES)("the package %s, with Keylane on %s", ([, runtime, Client]) => {
   const client = async (apiKey = ALICE) => {
-    const { url } = await served(where);
+    const { url } = await startOn(runtime);
     return new Client({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
   };
 
@@ -29,7 +30,7 @@ describe.for(CASES)("the package %s, before Keylane on %s", ([, where, Client]) 
     expect(ids.sort()).toEqual(VISIBLE);
   });
 
-  test("retrieves a model by an id with a slash and a colon, and learns of one that is not there", async () => {
+  test("retrieves a model by an id with a slash and a colon, and gets model_not_found for an unknown one", async () => {
     const { models } = await client();
     expect(await models.retrieve(MODEL)).toMatchObject({ id: MODEL, object: "model" });
     await expect(models.retrieve(MODEL.toLowerCase())).rejects.toMatchObject({
@@ -49,16 +50,16 @@ describe.for(CASES)("the package %s, before Keylane on %s", ([, where, Client]) 
     expect(text).toBe(REPLY);
   });
 
-  test("makes out what is wrong with a key", async () => {
-    const stranger = await client("sk-nano-test-nobody");
+  test("recognizes the error for an invalid key", async () => {
+    const unknown = await client("sk-nano-test-nobody");
     const refused = { status: 401, code: "invalid_api_key", type: "authentication_error" };
-    await expect(stranger.models.list()).rejects.toMatchObject(refused);
-    await expect(stranger.chat.completions.create({ model: MODEL, messages })).rejects.toMatchObject(refused);
+    await expect(unknown.models.list()).rejects.toMatchObject(refused);
+    await expect(unknown.chat.completions.create({ model: MODEL, messages })).rejects.toMatchObject(refused);
   });
 });
 
-test.for(KEYLANES)("the package openai streams a response, before Keylane on %s", async (where) => {
-  const { url } = await served(where);
+test.for(RUNTIMES)("the package openai streams a response, with Keylane on %s", async (runtime) => {
+  const { url } = await startOn(runtime);
   const { responses } = new OpenAI({ baseURL: `${url}/v1`, apiKey: ALICE, maxRetries: 0 });
   let text = "";
   for await (const event of await responses.create({ model: MODEL, input: PROMPT, stream: true })) {

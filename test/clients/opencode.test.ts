@@ -1,15 +1,16 @@
+// opencode answers through Keylane with the README's configuration.
 import { expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
-import { home, LONGEST_MS } from "./command-line.ts";
-import { describeWith, installedFile } from "./installed.ts";
-import { KEYLANES, PROMPT, served, snippet } from "./keylanes.ts";
+import { createHome, TOOL_TIMEOUT_MS } from "./command-line.ts";
+import { describeIfInstalled, installedPath } from "./installed.ts";
+import { RUNTIMES, PROMPT, startOn, readmeSnippet } from "./keylanes.ts";
 
-// Its models stand in its own settings; it asks nobody for a list.
-describeWith("opencode-linux-x64")("opencode", () => {
-  test.for(KEYLANES)("answers, before Keylane on %s", { timeout: LONGEST_MS }, async (where) => {
-    const { nano, url } = await served(where);
-    const { run } = await home({ "work/opencode.json": settings(`${url}/v1`) });
-    const stdout = await run(installedFile("opencode-linux-x64/bin/opencode"), ["run", PROMPT], {
+// Its models are in its settings; it requests no list.
+describeIfInstalled("opencode-linux-x64")("opencode", () => {
+  test.for(RUNTIMES)("answers with Keylane on %s", { timeout: TOOL_TIMEOUT_MS }, async (runtime) => {
+    const { nano, url } = await startOn(runtime);
+    const { run } = await createHome({ "work/opencode.json": settings(`${url}/v1`) });
+    const stdout = await run(installedPath("opencode-linux-x64/bin/opencode"), ["run", PROMPT], {
       NANOGPT_API_KEY: ALICE,
       OPENCODE_DISABLE_AUTOUPDATE: "1",
       OPENCODE_DISABLE_MODELS_FETCH: "1",
@@ -21,8 +22,8 @@ describeWith("opencode-linux-x64")("opencode", () => {
   });
 });
 
-// The README's, without what opencode asks of the network.
+// The README's settings, without opencode's own network requests.
 const settings = (base: string) => {
-  const received = JSON.parse(snippet("json", base)) as { model: string };
-  return JSON.stringify({ ...received, small_model: received.model, autoupdate: false, share: "disabled" });
+  const example = JSON.parse(readmeSnippet("json", base)) as { model: string };
+  return JSON.stringify({ ...example, small_model: example.model, autoupdate: false, share: "disabled" });
 };

@@ -1,3 +1,4 @@
+// SillyTavern's server lists each key's own models and chats through Keylane.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -7,13 +8,13 @@ import type { Readable } from "node:stream";
 import { beforeAll, expect, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { ALICE, BOB } from "../support/setup.ts";
-import { describeWith, installedFile } from "./installed.ts";
-import { KEYLANES, MODEL, PROMPT, REPLY, served, VISIBLE } from "./keylanes.ts";
+import { describeIfInstalled, installedPath } from "./installed.ts";
+import { RUNTIMES, MODEL, PROMPT, REPLY, startOn, VISIBLE } from "./keylanes.ts";
 
-// The server behind its page, asked as the page asks it.
-describeWith("sillytavern")("SillyTavern, with a Custom (OpenAI-compatible) connection", () => {
+// The tests send the requests that SillyTavern's page sends to its server.
+describeIfInstalled("sillytavern")("SillyTavern, with a Custom (OpenAI-compatible) connection", () => {
   let tavern: Tavern;
-  // It builds its page first.
+  // The server builds its page first.
   beforeAll(async () => {
     tavern = await startTavern();
     return () => tavern.stop();
@@ -26,23 +27,23 @@ describeWith("sillytavern")("SillyTavern, with a Custom (OpenAI-compatible) conn
       tavern.post(`/api/backends/chat-completions${path}`, { ...connection, ...fields });
   };
 
-  test.for(KEYLANES)("lists a key's models and chats, plain and streamed, before Keylane on %s", async (where) => {
-    const { url } = await served(where);
-    const ask = await connect(`${url}/v1`, ALICE);
-    const { data } = (await (await ask("/status")).json()) as { data: { id: string }[] };
+  test.for(RUNTIMES)("lists a key's models and chats, plain and streamed, with Keylane on %s", async (runtime) => {
+    const { url } = await startOn(runtime);
+    const send = await connect(`${url}/v1`, ALICE);
+    const { data } = (await (await send("/status")).json()) as { data: { id: string }[] };
     expect(data.map(({ id }) => id).sort()).toEqual(VISIBLE);
     const chat = { model: MODEL, messages: [{ role: "user", content: PROMPT }] };
-    expect(await (await ask("/generate", chat)).json()).toMatchObject({
+    expect(await (await send("/generate", chat)).json()).toMatchObject({
       choices: [{ message: { content: REPLY } }],
     });
-    expect(textOf(await (await ask("/generate", { ...chat, stream: true })).text())).toBe(REPLY);
+    expect(textOf(await (await send("/generate", { ...chat, stream: true })).text())).toBe(REPLY);
   });
 
-  test("shows another key another list", async () => {
-    const { url } = await served("node");
+  test("shows each key its own list", async () => {
+    const { url } = await startOn("node");
     const idsOf = async (key: string) => {
-      const ask = await connect(`${url}/v1`, key);
-      const { data } = (await (await ask("/status")).json()) as { data: { id: string }[] };
+      const send = await connect(`${url}/v1`, key);
+      const { data } = (await (await send("/status")).json()) as { data: { id: string }[] };
       return data.map(({ id }) => id).sort();
     };
     expect(await idsOf(ALICE)).toEqual(VISIBLE);
@@ -64,7 +65,7 @@ interface Tavern {
   stop(): Promise<void>;
 }
 
-/** Starts the server on a free port, with its data in a folder that goes with it. */
+/** Starts the server on a free port, with its data in a folder that `stop` removes. */
 async function startTavern(): Promise<Tavern> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-tavern-"));
   const port = await freePort();
@@ -77,7 +78,7 @@ async function startTavern(): Promise<Tavern> {
     disableCsrf: "true",
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn(process.execPath, [installedFile("sillytavern/server.js"), ...args], {
+  const child = spawn(process.execPath, [installedPath("sillytavern/server.js"), ...args], {
     cwd: folder,
     env: { PATH: process.env["PATH"], HOME: folder },
     stdio: ["ignore", "pipe", "inherit"],
@@ -89,7 +90,7 @@ async function startTavern(): Promise<Tavern> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await listening(child.stdout, exited);
+    await untilListening(child.stdout, exited);
   } catch (error) {
     await stop();
     throw error;
@@ -107,11 +108,11 @@ async function startTavern(): Promise<Tavern> {
   };
 }
 
-async function listening(output: Readable, exited: Promise<unknown>): Promise<void> {
-  let said = "";
-  while (!said.includes("is listening on")) {
-    const ended = exited.then(() => Promise.reject(new Error(`SillyTavern did not start: ${said}`)));
-    const [data] = (await Promise.race([once(output, "data"), ended])) as [Buffer];
-    said += data.toString();
+async function untilListening(stdout: Readable, exited: Promise<unknown>): Promise<void> {
+  let output = "";
+  while (!output.includes("is listening on")) {
+    const ended = exited.then(() => Promise.reject(new Error(`SillyTavern did not start: ${output}`)));
+    const [data] = (await Promise.race([once(stdout, "data"), ended])) as [Buffer];
+    output += data.toString();
   }
 }

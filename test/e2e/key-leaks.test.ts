@@ -52,11 +52,11 @@ describe("a canary is found", { retry: 0 }, () => {
     expect(canary.tracesIn(text)).toContain(trace);
     expect(canary.tracesIn(Buffer.from(`x${text}`))).toContain(trace);
     expect(canary.tracesIn(Buffer.from(`x${text}`, "utf16le"))).toContain(trace);
-    // The four characters of a tail may match another canary by chance.
+    // A tail or a window of another canary may be the same by chance.
     expect(
       createCanary()
         .tracesIn(text)
-        .filter((other) => other !== "tail"),
+        .filter((other) => other !== "tail" && other !== "window"),
     ).toEqual([]);
   });
 });

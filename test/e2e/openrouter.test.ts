@@ -39,7 +39,7 @@ describe("the openrouter shape", () => {
       expect(shown.input).toBeCloseTo(...closeTo(row.pricing.prompt));
       expect(shown.output).toBeCloseTo(...closeTo(row.pricing.completion));
       expect(shown.context).toBe(row.context_length ?? 0);
-      expect(shown.most).toBeGreaterThan(0);
+      expect(shown.maxOutput).toBeGreaterThan(0);
     }
     expect(answer.text).not.toContain("null");
     expect(answer.text).not.toMatch(/:"[\d.]+e-?\d+"/i);

@@ -1,6 +1,7 @@
+// `keylane check` takes its key from the environment or a prompt only, and never prints it.
 import { spawn, spawnSync } from "node:child_process";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { keylaneBefore } from "../support/isolation/command.ts";
+import { keylaneWithStandIn } from "../support/isolation/command.ts";
 import { run } from "../support/program.ts";
 import { ALICE } from "../support/setup.ts";
 
@@ -38,7 +39,7 @@ describe("the command line of keylane check", () => {
       if (process.env["CI"] === "true") expect.fail("script(1) is missing");
       skip("script(1), which makes a terminal, is not here");
     }
-    const { url } = await keylaneBefore();
+    const { url } = await keylaneWithStandIn();
     const entry = new URL("../../src/node.ts", import.meta.url).pathname;
     const line = `${process.execPath} ${entry} check --json --url ${url}`;
     const { PATH } = process.env;

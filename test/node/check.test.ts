@@ -1,13 +1,14 @@
+// `keylane check` reports whether an address is a Keylane, whether NanoGPT accepts the key, and what to do if not.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
-import { keylaneBefore } from "../support/isolation/command.ts";
+import { keylaneWithStandIn } from "../support/isolation/command.ts";
 import { run } from "../support/program.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
-/** A server that gives every request the same answer. */
-async function saying(status: number, body: string, headers: Record<string, string> = {}): Promise<string> {
+/** Starts a server that gives every request the same response. */
+async function serverWithResponse(status: number, body: string, headers: Record<string, string> = {}): Promise<string> {
   const server = createServer((_request, response) => response.writeHead(status, headers).end(body));
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
@@ -18,15 +19,15 @@ async function saying(status: number, body: string, headers: Record<string, stri
 
 const check = (url: string, key: string, ...args: string[]) =>
   run(["check", "--url", url, ...args], { NANOGPT_API_KEY: key });
-const found = async (url: string, key = ALICE) => {
+const checkJson = async (url: string, key = ALICE) => {
   const { code, stdout, stderr } = await check(url, key, "--json");
   expect(stdout + stderr).not.toContain(key);
   return { code, ...JSON.parse(stdout) };
 };
 
-describe("keylane check, at a Keylane", () => {
-  test("says that the key is accepted, how many models there are, and that the second answer was cached", async () => {
-    const { nano, url } = await keylaneBefore();
+describe("keylane check of a Keylane", () => {
+  test("reports an accepted key, the number of models, and that the second response was cached", async () => {
+    const { nano, url } = await keylaneWithStandIn();
     const { code, stdout, stderr } = await check(url, ALICE);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(
@@ -61,9 +62,9 @@ Base URLs to paste:
     ["/detailed/v1/", "detailed"],
     ["/openrouter/api/v1/models", "openrouter"],
     ["/basic/paid/v1", "basic"],
-  ])("under %s tells the shape, %s, for machines too", async (base, shape) => {
-    const { url } = await keylaneBefore();
-    const received = await found(url + base);
+  ])("under %s reports the shape %s as JSON", async (base, shape) => {
+    const { url } = await keylaneWithStandIn();
+    const received = await checkJson(url + base);
     const { baseUrls, answers, ...rest } = received;
     expect(rest).toMatchObject({
       code: 0,
@@ -77,24 +78,24 @@ Base URLs to paste:
     expect(baseUrls["Claude Code"]).toBe(url);
   });
 
-  test("asks on this machine, at PORT, where no address is given", async () => {
-    const { url } = await keylaneBefore();
+  test("defaults to this machine, at PORT", async () => {
+    const { url } = await keylaneWithStandIn();
     const environment = { NANOGPT_API_KEY: ALICE, PORT: new URL(url).port };
     const { code, stdout } = await run(["check"], environment);
     expect(code).toBe(0);
     expect(stdout).toContain(url);
   });
 
-  test("does not take a list of everyone's for a proof of the key", async () => {
-    const { url } = await keylaneBefore(ACCOUNTS, { MODELS_LIST: "canonical" });
-    const received = await found(url, "sk-nano-test-nobody");
+  test("does not accept a key because of a list that NanoGPT gives to everyone", async () => {
+    const { url } = await keylaneWithStandIn(ACCOUNTS, { MODELS_LIST: "canonical" });
+    const received = await checkJson(url, "sk-nano-test-nobody");
     expect(received).toMatchObject({ code: 1, isGood: false, key: "refused", server: "keylane" });
     expect(received.models).toBeGreaterThan(2);
     expect(received.problems).toEqual([expect.stringMatching(/^The key is refused: make one at https:/)]);
   });
 
-  test("says what to do about a key that is refused", async () => {
-    const { url } = await keylaneBefore();
+  test("says what to do about a rejected key", async () => {
+    const { url } = await keylaneWithStandIn();
     const { code, stdout } = await check(url, "sk-nano-test-nobody");
     expect(code).toBe(1);
     expect(stdout).toMatch(/^ {2}key {6}refused$/m);
@@ -102,17 +103,17 @@ Base URLs to paste:
     expect(stdout).not.toContain("nobody");
   });
 
-  test("reports that a stored list was served for NanoGPT's, or that there is no list at all", async () => {
-    const { nano, url } = await keylaneBefore(ACCOUNTS, { MAX_AGE: "0", STALE_WHILE_REVALIDATE: "0" });
-    expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/MAX_AGE/)] });
+  test("reports that nothing was cached, or that a stored list was served because NanoGPT failed", async () => {
+    const { nano, url } = await keylaneWithStandIn(ACCOUNTS, { MAX_AGE: "0", STALE_WHILE_REVALIDATE: "0" });
+    expect(await checkJson(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/MAX_AGE/)] });
     nano.fail({ kind: "status", status: 500 });
-    expect(await found(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/log\.$/)] });
+    expect(await checkJson(url)).toMatchObject({ code: 1, problems: [expect.stringMatching(/log\.$/)] });
   });
 
-  test("says that a list is empty", async () => {
-    const { nano, url } = await keylaneBefore();
+  test("reports an empty list", async () => {
+    const { nano, url } = await keylaneWithStandIn();
     nano.fail({ kind: "status", status: 200, body: '{"object":"list","data":[]}' });
-    const received = await found(url);
+    const received = await checkJson(url);
     expect(received).toMatchObject({
       code: 1,
       models: 0,
@@ -120,27 +121,27 @@ Base URLs to paste:
     });
   });
 
-  test("gives on what Keylane says when NanoGPT cannot be reached", async () => {
-    const { url } = await keylaneBefore(ACCOUNTS, {
+  test("repeats Keylane's message when NanoGPT cannot be reached", async () => {
+    const { url } = await keylaneWithStandIn(ACCOUNTS, {
       UPSTREAM_URL: `http://127.0.0.1:${await freePort()}/api`,
     });
-    const received = await found(url);
+    const received = await checkJson(url);
     expect(received).toMatchObject({ code: 1, key: "unknown" });
     expect(received.problems).toEqual([expect.stringMatching(/answered 502: NanoGPT could not be reached: check/)]);
   });
 });
 
-describe("keylane check, elsewhere", () => {
-  test("asks NanoGPT itself for the list that shows whether it knows the key", async () => {
-    const { nano } = await keylaneBefore();
-    const received = await found(nano.url);
+describe("keylane check of another server", () => {
+  test("requests the personalized list of NanoGPT itself, which shows whether the key is valid", async () => {
+    const { nano } = await keylaneWithStandIn();
+    const received = await checkJson(nano.url);
     expect(received).toMatchObject({ code: 0, server: "other", key: "accepted", baseUrls: {} });
     expect(nano.seen.map(({ target }) => target)).toEqual(["/api/v1/models", "/api/personalized/v1/models"]);
-    expect(await found(nano.url, "sk-nano-test-nobody")).toMatchObject({ code: 1, key: "refused" });
+    expect(await checkJson(nano.url, "sk-nano-test-nobody")).toMatchObject({ code: 1, key: "refused" });
     expect((await check(nano.url, ALICE)).stdout).toContain("Start Keylane with `keylane`");
   });
 
-  test("says that nothing answers", async () => {
+  test("reports that nothing answers", async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const { code, stdout } = await check(url, ALICE);
     expect(code).toBe(1);
@@ -152,8 +153,8 @@ describe("keylane check, elsewhere", () => {
     [404, "nothing", /answered 404: name Keylane's or NanoGPT's address/],
     [302, "", /answered 302/],
     [400, JSON.stringify({ error: `\u001B[31m${ALICE}\n` }), /answered 400: {2}\[31m\[key\] $/],
-  ])("is not taken in by %s %j", async (status, body, problem) => {
-    const received = await found(await saying(status, body, { location: "http://127.0.0.1:9/" }));
+  ])("reports a problem for %s %j", async (status, body, problem) => {
+    const received = await checkJson(await serverWithResponse(status, body, { location: "http://127.0.0.1:9/" }));
     expect(received).toMatchObject({ code: 1, problems: [expect.stringMatching(problem)] });
   });
 });

@@ -1,3 +1,4 @@
+// The commands of `keylane`: exit codes, what they print, and that no key or secret is printed.
 import { readFileSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { refusesConnections } from "../support/connection.ts";
@@ -6,7 +7,7 @@ import { responseTo, startCall, plainCall } from "../support/plain-call.ts";
 import { run, startProgram } from "../support/program.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
-async function started(environment: Record<string, string> = {}) {
+async function startWithStandIn(environment: Record<string, string> = {}) {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
   const program = await startProgram({ UPSTREAM_URL: nano.url, ...environment });
@@ -14,9 +15,9 @@ async function started(environment: Record<string, string> = {}) {
 }
 
 describe("a program that cannot start", () => {
-  test("names every bad setting once, what was found and the form wanted", async () => {
+  test("names every invalid setting once, with its value and the expected form", async () => {
     const REDIS_URL = "http://someone:hush@redis.example";
-    const bad = {
+    const invalid = {
       MAX_AGE: "1 minute",
       PORT: "99999",
       MODELS_LIST: "mine",
@@ -24,7 +25,7 @@ describe("a program that cannot start", () => {
       LIST_MAX_SIZE: "big",
       REDIS_URL,
     };
-    const { code, stdout, stderr } = await run([], { ...bad, LOG_LEVEL: "info" });
+    const { code, stdout, stderr } = await run([], { ...invalid, LOG_LEVEL: "info" });
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     for (const name of ["MAX_AGE", "PORT", "MODELS_LIST", "LIST_MAX_SIZE", "CACHE_SECRET", "REDIS_URL"]) {
       expect(stderr.match(new RegExp(`\\b${name} must be`, "g")), name).toHaveLength(1);
@@ -36,7 +37,7 @@ describe("a program that cannot start", () => {
   });
 
   test("says that its port is in use", async () => {
-    const { port } = await started();
+    const { port } = await startWithStandIn();
     const { code, stderr } = await run([], port);
     expect({ code, stderr }).toEqual({
       code: 1,
@@ -44,7 +45,7 @@ describe("a program that cannot start", () => {
     });
   });
 
-  test("knows no other commands than its own", async () => {
+  test("rejects unknown commands and options", async () => {
     for (const [args, message] of [
       [["start"], '"start": to start, say keylane alone'],
       [["--port", "1"], '"--port": settings come from the environment, such as PORT=8788 keylane'],
@@ -60,8 +61,8 @@ describe("a program that cannot start", () => {
 });
 
 describe("a command", () => {
-  test("healthcheck asks the instance that has its settings", async () => {
-    const { nano, program, port } = await started();
+  test("healthcheck requests /readyz from the instance with the same settings", async () => {
+    const { nano, program, port } = await startWithStandIn();
     expect(await run(["healthcheck"], port)).toEqual({ code: 0, stdout: "", stderr: "" });
     nano.fail({ kind: "hang-mid-body" }, { path: "/v1/echo" });
     await responseTo(startCall(`${program.url}/v1/echo`));
@@ -77,13 +78,13 @@ describe("a command", () => {
     );
   });
 
-  test("healthcheck passes ALLOWED_HOSTS, and a server that listens everywhere", async () => {
+  test("healthcheck works with ALLOWED_HOSTS and with a server that listens on every address", async () => {
     const settings = { ALLOWED_HOSTS: "keylane.example", HOST: "0.0.0.0" };
-    const { port } = await started(settings);
+    const { port } = await startWithStandIn(settings);
     expect(await run(["healthcheck"], { ...settings, ...port })).toMatchObject({ code: 0 });
   });
 
-  test("--version is the package's, --help lists the commands", async () => {
+  test("--version prints the package's version, --help lists the commands", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
     expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     const { code, stdout } = await run(["--help"]);
@@ -100,8 +101,8 @@ describe("a command", () => {
   });
 });
 
-test("a program writes one JSON line per request, with no key, query value or body in it", async () => {
-  const { program } = await started();
+test("the program writes one JSON line per request, without keys, query values and bodies", async () => {
+  const { program } = await startWithStandIn();
   const fields = `Authorization: Bearer ${ALICE}\nX-Request-Id: mine-1`;
   await plainCall(`${program.url}/v1/models?detailed=true&secret=hush1`, { fields });
   await plainCall(`${program.url}/v1/models?detailed=true&secret=hush1`, { fields });
@@ -116,11 +117,11 @@ test("a program writes one JSON line per request, with no key, query value or bo
     .map((line) => JSON.parse(line));
   const requests = lines.filter(({ msg }) => msg === "request");
   const caller = expect.stringMatching(/^[0-9a-f]{8}$/);
-  const about = { time: expect.any(Number), id: "mine-1", ms: expect.any(Number), caller };
+  const shared = { time: expect.any(Number), id: "mine-1", ms: expect.any(Number), caller };
   expect(requests).toMatchObject([
-    { ...about, method: "GET", route: "models", status: 200, cache: "miss" },
-    { ...about, method: "GET", route: "models", status: 200, cache: "hit" },
-    { ...about, method: "POST", route: "passthrough", status: 200 },
+    { ...shared, method: "GET", route: "models", status: 200, cache: "miss" },
+    { ...shared, method: "GET", route: "models", status: 200, cache: "hit" },
+    { ...shared, method: "POST", route: "passthrough", status: 200 },
     { method: "GET", route: "model", status: 401, id: expect.stringMatching(/^[0-9a-f]{32}$/) },
   ]);
   expect(requests.map(({ level }) => typeof level)).not.toContain("undefined");

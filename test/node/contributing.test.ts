@@ -46,7 +46,7 @@ describe("CONTRIBUTING.md", () => {
     for (const [, name] of page.matchAll(/--project (\S+)/g)) expect(projects).toContain(name);
   });
 
-  test("says of the gate what it does", () => {
+  test("describes a gate that runs every step", () => {
     const gate = read(".ci/run");
     for (const step of [
       "npm ci",

@@ -1,3 +1,4 @@
+// Malformed requests, resets and odd upstream responses neither end the process nor delay its stop.
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,11 +8,12 @@ import { plainCall } from "../support/plain-call.ts";
 import { startProgram, type Program } from "../support/program.ts";
 import { startRawUpstream } from "../support/raw-upstream.ts";
 
-// Nobody listens there, and nothing here asks.
-const NOWHERE = "http://127.0.0.1:9";
+// Nothing listens there, and no test sends a list request.
+const UNREACHABLE = "http://127.0.0.1:9";
 const CONNECT = "CONNECT other.invalid:443 HTTP/1.1\nHost: other.invalid:443\n\n";
 
-const started = (environment: Record<string, string> = {}) => startProgram({ UPSTREAM_URL: NOWHERE, ...environment });
+const started = (environment: Record<string, string> = {}) =>
+  startProgram({ UPSTREAM_URL: UNREACHABLE, ...environment });
 
 async function expectAlive(program: Program) {
   const { url, child } = program;
@@ -26,8 +28,8 @@ async function expectAlive(program: Program) {
   });
 }
 
-/** Says something on a connection of its own and resets that at once. */
-async function saidAndReset(url: string, request: string) {
+/** Sends a request on a new connection and resets it at once. */
+async function sendAndReset(url: string, request: string) {
   const { port, hostname } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.on("error", () => {});
@@ -41,21 +43,21 @@ async function saidAndReset(url: string, request: string) {
 describe("the program still answers after", () => {
   test("CONNECT on a connection that is reset", async () => {
     const program = await started();
-    // The reset may come before our answer or after it.
-    for (let i = 0; i < 10; i++) await saidAndReset(program.url, CONNECT);
+    // The reset may come before the response or after it.
+    for (let i = 0; i < 10; i++) await sendAndReset(program.url, CONNECT);
     await sleep(50);
     await expectAlive(program);
   });
 
   test("garbage on a connection that is reset", async () => {
     const program = await started();
-    for (let i = 0; i < 10; i++) await saidAndReset(program.url, "hello\n\n");
+    for (let i = 0; i < 10; i++) await sendAndReset(program.url, "hello\n\n");
     await sleep(50);
     await expectAlive(program);
   });
 
-  // What undici has given up before it began, it listens to no more.
-  test("a client who leaves in the midst of its body, while upstream cannot be reached", async () => {
+  // undici does not listen for errors of a request body whose request failed before it began.
+  test("a client that disconnects within its request body, while upstream is unreachable", async () => {
     const program = await started();
     const begun = "POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 100\n\nshort";
     for (let i = 0; i < 10; i++) {
@@ -73,30 +75,30 @@ describe("the program still answers after", () => {
 
   test.for<readonly [string, string]>([
     ["Latin-1", "Tr\xe8s bien"],
-    ["one byte that is no UTF-8", "\xe9"],
+    ["one byte that is not UTF-8", "\xe9"],
     ["UTF-8", Buffer.from("D’accord ✓").toString("latin1")],
     ["a control character", "O\x7fK"],
-  ])("a reason phrase of upstream's that cannot be written: %s", async ([, phrase]) => {
+  ])("an upstream reason phrase that Node cannot write: %s", async ([, phrase]) => {
     const upstream = await startRawUpstream(`HTTP/1.1 200 ${phrase}\nContent-Length: 2\n\nok`);
     const program = await started({ PASSTHROUGH_URL: upstream.url });
-    const asked = plainCall(`${program.url}/v1/echo`).then(
+    const outcome = plainCall(`${program.url}/v1/echo`).then(
       ({ status, reason, text }) => ({ status, reason, text }),
       (error: NodeJS.ErrnoException) => error.code,
     );
-    expect(await Promise.race([asked, program.exited])).toEqual({ status: 200, reason: "OK", text: "ok" });
+    expect(await Promise.race([outcome, program.exited])).toEqual({ status: 200, reason: "OK", text: "ok" });
     await expectAlive(program);
   });
 
-  test("a status of upstream's that has no phrase of its own", async () => {
+  test("an upstream status without a standard reason phrase", async () => {
     const upstream = await startRawUpstream("HTTP/1.1 299 \xe9\nContent-Length: 2\n\nok");
     const program = await started({ PASSTHROUGH_URL: upstream.url });
-    const asked = plainCall(`${program.url}/v1/echo`).then(({ status, reason }) => ({ status, reason }));
-    expect(await Promise.race([asked, program.exited])).toEqual({ status: 299, reason: "" });
+    const outcome = plainCall(`${program.url}/v1/echo`).then(({ status, reason }) => ({ status, reason }));
+    expect(await Promise.race([outcome, program.exited])).toEqual({ status: 299, reason: "" });
     await expectAlive(program);
   });
 });
 
-describe("a stop is not delayed by a client that keeps its half of the connection open after", () => {
+describe("a stop does not wait for a client that leaves its side of the connection open after", () => {
   test.for<readonly [string, string, RegExp]>([
     ["CONNECT", CONNECT, /^HTTP\/1\.1 405 [^]*method_not_allowed/],
     ["garbage", "hello\n\n", /^HTTP\/1\.1 400 [^]*bad_request/],
@@ -111,8 +113,8 @@ describe("a stop is not delayed by a client that keeps its half of the connectio
   });
 
   test.for<readonly [string, string, RegExp, string]>([
-    ["a body that came behind its answer", "GET /healthz HTTP/1.1\nHost: a\nContent-Length: 4\n\n", /alive/, "body"],
-    ["a stray line end", "GET /healthz HTTP/1.1\nHost: a\n\n", /alive/, "\n"],
+    ["a body that follows its response", "GET /healthz HTTP/1.1\nHost: a\nContent-Length: 4\n\n", /alive/, "body"],
+    ["a stray line break", "GET /healthz HTTP/1.1\nHost: a\n\n", /alive/, "\n"],
   ])("%s", async ([, request, answer, rest]) => {
     const program = await started({ DRAIN_TIMEOUT: "1h", HEADERS_TIMEOUT: "500ms" });
     const open = await openConnection(program.url);
@@ -124,7 +126,7 @@ describe("a stop is not delayed by a client that keeps its half of the connectio
     expect(await Promise.race([program.exited, sleep(8000, "still there")])).toBe(0);
   });
 
-  test("an answer, while the clock is set back", async () => {
+  test("a response, while the clock is set back", async () => {
     const setBack = `const { now } = Date; let back = 0; Date.now = () => now() - back;
       process.on("SIGUSR2", () => { back = 3_600_000; });`;
     const program = await started({
@@ -140,7 +142,7 @@ describe("a stop is not delayed by a client that keeps its half of the connectio
     expect(await Promise.race([program.exited, sleep(4000, "still there")])).toBe(0);
   });
 
-  test("CONNECT, said on a connection that the stop finds open", async () => {
+  test("CONNECT on a connection that was open before the stop", async () => {
     const program = await started({ DRAIN_TIMEOUT: "1h" });
     const open = await openConnection(program.url);
     // Half of a request, so that the connection is neither silent nor idle when the stop begins.

@@ -1,3 +1,4 @@
+// `npm run demo` prints curl commands that work when pasted: a list, the same list as a hit, a streamed chat.
 import { exec, spawn } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";
@@ -6,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 const run = promisify(exec);
 const root = new URL("../../", import.meta.url).pathname;
 
-test("the demo prints three curl lines that work when pasted: list, list again (a hit), streamed chat", async () => {
+test("the demo's three curl commands work: a list, the same list as a hit, a streamed chat", async () => {
   const demo = spawn(process.execPath, ["test/support/demo.ts"], {
     cwd: root,
     env: { ...process.env, PORT: "0" },

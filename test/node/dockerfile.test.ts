@@ -1,74 +1,75 @@
+// The image runs Keylane without root, build tools and source; the README shows how to build and start it.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../src/config/settings.ts";
 import { composeFiles, root } from "../support/compose.ts";
-import { context, stages } from "../support/image.ts";
+import { buildContext, parseDockerfile } from "../support/image.ts";
 
-const found = stages();
-const last = found.at(-1);
+const stages = parseDockerfile();
+const last = stages.at(-1);
 const steps = last?.steps ?? [];
-const ofLast = (instruction: string) => steps.filter((step) => step.instruction === instruction);
+const lastStage = (instruction: string) => steps.filter((step) => step.instruction === instruction);
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   bin: { keylane: string };
   engines: { node: string };
 };
 
 describe("the Dockerfile", () => {
-  test("builds in stages of its own, all on Node 24", () => {
-    expect(found.map(({ name }) => name)).toEqual(["build", "dependencies", undefined]);
-    expect(new Set(found.map(({ base }) => base))).toEqual(new Set(["node:24-slim"]));
+  test("builds in separate stages, all on Node 24", () => {
+    expect(stages.map(({ name }) => name)).toEqual(["build", "dependencies", undefined]);
+    expect(new Set(stages.map(({ base }) => base))).toEqual(new Set(["node:24-slim"]));
   });
 
-  test("takes no more than it copies, and copies only what is there", () => {
+  test("has a build context of exactly the files that it copies", () => {
     const copied = new Set<string>();
-    for (const { steps } of found) {
+    for (const { steps } of stages) {
       for (const { flags, args } of steps.filter(({ instruction }) => instruction === "COPY")) {
         if (flags.length === 0) for (const name of args.slice(0, -1)) copied.add(name);
       }
     }
-    expect([...copied].sort()).toEqual(context().sort());
+    expect([...copied].sort()).toEqual(buildContext().sort());
     for (const name of copied) expect(existsSync(join(root, name)), name).toBe(true);
   });
 
-  test("ends in an image without development dependencies, npm or source", () => {
-    const from = ofLast("COPY").map(({ flags, args }) => [flags[0] ?? "", args.slice(0, -1).join(" ")]);
+  test("results in an image without development dependencies, npm and source", () => {
+    const from = lastStage("COPY").map(({ flags, args }) => [flags[0] ?? "", args.slice(0, -1).join(" ")]);
     expect(from).toEqual([
       ["", "package.json LICENSE"],
       ["--from=dependencies", "/keylane/node_modules"],
       ["--from=build", "/keylane/dist"],
     ]);
-    const dependencies = found.find(({ name }) => name === "dependencies")?.steps ?? [];
+    const dependencies = stages.find(({ name }) => name === "dependencies")?.steps ?? [];
     expect(dependencies.filter(({ instruction }) => instruction === "RUN").map(({ text }) => text)).toEqual([
       "npm ci --omit=dev",
     ]);
-    expect(ofLast("RUN").map(({ text }) => text.split(" ")[0])).toEqual(["rm"]);
-    expect(ofLast("RUN")[0]?.args).toContain("/usr/local/lib/node_modules");
+    expect(lastStage("RUN").map(({ text }) => text.split(" ")[0])).toEqual(["rm"]);
+    expect(lastStage("RUN")[0]?.args).toContain("/usr/local/lib/node_modules");
   });
 
-  test("listens for the container's network, and says so nowhere but here", () => {
-    expect(ofLast("ENV").flatMap(({ text }) => text.split(" "))).toEqual(["NODE_ENV=production", "HOST=0.0.0.0"]);
-    expect(ofLast("EXPOSE").map(({ text }) => text)).toEqual(["8787"]);
-    expect(found.slice(0, -1).flatMap(({ steps }) => steps.filter(({ instruction }) => instruction === "ENV"))).toEqual(
-      [],
-    );
+  test("sets HOST to 0.0.0.0 in the last stage only", () => {
+    expect(lastStage("ENV").flatMap(({ text }) => text.split(" "))).toEqual(["NODE_ENV=production", "HOST=0.0.0.0"]);
+    expect(lastStage("EXPOSE").map(({ text }) => text)).toEqual(["8787"]);
+    expect(
+      stages.slice(0, -1).flatMap(({ steps }) => steps.filter(({ instruction }) => instruction === "ENV")),
+    ).toEqual([]);
   });
 
-  test("runs as a user that is not root, by number", () => {
-    expect(ofLast("USER").map(({ text }) => text)).toEqual(["1000:1000"]);
-    // Nothing after it: what runs then would run as that user.
+  test("runs as a numeric user that is not root", () => {
+    expect(lastStage("USER").map(({ text }) => text)).toEqual(["1000:1000"]);
+    // No step after USER runs a command, which would run as that user.
     const args = steps.map(({ instruction }) => instruction);
     expect(args.slice(args.indexOf("USER"))).toEqual(["USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"]);
   });
 
-  test("starts the program itself, without a shell that would keep signals to itself", () => {
-    const [entry] = ofLast("ENTRYPOINT");
+  test("starts the program without a shell, which would not forward signals", () => {
+    const [entry] = lastStage("ENTRYPOINT");
     expect([entry?.isExec, entry?.args]).toEqual([true, ["node", manifest.bin.keylane]]);
-    expect(ofLast("CMD")).toEqual([]);
+    expect(lastStage("CMD")).toEqual([]);
   });
 
-  test("is asked for its health by the program's own command", () => {
-    const [check] = ofLast("HEALTHCHECK");
+  test("checks its health with `keylane healthcheck`", () => {
+    const [check] = lastStage("HEALTHCHECK");
     const command: unknown = JSON.parse(check?.text.slice(check.text.indexOf("[")) ?? "");
     expect(command).toEqual(["node", manifest.bin.keylane, "healthcheck"]);
   });
@@ -79,11 +80,11 @@ describe("the README's section on containers", () => {
   const section = readme.slice(readme.indexOf("### In a container"), readme.indexOf("### On Cloudflare"));
   const [, build = "", run = ""] = /```sh\n(docker build .*)\n(docker run .*)\n```/.exec(section) ?? [];
 
-  test("builds this folder, and runs what it built: on loopback, with nothing that it does not need", () => {
+  test("builds this folder and runs the image on loopback, read-only and without privileges", () => {
     expect(build).toBe("docker build -t keylane .");
     const [, , ...args] = run.split(" ");
     expect(args.pop()).toBe("keylane");
-    const port = ofLast("EXPOSE")[0]?.text;
+    const port = lastStage("EXPOSE")[0]?.text;
     expect(args.join(" ").split(/ (?=--)/)).toEqual([
       "--rm",
       `--publish 127.0.0.1:8787:${port}`,
@@ -93,12 +94,12 @@ describe("the README's section on containers", () => {
     ]);
   });
 
-  test("gives a stop longer than the drain", () => {
+  test("gives a stop more time than DRAIN_TIMEOUT", () => {
     const [, seconds] = /docker stop --time (\d+)/.exec(section) ?? [];
     expect(Number(seconds)).toBeGreaterThan(parseSettings({}).drainTimeoutMs / 1000);
   });
 
-  test("names every example, and no file that is not there", () => {
+  test("links to every example, and only to files that exist", () => {
     const linked = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path = ""]) => path);
     for (const path of linked) expect(existsSync(join(root, path)), path).toBe(true);
     for (const { file } of composeFiles) expect(section).toContain(`(${file})`);

@@ -1,3 +1,4 @@
+// An error message says what to do about it.
 import { expect, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { run } from "../support/program.ts";

@@ -1,3 +1,4 @@
+// Each example is a valid compose file with least privileges, loopback ports and no secret in it.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +8,7 @@ import { parse } from "yaml";
 import { parseSettings } from "../../src/config/settings.ts";
 import { composeBytes, composeProblems, composeFiles, root } from "../support/compose.ts";
 
-// `docker compose config` needs the plugin, and no engine.
+// `docker compose config` needs the plugin, but no running engine.
 const hasCompose = spawnSync("docker", ["compose", "version"]).status === 0;
 const SECRETS = {
   CACHE_SECRET: "one that nobody can guess",
@@ -18,30 +19,30 @@ const SECRETS = {
   WEBUI_SECRET_KEY: "0".repeat(64),
 };
 
-/** What is in .env after the lines on top of a compose file have been typed. */
+/** Runs the commands in a compose file's intro and returns the contents of .env. */
 function environmentOf(intro: string): Record<string, string> {
   const folder = mkdtempSync(join(tmpdir(), "keylane-env-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  // A comment after a command stands two spaces or more behind it.
+  // Two or more spaces separate a command from a comment after it.
   const lines = [...intro.matchAll(/^# {3}(.+?)(?: {2,}.*)?$/gm)].map(([, line = ""]) => line);
-  const typed = lines.filter((line) => line.includes(".env"));
-  execFileSync("sh", ["-c", `touch .env\n${typed.join("\n")}`], { cwd: folder });
+  const commands = lines.filter((line) => line.includes(".env"));
+  execFileSync("sh", ["-c", `touch .env\n${commands.join("\n")}`], { cwd: folder });
   const text = readFileSync(join(folder, ".env"), "utf8");
   return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]));
 }
 
-test("there is an example for each tool that comes as a container, and one of several Keylanes", () => {
+test("there is an example for each tool that is a container image, and one with several Keylanes", () => {
   expect(composeFiles.map(({ file }) => file)).toEqual(
     ["librechat", "open-webui", "redis", "sillytavern"].map((name) => `examples/${name}/compose.yaml`),
   );
 });
 
-test("what Compose does not know is found out", () => {
-  const faults = composeProblems({
+test("the test reports what Compose does not accept", () => {
+  const problems = composeProblems({
     version: 3,
     services: { a: { image: "x", readonly: true, mem_limit: "much", depends_on: { b: {} } }, b: {} },
   });
-  expect(faults).toEqual([
+  expect(problems).toEqual([
     "version is not known",
     "a.readonly is not known",
     'a.mem_limit cannot be "much"',
@@ -59,7 +60,7 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
     expect(composeProblems(parse(text, { merge: true }))).toEqual([]);
   });
 
-  test.skipIf(!hasCompose)("is read by docker compose", () => {
+  test.skipIf(!hasCompose)("is accepted by docker compose", () => {
     const { status, stderr } = spawnSync("docker", ["compose", "-f", join(root, file), "config", "--quiet"], {
       env: { ...process.env, ...SECRETS },
       encoding: "utf8",
@@ -67,9 +68,9 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
     expect([status, stderr]).toEqual([0, ""]);
   });
 
-  test("refers to services, volumes and files that are there", () => {
-    for (const [, { depends_on: needed = [], volumes: mounted = [], build }] of all) {
-      const names = Array.isArray(needed) ? needed : Object.keys(needed);
+  test("refers only to services, volumes and files that exist", () => {
+    for (const [, { depends_on: dependencies = [], volumes: mounted = [], build }] of all) {
+      const names = Array.isArray(dependencies) ? dependencies : Object.keys(dependencies);
       for (const name of names) expect(Object.keys(services)).toContain(name);
       for (const [source = ""] of mounted.map((mount) => mount.split(":"))) {
         if (source.startsWith(".")) expect(existsSync(join(folder, source)), source).toBe(true);
@@ -79,7 +80,7 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
     }
   });
 
-  test("publishes on loopback only", () => {
+  test("publishes ports on loopback only", () => {
     const published = all.flatMap(([, { ports = [] }]) => ports);
     expect(published.length).toBeGreaterThan(0);
     for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
@@ -100,21 +101,21 @@ describe.each(composeFiles)("$file", ({ file, folder, intro, services, volumes =
       expect([service.image, service.read_only, service.command], name).toEqual(["keylane", true, undefined]);
       expect(service.build !== undefined || service.pull_policy === "never", name).toBe(true);
       const { environment = {} } = service;
-      expect(environment, "the image says where it listens").not.toHaveProperty("HOST");
-      const given = { ...environment, ...("CACHE_SECRET" in environment && SECRETS) };
-      const found = parseSettings(given);
-      // With memory beside the lists for its work.
-      expect(composeBytes(service.mem_limit)).toBeGreaterThan(4 * found.memoryMaxBytes);
-      expect(Number.parseInt(service.stop_grace_period ?? "", 10)).toBeGreaterThan(found.drainTimeoutMs / 1000);
+      expect(environment, "the image sets HOST").not.toHaveProperty("HOST");
+      const env = { ...environment, ...("CACHE_SECRET" in environment && SECRETS) };
+      const settings = parseSettings(env);
+      // The process needs memory besides the stored lists.
+      expect(composeBytes(service.mem_limit)).toBeGreaterThan(4 * settings.memoryMaxBytes);
+      expect(Number.parseInt(service.stop_grace_period ?? "", 10)).toBeGreaterThan(settings.drainTimeoutMs / 1000);
     }
   });
 
-  test("has no secret in it, and says how to make each one it wants", () => {
-    const wanted = [...text.matchAll(/\$\{(\w+):\?[^}]+\}/g)].map(([, name = ""]) => name);
-    expect(new Set(wanted)).toEqual(new Set(Object.keys(SECRETS).filter((name) => wanted.includes(name))));
-    const made = environmentOf(intro);
-    for (const name of wanted) expect(made[name], name).toMatch(/^(?:[0-9a-f]{32}){1,2}$/);
-    expect(new Set(Object.values(made)).size).toBe(Object.keys(made).length);
+  test("contains no secret, and shows how to create each one", () => {
+    const secrets = [...text.matchAll(/\$\{(\w+):\?[^}]+\}/g)].map(([, name = ""]) => name);
+    expect(new Set(secrets)).toEqual(new Set(Object.keys(SECRETS).filter((name) => secrets.includes(name))));
+    const created = environmentOf(intro);
+    for (const name of secrets) expect(created[name], name).toMatch(/^(?:[0-9a-f]{32}){1,2}$/);
+    expect(new Set(Object.values(created)).size).toBe(Object.keys(created).length);
     expect(text).not.toMatch(/sk-nano-|[0-9a-f]{32}/);
     expect(intro).toContain("docker compose up");
   });

@@ -1,3 +1,4 @@
+// LibreChat accepts the example and the README's snippet, and Keylane serves the base URL that they name.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { configSchema } from "librechat-data-provider";
@@ -10,14 +11,14 @@ import { ACCOUNTS, ALICE, setup } from "../support/setup.ts";
 const example = readFileSync(join(root, "examples/librechat/librechat.yaml"), "utf8");
 const [, snippet = ""] = /```yaml\n(endpoints:.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
 
-// LibreChat itself reads its file with this schema, made strict.
+// LibreChat validates its file with this schema, made strict.
 const read = (text: string) => configSchema.strict().safeParse(parse(text));
 
 describe.each([
   ["examples/librechat/librechat.yaml", example, "http://keylane:8787/v1"],
-  ["the README's part of a librechat.yaml", `version: 1.3.5\n${snippet}`, "http://host.docker.internal:8787/v1"],
+  ["the README's snippet for librechat.yaml", `version: 1.3.5\n${snippet}`, "http://host.docker.internal:8787/v1"],
 ])("%s", (_, text, baseURL) => {
-  test("is what LibreChat accepts: one endpoint that fetches its models with each user's key", () => {
+  test("is accepted by LibreChat: one endpoint that fetches its models with each user's key", () => {
     const { error, data } = read(text);
     expect(error).toBeUndefined();
     expect(data?.endpoints?.custom).toMatchObject([
@@ -25,7 +26,7 @@ describe.each([
     ]);
   });
 
-  test("names a base URL that Keylane answers with the user's own list", async () => {
+  test("names a base URL at which Keylane serves the user's own list", async () => {
     const { keylane } = await setup();
     const url = keylane.url + new URL(`${baseURL}/models`).pathname;
     const { status, text: body } = await plainCall(url, { fields: `Authorization: Bearer ${ALICE}` });
@@ -35,7 +36,7 @@ describe.each([
   });
 });
 
-test("LibreChat's schema refuses an unknown field", () => {
+test("LibreChat's schema rejects unknown fields and wrong types", () => {
   expect(read(example.replace("endpoints:", "endpoint:")).success).toBe(false);
   expect(read(example.replace("fetch: true", "fetch: often")).success).toBe(false);
 });

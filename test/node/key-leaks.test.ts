@@ -1,3 +1,4 @@
+// No key appears in what the program writes, counts or sends, whatever it receives and however it starts or stops.
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createCanary } from "../support/key-search.ts";
 import { openConnection } from "../support/connection.ts";
@@ -12,35 +13,35 @@ import {
   serializeRequest,
 } from "../support/key-carrying-requests.ts";
 
-const WAYS = [...LIST_REQUESTS, ...REFUSED_REQUESTS, ...PASSTHROUGH_REQUESTS];
+const REQUESTS = [...LIST_REQUESTS, ...REFUSED_REQUESTS, ...PASSTHROUGH_REQUESTS];
 const FIELDS = "Host: a\nAuthorization: Bearer KEY\n";
 
-/** Bytes that are no request, or none that Node's own server would hand on; `KEY` stands for a key. */
-const NO_REQUESTS: readonly (readonly [string, string])[] = [
+/** Bytes that are no valid request, or that Node's server handles itself; `KEY` is replaced by a key. */
+const INVALID_REQUESTS: readonly (readonly [string, string])[] = [
   ["no HTTP", "KEY\n\n"],
   ["an unknown method", `KEY /v1/models HTTP/1.1\n${FIELDS}\n`],
   ["an unknown version", `GET /v1/KEY HTTP/KEY\n${FIELDS}\n`],
   ["a target with a blank", `GET /v1/KEY KEY HTTP/1.1\n${FIELDS}\n`],
-  ["a target with a byte that is no ASCII", `GET /v1/KEY\xff HTTP/1.1\n${FIELDS}\n`],
+  ["a target with a non-ASCII byte", `GET /v1/KEY\xff HTTP/1.1\n${FIELDS}\n`],
   ["an absolute target", `GET http://KEY:KEY@KEY/v1/models HTTP/1.1\n${FIELDS}\n`],
-  ["a target of no form", `GET KEY HTTP/1.1\n${FIELDS}\n`],
+  ["an invalid target", `GET KEY HTTP/1.1\n${FIELDS}\n`],
   ["CONNECT", `CONNECT KEY:443 HTTP/1.1\nProxy-Authorization: Bearer KEY\n${FIELDS}\n`],
-  ["a malformed field", `GET /v1/models HTTP/1.1\n${FIELDS}KEY KEY\n\n`],
-  ["a control in a field", `GET /v1/models HTTP/1.1\n${FIELDS}X: KEY\0KEY\n\n`],
+  ["a malformed header", `GET /v1/models HTTP/1.1\n${FIELDS}KEY KEY\n\n`],
+  ["a control character in a header", `GET /v1/models HTTP/1.1\n${FIELDS}X: KEY\0KEY\n\n`],
   ["too many header bytes", `GET /v1/models HTTP/1.1\n${FIELDS}${"X-Key: KEY\n".repeat(1000)}\n`],
-  ["too long a target", `GET /v1/models?${"KEY".repeat(1000)} HTTP/1.1\n${FIELDS}\n`],
+  ["a target that is too long", `GET /v1/models?${"KEY".repeat(1000)} HTTP/1.1\n${FIELDS}\n`],
   ["two Hosts", `GET /v1/models HTTP/1.1\nHost: KEY\n${FIELDS}\n`],
-  ["two lengths", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: 1\nContent-Length: 2\n\nKEY`],
-  ["a length that is none", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: KEY\n\nKEY`],
-  ["a coding that is not known", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: KEY\n\nKEY`],
-  ["a broken chunk", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: chunked\n\nKEY\n\n`],
+  ["two Content-Lengths", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: 1\nContent-Length: 2\n\nKEY`],
+  ["an invalid Content-Length", `POST /v1/echo HTTP/1.1\n${FIELDS}Content-Length: KEY\n\nKEY`],
+  ["an unknown transfer coding", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: KEY\n\nKEY`],
+  ["an invalid chunk", `POST /v1/echo HTTP/1.1\n${FIELDS}Transfer-Encoding: chunked\n\nKEY\n\n`],
   ["HTTP/2", `PRI * HTTP/2.0\n\nSM\n\nKEY`],
-  ["half a request", `GET /v1/models?KEY HTTP/1.1\n${FIELDS}`],
+  ["an incomplete request", `GET /v1/models?KEY HTTP/1.1\n${FIELDS}`],
 ];
 
-async function started(settings: Record<string, string> = {}) {
-  const bird = createCanary();
-  const nano = await startNanoGpt({ accounts: [{ key: bird.key }] });
+async function startWithCanary(settings: Record<string, string> = {}) {
+  const canary = createCanary();
+  const nano = await startNanoGpt({ accounts: [{ key: canary.key }] });
   onTestFinished(() => nano.stop());
   const program = await startProgram({
     UPSTREAM_URL: nano.url,
@@ -49,46 +50,46 @@ async function started(settings: Record<string, string> = {}) {
     HEADERS_TIMEOUT: "500ms",
     ...settings,
   });
-  const bearer = `Authorization: Bearer ${bird.key}`;
-  return { ...bird, nano, program, bearer };
+  const bearer = `Authorization: Bearer ${canary.key}`;
+  return { ...canary, nano, program, bearer };
 }
 
-/** Ends the program and gives all it has said. */
-async function lastWords(program: Program): Promise<string> {
+/** Stops the program and returns all its output. */
+async function stopAndReadOutput(program: Program): Promise<string> {
   program.child.kill("SIGTERM");
   expect(await program.exited).toBe(0);
   expect(program.stderr()).toMatch(/Stopping/);
   return program.stdout() + program.stderr();
 }
 
-describe("what the program writes and counts holds no key, at LOG_LEVEL=trace", { retry: 0 }, () => {
-  test("whatever the requests, with upstream there and away", async () => {
-    const { key, tracesIn, nano, program } = await started();
-    await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
+describe("at LOG_LEVEL=trace no key is in the log, the metrics or an error", { retry: 0 }, () => {
+  test("whatever the requests, while upstream is up and while it is down", async () => {
+    const { key, tracesIn, nano, program } = await startWithCanary();
+    await Promise.all(REQUESTS.map((request) => sendRaw(program.url, serializeRequest(request, key))));
     await nano.pause();
-    await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
-    const figures = await sendRaw(program.url, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    expect(figures).toMatch(/keylane_requests_total\{route="models",status="401",cache="none"\} [1-9]/);
-    expect(tracesIn(figures)).toEqual([]);
-    const args = await lastWords(program);
-    expect(args.split('"msg":"request"').length).toBeGreaterThan(WAYS.length);
-    expect(tracesIn(args)).toEqual([]);
+    await Promise.all(REQUESTS.map((request) => sendRaw(program.url, serializeRequest(request, key))));
+    const metrics = await sendRaw(program.url, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(metrics).toMatch(/keylane_requests_total\{route="models",status="401",cache="none"\} [1-9]/);
+    expect(tracesIn(metrics)).toEqual([]);
+    const output = await stopAndReadOutput(program);
+    expect(output.split('"msg":"request"').length).toBeGreaterThan(REQUESTS.length);
+    expect(tracesIn(output)).toEqual([]);
   });
 
-  test("nor do the answers to what is no request", async () => {
-    const { key, tracesIn, program } = await started();
+  test("whatever bytes are sent instead of a request", async () => {
+    const { key, tracesIn, program } = await startWithCanary();
     const answers = await Promise.all(
-      NO_REQUESTS.map(
-        async ([what, bytes]) => `${what}: ${await sendRaw(program.url, bytes.replaceAll("KEY", key), 3000)}`,
+      INVALID_REQUESTS.map(
+        async ([kind, bytes]) => `${kind}: ${await sendRaw(program.url, bytes.replaceAll("KEY", key), 3000)}`,
       ),
     );
     const answered = answers.filter((answer) => answer.includes(": HTTP/1.1 "));
-    expect(answered.length).toBeGreaterThan(NO_REQUESTS.length - 4);
-    for (const args of [...answers, await lastWords(program)]) expect(tracesIn(args), args).toEqual([]);
+    expect(answered.length).toBeGreaterThan(INVALID_REQUESTS.length - 4);
+    for (const text of [...answers, await stopAndReadOutput(program)]) expect(tracesIn(text), text).toEqual([]);
   });
 
-  test("when it is stopped in the midst of things", async () => {
-    const { key, tracesIn, nano, program, bearer } = await started({
+  test("when the program is stopped with requests pending", async () => {
+    const { key, tracesIn, nano, program, bearer } = await startWithCanary({
       DRAIN_TIMEOUT: "300ms",
       LIST_TIMEOUT: "1m",
     });
@@ -107,7 +108,7 @@ describe("what the program writes and counts holds no key, at LOG_LEVEL=trace", 
   });
 });
 
-/** Bad settings that hold a key, as many as one start can tell of; `SHORT` stands for the end of one. */
+/** Invalid settings that contain a key, as many as one start reports; `SHORT` is replaced by the end of the key. */
 const BAD_SETTINGS: readonly Record<string, string>[] = [
   {
     CACHE_SECRET: "SHORT",
@@ -134,7 +135,7 @@ const BAD_SETTINGS: readonly Record<string, string>[] = [
   { CACHE_SECRET: "KEY-and-more", MAX_AGE: "1 minute" },
 ];
 
-test.for(BAD_SETTINGS)("a start that fails tells no secret of its settings: %o", async (settings) => {
+test.for(BAD_SETTINGS)("a failed start prints no secret of its settings: %o", async (settings) => {
   const { key, tail, tracesIn } = createCanary();
   const secret = (text: string) => text.replaceAll("KEY", key).replaceAll("SHORT", tail);
   const environment = Object.fromEntries(Object.entries(settings).map(([name, text]) => [name, secret(text)]));

@@ -1,20 +1,21 @@
+// `/metrics` gives Prometheus the metrics of requests, list fetches, refreshes, streams and stores, and only on Node.
 import { describe, expect, test } from "vitest";
 import { metricValue, samplesOf } from "../support/metrics-text.ts";
 import type { Fault } from "../support/nanogpt/nanogpt.ts";
 import { startCall } from "../support/plain-call.ts";
 import { describeWithRedis } from "../support/redis.ts";
-import { WITHIN, redisSetup } from "../support/redis-setup.ts";
+import { RECONNECT_POLL, redisSetup } from "../support/redis-setup.ts";
 import { ALICE, BOB, setup, type Setup } from "../support/setup.ts";
 import { POLL } from "../support/stale-setup.ts";
 
 const PATH = "/metrics";
 const PREFLIGHT = { origin: "https://page.example", "access-control-request-method": "GET" };
-const page = async ({ call }: Setup): Promise<string> => (await call(PATH)).text;
+const metricsPage = async ({ call }: Setup): Promise<string> => (await call(PATH)).text;
 const fetches = async (all: Setup, outcome: string) =>
-  metricValue(await page(all), "keylane_upstream_seconds_count", { outcome });
+  metricValue(await metricsPage(all), "keylane_upstream_seconds_count", { outcome });
 
 describe("/metrics", () => {
-  test("is a page for Prometheus, given to anyone who can reach it, and to no page of another origin", async () => {
+  test("is a Prometheus page that needs no key and that pages of other origins cannot read", async () => {
     const { call } = await setup();
     const answer = await call(PATH, { headers: { origin: "https://page.example" } });
     expect(answer.status).toBe(200);
@@ -28,7 +29,7 @@ describe("/metrics", () => {
   });
 
   test.for(["//metrics", "/metrics/", "/%6detrics", "/METRICS", "/detailed/metrics", "/metrics//"])(
-    "is at no other path, where a proxy would not look for it: %s",
+    "has no other spelling, which a reverse proxy's rule would miss: %s",
     async (path) => {
       const { call } = await setup();
       const answer = await call(path);
@@ -48,7 +49,7 @@ describe("/metrics", () => {
     expect(nano.seen).toEqual([]);
   });
 
-  test("is a path like any that is unknown with METRICS=false", async () => {
+  test("is an unknown path with METRICS=false", async () => {
     const { call, nano } = await setup({ METRICS: "false" });
     for (const method of ["GET", "POST"]) {
       const { "x-request-id": _, date: __, ...unknown } = (await call("/unknown", { method })).headers;
@@ -61,8 +62,8 @@ describe("/metrics", () => {
   });
 });
 
-describe("the metrics", () => {
-  test("of requests are the lines of the log", async () => {
+describe("the metrics of", () => {
+  test("requests equal the lines of the access log", async () => {
     const all = await setup();
     await all.list(ALICE);
     await all.list(ALICE);
@@ -72,15 +73,16 @@ describe("the metrics", () => {
     await all.list(ALICE, { method: "DELETE" });
     await all.call("/v1/echo");
     await all.call("/nowhere");
-    const counted = samplesOf(await page(all)).filter(({ name }) => name === "keylane_requests_total");
-    const logged = (await all.keylane.log()).map((line) => JSON.parse(line) as Record<string, string>);
-    const lines = logged.filter(({ msg, route }) => msg === "request" && route !== "metrics");
-    const args = lines.map(({ route, status, cache = "none" }) => `${route} ${status} ${cache}`);
-    expect(args).toHaveLength(8);
-    const received = counted.flatMap(({ labels, value }) =>
+    const samples = samplesOf(await metricsPage(all)).filter(({ name }) => name === "keylane_requests_total");
+    const counted = samples.flatMap(({ labels, value }) =>
       Array.from({ length: value }, () => `${labels["route"]} ${labels["status"]} ${labels["cache"]}`),
     );
-    expect(received.sort()).toEqual(args.sort());
+    const lines = (await all.keylane.log()).map((line) => JSON.parse(line) as Record<string, string>);
+    const logged = lines
+      .filter(({ msg, route }) => msg === "request" && route !== "metrics")
+      .map(({ route, status, cache = "none" }) => `${route} ${status} ${cache}`);
+    expect(logged).toHaveLength(8);
+    expect(counted.sort()).toEqual(logged.sort());
   });
 
   test.for<readonly [outcome: string, fault: Fault]>([
@@ -95,74 +97,76 @@ describe("the metrics", () => {
     ["invalid", { kind: "html" }],
     ["invalid", { kind: "redirect" }],
     ["rate_limited", { kind: "status", status: 429, body: '{"code":"upstream_timeout","message":"m"}' }],
-  ])("of upstream have %s for %o", async ([outcome, fault]) => {
+  ])("list fetches count %s for %o", async ([outcome, fault]) => {
     const all = await setup({ LIST_TIMEOUT: "300ms" });
     all.nano.fail(fault, { times: 1 });
     await all.list(ALICE);
     await all.list(BOB);
     expect(await fetches(all, outcome)).toBe(1);
     expect(await fetches(all, "good")).toBe(1);
-    expect(metricValue(await page(all), "keylane_upstream_seconds_count")).toBe(2);
+    expect(metricValue(await metricsPage(all), "keylane_upstream_seconds_count")).toBe(2);
   });
 
-  test("of upstream have how long it took, and what was never asked for by itself", async () => {
+  test("list fetches give their duration, and count those not attempted separately", async () => {
     const all = await setup({ LIST_TIMEOUT: "500ms" });
     const gate = all.nano.hold({ path: "/v1", times: 20 });
     const answers = Promise.all(Array.from({ length: 20 }, (_, i) => all.list(`sk-nano-test-${i}`)));
     await gate.arrived;
     await answers;
     gate.release();
-    expect(metricValue(await page(all), "keylane_upstream_seconds_sum", { outcome: "timeout" })).toBeGreaterThan(7);
+    const page = await metricsPage(all);
+    expect(metricValue(page, "keylane_upstream_seconds_sum", { outcome: "timeout" })).toBeGreaterThan(7);
     expect(await fetches(all, "timeout")).toBe(16);
-    expect(metricValue(await page(all), "keylane_upstream_not_attempted_total")).toBe(4);
+    expect(metricValue(page, "keylane_upstream_not_attempted_total")).toBe(4);
   });
 
-  test("of the store and of refreshes are those of this moment", async () => {
+  test("the store and of refreshes are current", async () => {
     const all = await setup({ MEMORY_MAX_SIZE: "1MB" });
-    expect(metricValue(await page(all), "keylane_stored_lists")).toBe(0);
+    expect(metricValue(await metricsPage(all), "keylane_stored_lists")).toBe(0);
     await all.list(ALICE);
     await all.list(BOB);
-    const full = await page(all);
-    expect(metricValue(full, "keylane_stored_lists")).toBe(2);
-    expect(metricValue(full, "keylane_stored_bytes")).toBeGreaterThan(2048);
-    expect(metricValue(full, "keylane_stored_max_bytes")).toBe(2 ** 20);
+    const page = await metricsPage(all);
+    expect(metricValue(page, "keylane_stored_lists")).toBe(2);
+    expect(metricValue(page, "keylane_stored_bytes")).toBeGreaterThan(2048);
+    expect(metricValue(page, "keylane_stored_max_bytes")).toBe(2 ** 20);
     for (let i = 0; i < 12; i++) await all.list(BOB, { path: `/v1/models?part=${i}` });
-    expect(metricValue(await page(all), "keylane_evictions_total")).toBe(5);
+    expect(metricValue(await metricsPage(all), "keylane_evictions_total")).toBe(5);
     await all.list(BOB, { method: "DELETE" });
-    expect(metricValue(await page(all), "keylane_stored_lists")).toBe(1);
+    expect(metricValue(await metricsPage(all), "keylane_stored_lists")).toBe(1);
 
     await all.keylane.advance(100_000);
     await all.list(ALICE);
-    const refreshed = async (outcome: string) => metricValue(await page(all), "keylane_refreshes_total", { outcome });
-    await expect.poll(() => refreshed("upstream"), POLL).toBe(1);
+    const refreshes = async (outcome: string) =>
+      metricValue(await metricsPage(all), "keylane_refreshes_total", { outcome });
+    await expect.poll(() => refreshes("upstream"), POLL).toBe(1);
     all.nano.fail({ kind: "status", status: 500 });
     await all.keylane.advance(100_000);
     await all.list(ALICE);
-    await expect.poll(() => refreshed("failed"), POLL).toBe(1);
+    await expect.poll(() => refreshes("failed"), POLL).toBe(1);
   });
 
-  test("of open streams rise and fall with them", async () => {
+  test("open streams go up and down with passthrough calls", async () => {
     const all = await setup();
-    const open = async () => metricValue(await page(all), "keylane_open_streams");
+    const openStreams = async () => metricValue(await metricsPage(all), "keylane_open_streams");
     const gate = all.nano.hold({ path: "/v1/echo" });
     const answer = all.call("/v1/echo");
     await gate.arrived;
-    expect(await open()).toBe(1);
+    expect(await openStreams()).toBe(1);
     gate.release();
     await answer;
-    await expect.poll(open, POLL).toBe(0);
-    const left = all.nano.hold({ path: "/v1/echo" });
-    const caller = startCall(`${all.keylane.url}/v1/echo`);
-    await left.arrived;
-    caller.destroy();
-    await expect.poll(open, POLL).toBe(0);
-    expect(metricValue(await page(all), "keylane_requests_total", { status: "499" })).toBe(1);
+    await expect.poll(openStreams, POLL).toBe(0);
+    const { arrived } = all.nano.hold({ path: "/v1/echo" });
+    const client = startCall(`${all.keylane.url}/v1/echo`);
+    await arrived;
+    client.destroy();
+    await expect.poll(openStreams, POLL).toBe(0);
+    expect(metricValue(await metricsPage(all), "keylane_requests_total", { status: "499" })).toBe(1);
   });
 });
 
-describeWithRedis("the figures of a shared store", { timeout: 40_000 }, () => {
-  test("are there with a Redis alone, and are those of this moment", async () => {
-    expect(await page(await setup())).not.toContain("keylane_shared_");
+describeWithRedis("the metrics of a shared store", { timeout: 40_000 }, () => {
+  test("exist only with Redis, and are current", async () => {
+    expect(await metricsPage(await setup())).not.toContain("keylane_shared_");
     const { redis, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
     const shared = async (name: string, labels = {}) => {
@@ -174,7 +178,7 @@ describeWithRedis("the figures of a shared store", { timeout: 40_000 }, () => {
     const before = await shared("failures");
     await redis.stop();
     await other.list(BOB);
-    await expect.poll(() => shared("failures"), WITHIN).toBeGreaterThan(before);
+    await expect.poll(() => shared("failures"), RECONNECT_POLL).toBeGreaterThan(before);
     expect(await shared("reads", { outcome: "miss" })).toBeGreaterThan(0);
   });
 });

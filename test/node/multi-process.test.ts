@@ -1,73 +1,74 @@
+// Processes that share a Redis keep answering while any of them, or Redis, is stopped, killed or replaced.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
-import { CACHE_SECRET, connected } from "../support/peers.ts";
+import { CACHE_SECRET, waitForConnections } from "../support/peers.ts";
 import { plainCall } from "../support/plain-call.ts";
 import { startProgram, type Program } from "../support/program.ts";
 import { describeWithRedis, startRedis } from "../support/redis.ts";
 import { ACCOUNTS, ALICE, BOB } from "../support/setup.ts";
 
 describeWithRedis("processes that share a Redis", () => {
-  test("have what another has asked for, before and after a restart of them all", async () => {
-    const { nano, programs, begin } = await started(2, { MAX_AGE: "1h" });
+  test("use a list that another has fetched, before and after a restart of all", async () => {
+    const { nano, programs, start } = await setup(2, { MAX_AGE: "1h" });
     const [first, second] = programs;
-    expect(await cameBy(first, ALICE)).toBe("keylane; fwd=uri-miss; stored");
-    await expect.poll(() => cameBy(second, ALICE, "only-if-cached")).toMatch(/^keylane; hit; ttl=\d+$/);
+    expect(await cacheStatusOf(first, ALICE)).toBe("keylane; fwd=uri-miss; stored");
+    await expect.poll(() => cacheStatusOf(second, ALICE, "only-if-cached")).toMatch(/^keylane; hit; ttl=\d+$/);
     for (const { child, exited } of programs) {
       child.kill("SIGTERM");
       expect(await exited).toBe(0);
     }
-    const later = await begin();
-    await expect.poll(() => cameBy(later, ALICE, "only-if-cached")).toMatch(/^keylane; hit; ttl=\d+$/);
-    expect(await cameBy(later, BOB)).toBe("keylane; fwd=uri-miss; stored");
+    const restarted = await start();
+    await expect.poll(() => cacheStatusOf(restarted, ALICE, "only-if-cached")).toMatch(/^keylane; hit; ttl=\d+$/);
+    expect(await cacheStatusOf(restarted, BOB)).toBe("keylane; fwd=uri-miss; stored");
     expect([nano.lists(ALICE).length, nano.lists(BOB).length]).toEqual([1, 1]);
   });
 
-  test("change their CACHE_SECRET one after another, and no client meets an error", async () => {
-    const { programs, begin } = await started(3);
+  test("can change CACHE_SECRET one after another without an error for any client", async () => {
+    const { programs, start } = await setup(3);
     const running = [...programs];
-    const load = callers(running);
-    await load.more(60);
+    const load = startClients(running);
+    await load.waitForResponses(60);
     for (const [index, old] of programs.entries()) {
-      running[index] = await begin({ CACHE_SECRET: "another secret, of the new ones" });
+      running[index] = await start({ CACHE_SECRET: "another secret, for the new processes" });
       old.child.kill("SIGTERM");
-      await load.more(60);
+      await load.waitForResponses(60);
       expect(await old.exited).toBe(0);
     }
-    await load.end();
-    expect(load.faults).toEqual([]);
+    await load.stop();
+    expect(load.errors).toEqual([]);
   }, 90_000);
 
-  test("go on when any of them is killed, and so does the one that comes in its place", async () => {
-    const { programs, begin } = await started(3);
+  test("continue when any of them is killed, and so does its replacement", async () => {
+    const { programs, start } = await setup(3);
     const running = [...programs];
-    const load = callers(running, { areKilled: true });
+    const load = startClients(running, { mayBeKilled: true });
     for (const [index, victim] of programs.entries()) {
-      await load.more(60);
+      await load.waitForResponses(60);
       victim.child.kill("SIGKILL");
       await victim.exited;
-      await load.more(60);
-      running[index] = await begin();
+      await load.waitForResponses(60);
+      running[index] = await start();
     }
-    await load.more(60);
-    await load.end();
-    expect(load.faults).toEqual([]);
+    await load.waitForResponses(60);
+    await load.stop();
+    expect(load.errors).toEqual([]);
   }, 90_000);
 
-  test("wait for half of LIST_TIMEOUT at most for one that was killed while it asked", async () => {
-    const { nano, programs } = await started(2, { LIST_TIMEOUT: "6s" });
+  test("wait at most half of LIST_TIMEOUT for one that was killed during its fetch", async () => {
+    const { nano, programs } = await setup(2, { LIST_TIMEOUT: "6s" });
     const [first, second] = programs;
-    let [lost, waiting]: [Promise<string>, Promise<string>[]] = [Promise.resolve("not begun"), []];
-    for (let turn = 0; waiting.length === 0; turn++) {
-      // Where Redis was too slow the second has fetched too: then all start again.
-      expect(turn).toBeLessThan(20);
+    let [lost, waiting]: [Promise<string>, Promise<string>[]] = [Promise.resolve("not started"), []];
+    for (let attempt = 0; waiting.length === 0; attempt++) {
+      // If Redis was too slow, the second process has fetched too: then everything is repeated.
+      expect(attempt).toBeLessThan(20);
       await lost;
       await plainCall(`${first.url}/v1/models`, { method: "PURGE", fields: `x-api-key: ${ALICE}` });
       nano.reset();
-      const stored = nano.hold({ key: ALICE });
-      lost = asks(first);
-      await stored.arrived;
-      const all = Array.from({ length: 5 }, () => asks(second));
+      const hold = nano.hold({ key: ALICE });
+      lost = cacheStatusUnlessKilled(first);
+      await hold.arrived;
+      const all = Array.from({ length: 5 }, () => cacheStatusUnlessKilled(second));
       await sleep(500);
       if (nano.lists(ALICE).length === 1) waiting = all;
       else nano.reset();
@@ -76,110 +77,110 @@ describeWithRedis("processes that share a Redis", () => {
     first.child.kill("SIGKILL");
     expect(await lost).toBe("lost");
     const killedAt = performance.now();
-    for (const by of await Promise.all(waiting)) expect(by).toMatch(/^keylane; fwd=uri-miss; stored/);
+    for (const cacheStatus of await Promise.all(waiting)) expect(cacheStatus).toMatch(/^keylane; fwd=uri-miss; stored/);
     expect(performance.now() - killedAt).toBeLessThan(5000);
     expect(nano.lists(ALICE)).toHaveLength(2);
   });
 
-  test("answer all through the death of Redis, and share again when it is back", async () => {
-    const { redis, nano, programs } = await started(2);
+  test("answer while Redis is down, and share lists again afterwards", async () => {
+    const { redis, nano, programs } = await setup(2);
     const [first, second] = programs;
-    const load = callers(programs);
-    await load.more(60);
+    const load = startClients(programs);
+    await load.waitForResponses(60);
     await redis.stop();
-    await load.more(200);
+    await load.waitForResponses(200);
     expect((await plainCall(`${first.url}/readyz`)).status).toBe(200);
-    const again = await startRedis([], Number(new URL(redis.url).port));
-    await connected(again, programs.length);
-    await load.more(100);
-    await load.end();
-    expect(load.faults).toEqual([]);
-    await cameBy(first, BOB, "no-cache");
-    const asked = nano.lists(BOB).length;
-    await expect.poll(() => cameBy(second, BOB, "only-if-cached")).toMatch(/^keylane; hit/);
-    expect(nano.lists(BOB).length).toBeLessThanOrEqual(asked + 1);
+    const restarted = await startRedis([], Number(new URL(redis.url).port));
+    await waitForConnections(restarted, programs.length);
+    await load.waitForResponses(100);
+    await load.stop();
+    expect(load.errors).toEqual([]);
+    await cacheStatusOf(first, BOB, "no-cache");
+    const fetches = nano.lists(BOB).length;
+    await expect.poll(() => cacheStatusOf(second, BOB, "only-if-cached")).toMatch(/^keylane; hit/);
+    expect(nano.lists(BOB).length).toBeLessThanOrEqual(fetches + 1);
   }, 90_000);
 });
 
-async function started(count: 2 | 3, settings: Record<string, string> = {}) {
+async function setup(count: 2 | 3, settings: Record<string, string> = {}) {
   const redis = await startRedis();
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
-  const common = {
+  const shared = {
     UPSTREAM_URL: nano.url,
     REDIS_URL: redis.url,
     CACHE_SECRET,
-    // Short lives: while the load lasts there is always somebody who asks, or waits for one who does.
+    // Short lifetimes, so that under load some process is always fetching and others wait for it.
     MAX_AGE: "100ms",
     STALE_WHILE_REVALIDATE: "100ms",
     LOG_LEVEL: "silent",
     ...settings,
   };
-  const begin = (more: Record<string, string> = {}) => startProgram({ ...common, ...more });
-  const [first, second, ...rest] = await Promise.all(Array.from({ length: count }, () => begin()));
-  if (first === undefined || second === undefined) throw new Error("Nothing has started");
-  await connected(redis, count);
+  const start = (overrides: Record<string, string> = {}) => startProgram({ ...shared, ...overrides });
+  const [first, second, ...rest] = await Promise.all(Array.from({ length: count }, () => start()));
+  if (first === undefined || second === undefined) throw new Error("No process has started");
+  await waitForConnections(redis, count);
   const programs = [first, second, ...rest] as const;
-  return { redis, nano, programs, begin };
+  return { redis, nano, programs, start };
 }
 
-/** As cameBy, for a program that may die of it. */
-async function asks(program: Program): Promise<string> {
-  return cameBy(program, ALICE).catch(() => "lost");
+/** The Cache-Status of a list response, or "lost" if the program is killed before it responds. */
+async function cacheStatusUnlessKilled(program: Program): Promise<string> {
+  return cacheStatusOf(program, ALICE).catch(() => "lost");
 }
 
-async function cameBy({ url }: Program, key: string, cacheControl = ""): Promise<string> {
+async function cacheStatusOf({ url }: Program, key: string, cacheControl = ""): Promise<string> {
   const headers = { authorization: `Bearer ${key}`, "cache-control": cacheControl };
-  const answer = await fetch(`${url}/v1/models`, { headers });
-  await answer.text();
-  return answer.headers.get("cache-status") ?? String(answer.status);
+  const response = await fetch(`${url}/v1/models`, { headers });
+  await response.text();
+  return response.headers.get("cache-status") ?? String(response.status);
 }
 
 /**
- * Clients of the running programs. A client whose call fails because its program stops uses another one, as a load
- * balancer does; a cut answer is a fault, but for one from a program that had no time to finish.
+ * Starts clients that send requests to random running programs. As behind a load balancer, a failed call is no error if
+ * its program is stopping. A cut response is an error unless the program was killed.
  */
-function callers(running: readonly Program[], { areKilled = false } = {}) {
-  const faults: string[] = [];
-  let answered = 0;
-  const over = new AbortController();
+function startClients(running: readonly Program[], { mayBeKilled = false } = {}) {
+  const errors: string[] = [];
+  let responses = 0;
+  const stopping = new AbortController();
 
   async function call(index: number): Promise<void> {
     const key = index % 2 === 0 ? ALICE : BOB;
     const program = running[Math.floor(Math.random() * running.length)];
     if (program === undefined) return;
     const fields = `Authorization: Bearer ${key}`;
-    const answer = await plainCall(`${program.url}/v1/models`, { fields }).catch(String);
-    const isEnding = program.child.killed;
-    if (typeof answer === "string") {
-      if (!isEnding) faults.push(answer);
-    } else if (!answer.isComplete) {
-      if (!(isEnding && areKilled)) faults.push(`cut: ${answer.status}`);
+    const response = await plainCall(`${program.url}/v1/models`, { fields }).catch(String);
+    const isStopping = program.child.killed;
+    if (typeof response === "string") {
+      if (!isStopping) errors.push(response);
+    } else if (!response.isComplete) {
+      if (!(isStopping && mayBeKilled)) errors.push(`cut: ${response.status}`);
     } else {
-      answered++;
-      const ids = (answer.text.match(/"id":"[^"]+"/g) ?? []).toSorted().join();
-      if (answer.status !== 200 || ids !== IDS.get(key)) faults.push(`${answer.status} ${answer.text}`);
+      responses++;
+      const ids = (response.text.match(/"id":"[^"]+"/g) ?? []).toSorted().join();
+      if (response.status !== 200 || ids !== IDS.get(key)) errors.push(`${response.status} ${response.text}`);
     }
   }
 
   const done = Array.from({ length: 8 }, async (_, index) => {
-    while (!over.signal.aborted) {
+    while (!stopping.signal.aborted) {
       await call(index);
       await sleep(5);
     }
   });
-  const end = async () => {
-    over.abort();
+  const stop = async () => {
+    stopping.abort();
     await Promise.all(done);
   };
-  onTestFinished(end);
+  onTestFinished(stop);
   return {
-    faults,
-    end,
-    /** Resolves when so many more calls have been answered. */
-    async more(count: number) {
-      const before = answered;
-      await expect.poll(() => answered - before, { timeout: 30_000, interval: 20 }).toBeGreaterThan(count);
+    errors,
+    stop,
+    /** Resolves after so many more complete responses. */
+    async waitForResponses(count: number) {
+      const before = responses;
+      await expect.poll(() => responses - before, { timeout: 30_000, interval: 20 }).toBeGreaterThan(count);
     },
   };
 }

@@ -1,3 +1,4 @@
+// Keylane writes no file, and no key is visible in its environment or command line.
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,9 +15,9 @@ import {
   serializeRequest,
 } from "../support/key-carrying-requests.ts";
 
-const WAYS = [...LIST_REQUESTS, ...PASSTHROUGH_REQUESTS, ...REFUSED_REQUESTS];
-// Everywhere a program of good manners would put a file.
-const PLACES = [
+const REQUESTS = [...LIST_REQUESTS, ...PASSTHROUGH_REQUESTS, ...REFUSED_REQUESTS];
+// Directories in which a program commonly writes files.
+const DIRECTORIES = [
   "CWD",
   "HOME",
   "TMPDIR",
@@ -26,14 +27,14 @@ const PLACES = [
   "XDG_STATE_HOME",
   "XDG_RUNTIME_DIR",
 ];
-// A program cannot be started elsewhere by NODE_OPTIONS, but it can go there before it does anything.
-const ELSEWHERE = "--import=data:text/javascript,process.chdir(process.env.CWD)";
+// Changes the working directory before anything else runs.
+const CHANGE_DIRECTORY = "--import=data:text/javascript,process.chdir(process.env.CWD)";
 
 async function started() {
   const folder = await mkdtemp(join(tmpdir(), "keylane-disk-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const places = Object.fromEntries(PLACES.map((name) => [name, join(folder, name)]));
-  await Promise.all(Object.values(places).map((place) => mkdir(place)));
+  const directories = Object.fromEntries(DIRECTORIES.map((name) => [name, join(folder, name)]));
+  await Promise.all(Object.values(directories).map((directory) => mkdir(directory)));
   const { key, tracesIn } = createCanary();
   const nano = await startNanoGpt({ accounts: [{ key }] });
   onTestFinished(() => nano.stop());
@@ -41,53 +42,53 @@ async function started() {
     UPSTREAM_URL: nano.url,
     LOG_LEVEL: "trace",
     LIST_TIMEOUT: "300ms",
-    NODE_OPTIONS: ELSEWHERE,
-    ...places,
+    NODE_OPTIONS: CHANGE_DIRECTORY,
+    ...directories,
   });
   return {
     nano,
     program,
     tracesIn,
-    /** Makes requests of every kind, while everything works and while upstream is down. */
-    use: async () => {
-      await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
+    /** Sends requests of every kind, while upstream answers and while it is down. */
+    sendAll: async () => {
+      await Promise.all(REQUESTS.map((request) => sendRaw(program.url, serializeRequest(request, key))));
       await nano.pause();
-      await Promise.all(WAYS.map((way) => sendRaw(program.url, serializeRequest(way, key))));
+      await Promise.all(REQUESTS.map((request) => sendRaw(program.url, serializeRequest(request, key))));
     },
-    /** Names every file below the places. */
-    files: async () => (await readdir(folder, { recursive: true })).filter((name) => !PLACES.includes(name)),
+    /** Every file below the directories. */
+    files: async () => (await readdir(folder, { recursive: true })).filter((name) => !DIRECTORIES.includes(name)),
   };
 }
 
-test("no file is made, by any request or by a stop", { retry: 0 }, async () => {
-  const { program, use, files } = await started();
-  await use();
+test("no request and no stop creates a file", { retry: 0 }, async () => {
+  const { program, sendAll, files } = await started();
+  await sendAll();
   expect(await files()).toEqual([]);
   program.child.kill("SIGTERM");
   expect(await program.exited).toBe(0);
   expect(await files()).toEqual([]);
 });
 
-test("no file is open for writing, and the process's own description names no key", async ({ skip }) => {
-  skip(!existsSync("/proc/self/fdinfo"), "only Linux tells what another process has open");
-  const { program, tracesIn, use } = await started();
-  const about = `/proc/${program.child.pid}`;
-  await use();
-  expect(readlinkSync(`${about}/cwd`)).toMatch(/CWD$/);
-  expect(readdirSync(`${about}/fd`).flatMap((fd) => openForWriting(about, fd))).toEqual([]);
+test("no file is open for writing, and neither environment nor command line contains a key", async ({ skip }) => {
+  skip(!existsSync("/proc/self/fdinfo"), "only Linux shows the open files of another process");
+  const { program, tracesIn, sendAll } = await started();
+  const proc = `/proc/${program.child.pid}`;
+  await sendAll();
+  expect(readlinkSync(`${proc}/cwd`)).toMatch(/CWD$/);
+  expect(readdirSync(`${proc}/fd`).flatMap((fd) => openForWriting(proc, fd))).toEqual([]);
   for (const name of ["environ", "cmdline"]) {
-    const received = readFileSync(`${about}/${name}`);
+    const received = readFileSync(`${proc}/${name}`);
     expect(received.length).toBeGreaterThan(0);
     expect(tracesIn(received), name).toEqual([]);
   }
 });
 
-/** Names the regular file behind a descriptor if it may be written to. */
-function openForWriting(about: string, fd: string): string[] {
-  const found = statSync(`${about}/fd/${fd}`, { throwIfNoEntry: false });
-  if (found?.isFile() !== true) return [];
-  const info = readFileSync(`${about}/fdinfo/${fd}`, "latin1");
-  // The flags are octal; their last two bits are 0 for reading alone.
+/** The path of a descriptor's regular file, if it is open for writing. */
+function openForWriting(proc: string, fd: string): string[] {
+  const stats = statSync(`${proc}/fd/${fd}`, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true) return [];
+  const info = readFileSync(`${proc}/fdinfo/${fd}`, "latin1");
+  // The flags are octal; the lowest two bits are 0 for O_RDONLY.
   const flags = Number.parseInt(/flags:\s*(\d+)/.exec(info)?.[1] ?? "", 8);
-  return (flags & 3) === 0 ? [] : [readlinkSync(`${about}/fd/${fd}`)];
+  return (flags & 3) === 0 ? [] : [readlinkSync(`${proc}/fd/${fd}`)];
 }

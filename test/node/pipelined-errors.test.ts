@@ -1,3 +1,4 @@
+// Requests before malformed bytes on a connection are answered in order; nothing after them is read as a request.
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -19,58 +20,58 @@ async function open(settings: Record<string, string> = {}) {
   return { all, ...(await openConnection(all.keylane.url)) };
 }
 
-const summary = (heard: string) => parseAnswers(heard).map(({ status, code }) => `${status} ${code}`.trim());
+const summary = (received: string) => parseAnswers(received).map(({ status, code }) => `${status} ${code}`.trim());
 const CHAT = '{"model":"standin","messages":[{"role":"user","content":"hi"}]}';
 const chat = (length: number) =>
   `POST /v1/chat/completions HTTP/1.1\nHost: a\nContent-Type: application/json\nContent-Length: ${length}\n${BOB_HEADER}\n`;
 
-describe("what is sent behind an offer to upgrade", () => {
-  const offer = get(
+describe("a request with an Upgrade header", () => {
+  const upgrade = get(
     "/v1/models",
     `${BOB_HEADER}Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMA\n`,
   );
 
-  test("is never read from its middle on, as a request", async () => {
+  test("is the last on its connection: the rest of the next one is not read as a request", async () => {
     const { all, send, ended, received } = await open();
-    const slow = all.nano.hold({ key: BOB });
-    // Node's parser drops the rest of the packet: the head below, but not the body that follows in another.
-    send(`${offer}POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 43\n\n`);
-    await slow.arrived;
+    const hold = all.nano.hold({ key: BOB });
+    // Node's parser drops the rest of the packet: the request below, but not its body that follows in another.
+    send(`${upgrade}POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 43\n\n`);
+    await hold.arrived;
     send("GET /v1/echo/smuggled HTTP/1.1\nHost: a\n\n");
     await sleep(50);
-    slow.release();
+    hold.release();
     await ended;
     expect(summary(received())).toEqual(["200"]);
     expect(upstreamRequests(all)).toEqual([BOB_LIST_REQUEST]);
   });
 
-  test("closes the connection where that is the only way to keep in sync", async () => {
+  test("closes the connection", async () => {
     const { send, ended, received } = await open();
-    send(offer);
+    send(upgrade);
     expect(await ended).toBe("fin");
     expect(parseAnswers(received())[0]?.head).toMatch(/^connection: close\r?$/im);
   });
 });
 
-describe("a good request is answered, whatever comes behind it:", () => {
+describe("a well-formed request is answered, whatever follows it:", () => {
   test.for([
     ["garbage", "garbage!"],
-    ["a bad field", "GET /v1/models HTTP/1.1\nBad Name: x\n\n"],
-    ["a bad version", "GET /v1/models HTTP/1.2\nHost: a\n\n"],
-    ["two lengths", "POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 1\nContent-Length: 2\n\nab"],
+    ["a malformed header", "GET /v1/models HTTP/1.1\nBad Name: x\n\n"],
+    ["an unknown version", "GET /v1/models HTTP/1.2\nHost: a\n\n"],
+    ["two Content-Lengths", "POST /v1/echo HTTP/1.1\nHost: a\nContent-Length: 1\nContent-Length: 2\n\nab"],
   ] as const)("%s", async ([, rest]) => {
     const { all, send, ended, received } = await open();
-    const slow = all.nano.hold({ key: BOB });
+    const hold = all.nano.hold({ key: BOB });
     send(get("/v1/models") + rest);
-    await slow.arrived;
-    slow.release();
+    await hold.arrived;
+    hold.release();
     expect(await ended).toBe("fin");
     expect(summary(received())).toEqual(["200", "400 bad_request"]);
     expect(OLD.filter((id) => received().includes(id))).toEqual([]);
     expect(upstreamRequests(all)).toEqual([BOB_LIST_REQUEST]);
   });
 
-  test("a body longer than its length, as of who counts characters and not bytes", async () => {
+  test("a body longer than its Content-Length, as from a client that counts characters instead of bytes", async () => {
     const { all, send, ended, received } = await open();
     send(`${chat(CHAT.length)}${CHAT}é"}`);
     await ended;
@@ -78,57 +79,57 @@ describe("a good request is answered, whatever comes behind it:", () => {
     expect(all.nano.seen.map(({ body }) => body.toString())).toEqual([CHAT]);
   });
 
-  test("behind others that wait", async () => {
+  test("garbage after several requests", async () => {
     const { all, send, ended, received } = await open();
-    const slow = all.nano.hold({ key: BOB });
+    const hold = all.nano.hold({ key: BOB });
     send(`${get("/v1/models")}${get("/healthz")}${get("/nowhere")}garbage\n\n`);
-    await slow.arrived;
-    slow.release();
+    await hold.arrived;
+    hold.release();
     await ended;
     expect(summary(received())).toEqual(["200", "200", "404 not_found", "400 bad_request"]);
   });
 
-  test("and where its client has said that it is its last", async () => {
+  test("garbage after `Connection: close`", async () => {
     const { all, send, ended, received } = await open();
-    const slow = all.nano.hold({ key: BOB });
+    const hold = all.nano.hold({ key: BOB });
     send(`${get("/v1/models", `${BOB_HEADER}Connection: close\n`)}garbage`);
-    await slow.arrived;
+    await hold.arrived;
     send("and more");
     await sleep(20);
-    slow.release();
+    hold.release();
     await ended;
     expect(summary(received())).toEqual(["200"]);
   });
 });
 
-describe("an error about what was sent", () => {
-  test("is not followed by a reset, as long as its client goes on sending", async () => {
+describe("the error for malformed bytes", () => {
+  test("is not followed by a reset while the client is still sending", async () => {
     const { all } = await open();
     const { port, hostname } = new URL(all.keylane.url);
     const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
     onTestFinished(() => void socket.destroy());
-    let heard = "";
+    let received = "";
     const errors: Error[] = [];
-    socket.on("data", (data: Buffer) => (heard += data.toString("latin1")));
+    socket.on("data", (data: Buffer) => (received += data.toString("latin1")));
     socket.on("error", (error) => errors.push(error));
     socket.write(`GET /v1/models HTTP/1.1\r\nHost: a\r\nX-Much: ${"x".repeat(17_000)}`);
     for (let i = 0; i < 20; i++) {
       socket.write("x".repeat(1000));
       await sleep(5);
     }
-    await expect.poll(() => heard).toMatch(/\}\}$/);
-    expect(summary(heard)).toEqual(["431 headers_too_large"]);
+    await expect.poll(() => received).toMatch(/\}\}$/);
+    expect(summary(received)).toEqual(["431 headers_too_large"]);
     expect(errors).toEqual([]);
   });
 
-  test("does not cut the answer that was given already", async () => {
+  test("does not truncate a response that was already sent", async () => {
     const { send, ended, received } = await open();
     send("POST /v1/echo HTTP/1.1\nHost: a\nTransfer-Encoding: xchunked\n\n5\nhello\n");
     expect(await ended).toBe("fin");
     expect(summary(received())).toEqual(["501 transfer_coding_not_supported"]);
   });
 
-  test("is sent where chunks become invalid while upstream waits for more", async () => {
+  test("is sent for an invalid chunk while upstream waits for the rest of the body", async () => {
     const { all, send, ended, received } = await open();
     send(chat(0).replace("Content-Length: 0", "Transfer-Encoding: chunked"));
     send(`5\n{"mod\n`);
@@ -140,7 +141,7 @@ describe("an error about what was sent", () => {
     expect(all.nano.seen[0]?.complete).toBe(false);
   });
 
-  test.for(["1.1", "1.0"])("breaks an answer that has begun: of HTTP/%s", async (version) => {
+  test.for(["1.1", "1.0"])("truncates a response that has begun, over HTTP/%s", async (version) => {
     const { send, until, ended, received } = await open();
     send(`POST /v1/echo HTTP/${version}\nHost: a\nTransfer-Encoding: chunked\n\n5\nhello\n`);
     await until(/hello/);
@@ -150,12 +151,12 @@ describe("an error about what was sent", () => {
   });
 });
 
-describe("a client who is slow", () => {
+describe("a slow client", () => {
   const SHORT = { HEADERS_TIMEOUT: "200ms", REQUEST_TIMEOUT: "500ms" };
 
   test.for([
-    ["with the head of a list's request", `GET /v1/models HTTP/1.1\nHost: a\n${BOB_HEADER}`],
-    ["with the first line", "GET /v1/mod"],
+    ["with the headers of a list request", `GET /v1/models HTTP/1.1\nHost: a\n${BOB_HEADER}`],
+    ["with the request line", "GET /v1/mod"],
   ])("%s gets an error", async ([, start = ""]) => {
     const { all, send, ended, received } = await open(SHORT);
     send(start);
@@ -164,7 +165,7 @@ describe("a client who is slow", () => {
     expect(upstreamRequests(all)).toEqual([]);
   });
 
-  test("with one byte at a time is not waited for longer", async () => {
+  test("that sends one byte at a time gets no more time", async () => {
     const { all, send, ended, received } = await open(SHORT);
     send("GET /v1/models HTTP/1.1\nX-Slow: ");
     for (let i = 0; i < 1000 && received() === ""; i++) {
@@ -176,14 +177,14 @@ describe("a client who is slow", () => {
     expect(upstreamRequests(all)).toEqual([]);
   });
 
-  test("with a body that a list does not need has its answer, and loses the connection", async () => {
+  test("with a body that a list does not need gets its list, and a closed connection", async () => {
     const { all, send, ended, received } = await open(SHORT);
     send(`GET /v1/models HTTP/1.1\nHost: a\nContent-Length: 50\n${BOB_HEADER}\nGET /v1/echo HTTP/1.1\n`);
     await ended;
     expect([summary(received())[0], ...upstreamRequests(all)]).toEqual(["200", BOB_LIST_REQUEST]);
   });
 
-  test("with a body that upstream waits for gets an error, and upstream gets no end of the body", async () => {
+  test("with a body that upstream waits for gets an error, and upstream never a complete body", async () => {
     const { all, send, ended, received } = await open(SHORT);
     send(`${chat(500)}${CHAT}`);
     await ended;
@@ -194,7 +195,7 @@ describe("a client who is slow", () => {
 });
 
 describe("HTTP/1.0", () => {
-  // RFC 9112 §6.1: chunks have no place in it, so the connection is closed behind such a request.
+  // RFC 9112 §6.1: HTTP/1.0 has no chunked coding, so the connection is closed after such a request.
   test.for([
     ["", "", "200, closed"],
     ["Connection: keep-alive\n", "", "200, in sync"],

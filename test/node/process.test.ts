@@ -1,3 +1,4 @@
+// A stop signal loses no request that a client has begun; DRAIN_TIMEOUT or a second signal cuts what remains.
 import { once } from "node:events";
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +10,7 @@ import { startProgram } from "../support/program.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 import { problemsOf, load } from "../support/herd-load.ts";
 
-const PATIENT = { timeout: 15_000, interval: 20 };
+const POLL = { timeout: 15_000, interval: 20 };
 const CHAT = "/v1/chat/completions";
 
 async function started(environment: Record<string, string> = {}) {
@@ -27,8 +28,8 @@ const streamedChat = (intervalMs: number): PlainCall => ({
 const get = (path: string) => `GET ${path} HTTP/1.1\nHost: a\nAuthorization: Bearer ${ALICE}\n\n`;
 const firstByte = (stream: NodeJS.ReadableStream) => once(stream, "data");
 
-describe("a program that gets a stop signal", () => {
-  test.for(["SIGTERM", "SIGINT"] as const)("by %s lets a stream in flight end whole, and exits 0", async (signal) => {
+describe("after a stop signal the program", () => {
+  test.for(["SIGTERM", "SIGINT"] as const)("(%s) completes a stream in flight, and exits with 0", async (signal) => {
     const { nano, program, begin } = await started();
     const answer = await responseTo(begin(streamedChat(40)));
     await firstByte(answer);
@@ -39,35 +40,35 @@ describe("a program that gets a stop signal", () => {
     expect(nano.seen[0]?.aborted).toBe(false);
   });
 
-  test("takes no new connections, and says 503 on /readyz to one that it has", async () => {
+  test("refuses new connections, and answers /readyz with 503 on an open one", async () => {
     const { program, begin } = await started();
-    const kept = await openConnection(program.url);
-    kept.send("GET /readyz HTTP/1.1\nHost: a\n\n");
-    await kept.until(/200 OK[^]*"ready"/);
+    const open = await openConnection(program.url);
+    open.send("GET /readyz HTTP/1.1\nHost: a\n\n");
+    await open.until(/200 OK[^]*"ready"/);
     // Half of a request, so that the connection is not idle when the stop begins.
-    kept.send("GET /readyz HTTP/1.1\n");
+    open.send("GET /readyz HTTP/1.1\n");
     const answer = await responseTo(begin(streamedChat(60)));
     program.child.kill("SIGTERM");
     await expect.poll(() => refusesConnections(program.url)).toBe(true);
-    kept.send("Host: a\n\n");
-    const said = await kept.until(/503 [^]*"draining"/);
-    expect(said).toMatch(/503 [^]*Connection: close/i);
-    expect(await kept.ended).toBe("fin");
+    open.send("Host: a\n\n");
+    const received = await open.until(/503 [^]*"draining"/);
+    expect(received).toMatch(/503 [^]*Connection: close/i);
+    expect(await open.ended).toBe("fin");
     expect((await readAnswer(answer)).isComplete).toBe(true);
     expect(await program.exited).toBe(0);
   });
 
-  test("does not wait for a connection that has said nothing, such as a browser opens ahead", async () => {
+  test("does not wait for a connection without a request, such as a browser opens in advance", async () => {
     const { program } = await started({ HEADERS_TIMEOUT: "1h", DRAIN_TIMEOUT: "1h" });
     const silent = await openConnection(program.url);
-    // Connections are accepted in their order: once this is answered, the silent one has been.
+    // Connections are accepted in order: once this is answered, the silent one has been accepted.
     await plainCall(`${program.url}/healthz`);
     program.child.kill("SIGTERM");
     await silent.ended;
     expect(await program.exited).toBe(0);
   }, 8_000);
 
-  test("ends at once on a second signal", async () => {
+  test("exits at once on a second signal", async () => {
     const { program, begin } = await started();
     const answer = await responseTo(begin(streamedChat(60_000)));
     program.child.kill("SIGTERM");
@@ -78,7 +79,7 @@ describe("a program that gets a stop signal", () => {
     expect((await cut).isComplete).toBe(false);
   });
 
-  test("cuts what is not over after DRAIN_TIMEOUT", async () => {
+  test("cuts responses that take longer than DRAIN_TIMEOUT", async () => {
     const { nano, program, begin } = await started({ DRAIN_TIMEOUT: "300ms" });
     const answer = await responseTo(begin(streamedChat(60_000)));
     program.child.kill("SIGTERM");
@@ -88,12 +89,12 @@ describe("a program that gets a stop signal", () => {
     expect(nano.seen[0]?.aborted).toBe(true);
   });
 
-  test("loses no request of clients that keep their connections", async () => {
+  test("loses no request of clients that reuse connections", async () => {
     const { program } = await started();
     const agent = new Agent({ keepAlive: true, maxSockets: 8 });
     onTestFinished(() => agent.destroy());
     const outcomes: string[] = [];
-    const caller = async () => {
+    const client = async () => {
       for (;;) {
         const outgoing = startCall(`${program.url}/v1/echo`, { agent, method: "POST", body: "whole" });
         const failed = once(outgoing, "error").then(([error]) => (error as NodeJS.ErrnoException).code ?? "?");
@@ -101,36 +102,36 @@ describe("a program that gets a stop signal", () => {
           .then(readAnswer)
           .then(({ status, text, isComplete }) => `${status} ${text}${isComplete ? "" : ", cut"}`);
         const outcome = await Promise.race([done.catch(() => failed), failed]);
-        // A new connection is refused: another instance is asked from here on.
+        // A refused connection sends the client to another instance.
         if (outcome === "ECONNREFUSED") return;
         outcomes.push(outcome);
         await sleep(2);
       }
     };
-    const callers = Array.from({ length: 8 }, caller);
-    await expect.poll(() => outcomes.length, PATIENT).toBeGreaterThan(100);
+    const clients = Array.from({ length: 8 }, client);
+    await expect.poll(() => outcomes.length, POLL).toBeGreaterThan(100);
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(0);
-    await Promise.all(callers);
+    await Promise.all(clients);
     expect(outcomes.filter((outcome) => outcome !== "200 whole")).toEqual([]);
   });
 
-  test("answers clients whom the kernel had connected when the stop began", async () => {
+  test("answers clients that the kernel had connected before the signal", async () => {
     const { program } = await started();
     await plainCall(`${program.url}/healthz`);
-    // It sleeps while they come, as a busy one would, and hears of them and of the stop together.
+    // The process is suspended, as if it were busy, and sees the connections and the signal together.
     program.child.kill("SIGSTOP");
-    const callers = await Promise.all(Array.from({ length: 100 }, () => openConnection(program.url)));
-    for (const { send } of callers) send("GET /healthz HTTP/1.1\nHost: a\n\n");
+    const clients = await Promise.all(Array.from({ length: 100 }, () => openConnection(program.url)));
+    for (const { send } of clients) send("GET /healthz HTTP/1.1\nHost: a\n\n");
     program.child.kill("SIGTERM");
     program.child.kill("SIGCONT");
-    const ends = await Promise.all(callers.map(({ ended }) => ended));
-    expect(callers.filter(({ received }) => /^HTTP\/1\.1 200 [^]*"alive"/.test(received()))).toHaveLength(100);
+    const ends = await Promise.all(clients.map(({ ended }) => ended));
+    expect(clients.filter(({ received }) => /^HTTP\/1\.1 200 [^]*"alive"/.test(received()))).toHaveLength(100);
     expect(new Set(ends)).toEqual(new Set(["fin"]));
     expect(await program.exited).toBe(0);
   });
 
-  test("answers requests that go on, or follow an answer, long after the stop began", async () => {
+  test("answers requests that are completed or sent long after it, on open connections", async () => {
     const { program } = await started();
     const [open, half] = [await openConnection(program.url), await openConnection(program.url)];
     half.send(get("/healthz"));
@@ -150,15 +151,15 @@ describe("a program that gets a stop signal", () => {
     expect(await program.exited).toBe(0);
   });
 
-  test("answers every request of a pipeline that it has begun to read", async () => {
+  test("answers every pipelined request that it has begun to read", async () => {
     const { program, nano } = await started();
     const open = await openConnection(program.url);
-    const asked = nano.hold();
+    const listFetch = nano.hold();
     open.send([get("/v1/models"), get("/v1/slow-bytes?n=90&ms=80"), get("/healthz"), get("/v1/models")].join(""));
-    await asked.arrived;
+    await listFetch.arrived;
     program.child.kill("SIGTERM");
     await expect.poll(() => refusesConnections(program.url)).toBe(true);
-    asked.release();
+    listFetch.release();
     expect(await open.ended).toBe("fin");
     expect(open.received().match(/HTTP\/1\.1 \d+/g)).toEqual(Array.from({ length: 4 }, () => "HTTP/1.1 200"));
     expect(open.received()).toMatch(/"alive"[^]*"id":"openai\/gpt-4-turbo"[^]*\}$/);
@@ -166,12 +167,12 @@ describe("a program that gets a stop signal", () => {
   });
 
   test.each([
-    { how: "on kept connections", keepsAlive: true },
+    { how: "on reused connections", keepsAlive: true },
     { how: "on a new connection for each call", keepsAlive: false },
-  ])("loses nothing of what clients of all kinds have begun, $how", async ({ keepsAlive }) => {
+  ])("completes every request that clients of all kinds have begun, $how", async ({ keepsAlive }) => {
     const { program } = await started({ MAX_AGE: "50ms", LOG_LEVEL: "silent" });
     const calls = load(program.url, { keepsAlive, clients: 14, pauseMs: 2 });
-    await expect.poll(() => calls.answered(), PATIENT).toBeGreaterThan(60);
+    await expect.poll(() => calls.answered(), POLL).toBeGreaterThan(60);
     program.child.kill("SIGTERM");
     expect(await program.exited).toBe(0);
     await calls.end();

@@ -1,3 +1,4 @@
+// The README's defaults, settings, scripts, metrics, errors and snippets are those of the program.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,12 +24,12 @@ interface Manifest {
   readonly optionalDependencies?: object;
 }
 
-/** The code blocks of a language, in order. */
+/** The code blocks of one language, in order. */
 const snippets = (language: string): string[] =>
   [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))].map(([, text = ""]) => text);
 
 describe("the README", () => {
-  test("says on its first screen what it is, one command and one request", () => {
+  test("shows one command and one request on its first screen", () => {
     const first = readme.split("\n").slice(0, 20).join("\n");
     expect(first).toContain("npm ci && npm start");
     expect(first).toMatch(/curl http:\/\/127\.0\.0\.1:8787\/v1\/models/);
@@ -40,7 +41,7 @@ describe("the README", () => {
     for (const [, name = ""] of named) expect(manifest.scripts).toHaveProperty([name]);
   });
 
-  test("gives the defaults that the program has", () => {
+  test("lists the program's defaults", () => {
     const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("## Run it"));
     const written: Record<string, string> = {};
     for (const [, names = "", defaults = ""] of table.matchAll(/^\| (`[^|]+`) \| ([^|]+) \|/gm)) {
@@ -54,7 +55,7 @@ describe("the README", () => {
     expect(parseSettings(written)).toEqual(parseSettings({}));
   });
 
-  test("has every setting that the program reads in its table, and no other", () => {
+  test("lists every setting, and no other", () => {
     const read = new Set<string>();
     parseSettings(new Proxy({}, { get: (_env, name) => void read.add(String(name)) }));
     const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("## Run it"));
@@ -64,7 +65,7 @@ describe("the README", () => {
     expect(listed.toSorted()).toEqual([...read].toSorted());
   });
 
-  test("names as run no tool that is not among those installed for tests", async () => {
+  test("claims to run only tools that are installed for tests", async () => {
     const clients = JSON.parse(await readFile(join(root, "test/clients/package.json"), "utf8")) as Manifest;
     const installed = [manifest, clients].flatMap((one) =>
       Object.keys({ ...one.dependencies, ...one.devDependencies, ...one.optionalDependencies }),
@@ -75,7 +76,7 @@ describe("the README", () => {
     expect(installed).toEqual(expect.arrayContaining(named));
   });
 
-  test("tells of every fault what is tested of it", () => {
+  test("describes every upstream failure as it is tested", () => {
     const table = readme.slice(readme.indexOf("### When NanoGPT fails"), readme.indexOf("## How isolation"));
     const rows = [...table.matchAll(/^\| ([a-z][^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)];
     const received = rows.map(([, ...cells]) => cells.map((cell) => cell.replaceAll("`", "")));
@@ -94,17 +95,17 @@ describe("the README", () => {
     expect(received).toEqual(tested);
   });
 
-  test("names every figure there is, and no other", async () => {
+  test("names every metric, and no other", async () => {
     const { call } = await setup({
       CACHE_SECRET: "a secret that nobody can guess",
       REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
     });
-    const there = (await call("/metrics")).text.match(/(?<=^# TYPE )keylane_\w+/gm);
+    const exposed = (await call("/metrics")).text.match(/(?<=^# TYPE )keylane_\w+/gm);
     const named = readme.match(/(?<=`)keylane_\w+(?=`)/g);
-    expect(new Set(named)).toEqual(new Set(there));
+    expect(new Set(named)).toEqual(new Set(exposed));
   });
 
-  test("shows a request that works as it stands", async () => {
+  test("shows a curl command that works unchanged", async () => {
     const { keylane } = await setup();
     const line = snippets("sh").find((text) => text.startsWith("curl")) ?? "";
     const { stdout } = await run("bash", ["-c", line.replace("http://127.0.0.1:8787", keylane.url)], {
@@ -116,24 +117,24 @@ describe("the README", () => {
     });
   });
 
-  test("shows a program for the OpenAI SDK that works as it stands", async () => {
+  test("shows a program for the OpenAI SDK that works unchanged", async () => {
     const { keylane } = await setup();
     const folder = await mkdtemp(join(tmpdir(), "keylane-readme-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     await symlink(join(root, "node_modules"), join(folder, "node_modules"));
     const [program = ""] = snippets("js");
     await writeFile(join(folder, "list.mjs"), program.replace("http://127.0.0.1:8787", keylane.url));
-    const environment = { ...process.env, NANOGPT_API_KEY: ALICE };
-    const { stdout } = await run(process.execPath, [join(folder, "list.mjs")], { env: environment });
+    const env = { ...process.env, NANOGPT_API_KEY: ALICE };
+    const { stdout } = await run(process.execPath, [join(folder, "list.mjs")], { env });
     expect(stdout).toBe("NousResearch/Hermes-4-70B:thinking\nopenai/gpt-4-turbo\n");
   });
 });
 
-test("the picture in the README is there, and small", async () => {
+test("the README's picture exists and is small", async () => {
   const [, file = ""] = /!\[[^\]]+\]\((docs\/[^)]+)\)/.exec(readme) ?? [];
   expect((await readFile(join(root, file))).length).toBeLessThan(200_000);
 });
 
-test("the version in the source is the version of the package", () => {
+test("the version in the source is that of the package", () => {
   expect(VERSION).toBe(manifest.version);
 });

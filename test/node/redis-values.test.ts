@@ -1,45 +1,46 @@
+// Redis learns nothing from what is stored there, and a corrupted or foreign value is a miss.
 import { createClient, RESP_TYPES } from "@redis/client";
 import { expect, onTestFinished, test } from "vitest";
-import { WITHIN, redisSetup, visibleTo } from "../support/redis-setup.ts";
+import { RECONNECT_POLL, redisSetup, visibleTo } from "../support/redis-setup.ts";
 import { describeWithRedis, type Redis } from "../support/redis.ts";
 import { ALICE, BOB } from "../support/setup.ts";
 
-const DAMAGES: readonly {
+const CORRUPTIONS: readonly {
   readonly what: string;
-  readonly damage: (value: Buffer, bobs: Buffer) => Buffer;
+  readonly corrupt: (value: Buffer, bobsValue: Buffer) => Buffer;
 }[] = [
-  { what: "one bit of its tag flipped", damage: (value) => flipped(value, value.length - 1) },
-  { what: "one bit of its time flipped", damage: (value) => flipped(value, 6) },
-  { what: "one bit of its text flipped", damage: (value) => flipped(value, 40) },
-  { what: "its end cut off", damage: (value) => value.subarray(0, -1) },
-  { what: "nothing left but its begin", damage: (value) => value.subarray(0, 10) },
-  { what: "something after its end", damage: (value) => Buffer.concat([value, Buffer.alloc(1)]) },
-  { what: "another format", damage: (value) => Buffer.concat([Buffer.of(2), value.subarray(1)]) },
-  { what: "another caller's bytes in its place", damage: (_, bobs) => bobs },
-  { what: "text in its place", damage: () => Buffer.from('{"object":"list","data":[]}') },
-  { what: "emptiness in its place", damage: () => Buffer.alloc(0) },
-  { what: "50 MB in its place", damage: () => Buffer.alloc(50_000_000, 1) },
+  { what: "one bit of its tag flipped", corrupt: (value) => flipped(value, value.length - 1) },
+  { what: "one bit of its time flipped", corrupt: (value) => flipped(value, 6) },
+  { what: "one bit of its text flipped", corrupt: (value) => flipped(value, 40) },
+  { what: "its last byte removed", corrupt: (value) => value.subarray(0, -1) },
+  { what: "all but its beginning removed", corrupt: (value) => value.subarray(0, 10) },
+  { what: "a byte after its end", corrupt: (value) => Buffer.concat([value, Buffer.alloc(1)]) },
+  { what: "another format", corrupt: (value) => Buffer.concat([Buffer.of(2), value.subarray(1)]) },
+  { what: "another client's bytes in its place", corrupt: (_, bobsValue) => bobsValue },
+  { what: "text in its place", corrupt: () => Buffer.from('{"object":"list","data":[]}') },
+  { what: "no bytes in its place", corrupt: () => Buffer.alloc(0) },
+  { what: "50 MB in its place", corrupt: () => Buffer.alloc(50_000_000, 1) },
 ];
 
 describeWithRedis("a shared list", { timeout: 40_000 }, () => {
-  test.for(DAMAGES)("with $what is a miss, and replaced", async ({ damage }) => {
+  test.for(CORRUPTIONS)("with $what is a miss, and is replaced", async ({ corrupt }) => {
     const { redis, nano, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
-    const raw = await rawly(redis);
+    const operator = await connectOperator(redis);
     await share(one, other, BOB);
-    const [bobs = ""] = await raw.keys();
+    const [bobsKey = ""] = await operator.keys();
     await share(one, other, ALICE);
-    const alices = (await raw.keys()).find((key) => key !== bobs) ?? "";
-    const bobsValue = (await raw.lists(bobs))[0]?.value ?? Buffer.alloc(0);
-    const [kept] = await raw.lists(alices);
-    if (kept === undefined) throw new Error("Nothing is shared");
+    const alicesKey = (await operator.keys()).find((key) => key !== bobsKey) ?? "";
+    const bobsValue = (await operator.lists(bobsKey))[0]?.value ?? Buffer.alloc(0);
+    const [stored] = await operator.lists(alicesKey);
+    if (stored === undefined) throw new Error("No list is shared");
 
-    await raw.client.hSet(alices, kept.field, damage(kept.value, bobsValue));
-    const sentBefore = await sentBy(redis);
+    await operator.client.hSet(alicesKey, stored.field, corrupt(stored.value, bobsValue));
+    const bytesBefore = await bytesSentBy(redis);
     expect(await other.stored(ALICE)).toBeUndefined();
-    // What is too large to be a list is not even fetched.
-    expect((await sentBy(redis)) - sentBefore).toBeLessThan(1_000_000);
-    if (damage(kept.value, bobsValue).length > 0) expect(await raw.lists(alices)).toEqual([]);
+    // A value that is too large to be a list is not read.
+    expect((await bytesSentBy(redis)) - bytesBefore).toBeLessThan(1_000_000);
+    if (corrupt(stored.value, bobsValue).length > 0) expect(await operator.lists(alicesKey)).toEqual([]);
     nano.reset();
     const third = await start();
     expect(await third.list(ALICE)).toMatchObject({ status: 200, ids: visibleTo(ALICE) });
@@ -48,63 +49,66 @@ describeWithRedis("a shared list", { timeout: 40_000 }, () => {
     expect(await other.stored(BOB)).toEqual(visibleTo(BOB));
   });
 
-  test.for(["SET", "LPUSH", "SADD"])("whose place is taken by a %s is a miss, and comes back", async (command) => {
-    const { redis, start, share } = await redisSetup();
-    const [one, other] = [await start(), await start()];
-    const raw = await rawly(redis);
-    await share(one, other, ALICE);
-    const [key = ""] = await raw.keys();
-    await redis.run("DEL", key);
-    await redis.run(command, key, "something else");
-    expect(await other.stored(ALICE)).toBeUndefined();
-    expect(await redis.run("EXISTS", key)).toBe(0);
-    await redis.run(command, key, "something else");
-    // Written without a read before: a foreign value in its place is deleted too.
-    await one.keylane.advance(1000);
-    await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
-    await expect.poll(() => other.stored(ALICE), WITHIN).toEqual(visibleTo(ALICE));
-    for (const each of [one, other]) expect(await each.storeLog()).toEqual([]);
-  });
+  test.for(["SET", "LPUSH", "SADD"])(
+    "replaced with the value of a %s is a miss, and is stored again",
+    async (command) => {
+      const { redis, start, share } = await redisSetup();
+      const [one, other] = [await start(), await start()];
+      const operator = await connectOperator(redis);
+      await share(one, other, ALICE);
+      const [key = ""] = await operator.keys();
+      await redis.run("DEL", key);
+      await redis.run(command, key, "foreign value");
+      expect(await other.stored(ALICE)).toBeUndefined();
+      expect(await redis.run("EXISTS", key)).toBe(0);
+      await redis.run(command, key, "foreign value");
+      // A write that no read precedes deletes a foreign value too.
+      await one.keylane.advance(1000);
+      await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
+      await expect.poll(() => other.stored(ALICE), RECONNECT_POLL).toEqual(visibleTo(ALICE));
+      for (const process of [one, other]) expect(await process.storeLog()).toEqual([]);
+    },
+  );
 
   test.for([
-    { what: "a mark of 50 MB", fields: () => ["purged", Buffer.alloc(50_000_000, "1")] },
+    { what: "a tombstone of 50 MB", fields: () => ["purged", Buffer.alloc(50_000_000, "1")] },
     {
-      what: "ten thousand things of somebody else's",
+      what: "ten thousand foreign fields",
       fields: () => Array.from({ length: 10_000 }, (_, index) => [`field ${index}`, "x"]).flat(),
     },
-  ])("beside $what is a miss, and all of it goes", async ({ fields }) => {
+  ])("beside $what is a miss, and the whole hash is deleted", async ({ fields }) => {
     const { redis, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
-    const raw = await rawly(redis);
+    const operator = await connectOperator(redis);
     await share(one, other, ALICE);
-    const [key = ""] = await raw.keys();
+    const [key = ""] = await operator.keys();
     await redis.run("HSET", key, ...fields());
-    const sentBefore = await sentBy(redis);
+    const bytesBefore = await bytesSentBy(redis);
     expect(await (await start()).stored(ALICE)).toBeUndefined();
     expect(await redis.run("EXISTS", key)).toBe(0);
-    expect((await sentBy(redis)) - sentBefore).toBeLessThan(100_000);
-    // Asked without a look before.
+    expect((await bytesSentBy(redis)) - bytesBefore).toBeLessThan(100_000);
+    // The same with a write that no read precedes.
     await redis.run("HSET", key, ...fields());
     await one.keylane.advance(1000);
     await one.list(ALICE, { headers: { "cache-control": "no-cache" } });
-    const fresh = await start();
-    await expect.poll(() => fresh.stored(ALICE), WITHIN).toEqual(visibleTo(ALICE));
+    const newProcess = await start();
+    await expect.poll(() => newProcess.stored(ALICE), RECONNECT_POLL).toEqual(visibleTo(ALICE));
     expect(await redis.run("HLEN", key)).toBe(1);
   });
 
-  test("shows Redis neither models nor keys", async () => {
+  test("reveals neither models nor keys to Redis", async () => {
     const { redis, start, share } = await redisSetup();
     const [one, other] = [await start(), await start()];
-    const raw = await rawly(redis);
+    const operator = await connectOperator(redis);
     const seen: string[] = [];
     const monitor = createClient({ url: redis.url });
     await monitor.connect();
     onTestFinished(() => monitor.destroy());
     await monitor.monitor((line) => seen.push(line));
     await share(one, other, ALICE);
-    await expect.poll(() => seen.join("\n"), WITHIN).toContain('"HSET"');
-    const [key = ""] = await raw.keys();
-    const stored = Buffer.concat((await raw.lists(key)).map(({ value }) => value)).toString("latin1");
+    await expect.poll(() => seen.join("\n"), RECONNECT_POLL).toContain('"HSET"');
+    const [key = ""] = await operator.keys();
+    const stored = Buffer.concat((await operator.lists(key)).map(({ value }) => value)).toString("latin1");
     for (const text of [seen.join("\n"), stored, key]) {
       for (const secret of [ALICE, "alice", "gpt-4", "Hermes", "openai", "a secret"]) {
         expect(text).not.toContain(secret);
@@ -119,12 +123,12 @@ function flipped(value: Buffer, at: number): Buffer {
   return changed;
 }
 
-async function sentBy(redis: Redis): Promise<number> {
+async function bytesSentBy(redis: Redis): Promise<number> {
   return Number(/total_net_output_bytes:(\d+)/.exec(String(await redis.run("INFO", "stats")))?.[1]);
 }
 
-/** What the operator of Redis sees: keys of clients, and the lists of one. */
-async function rawly(redis: Redis) {
+/** A client of Redis that sees what its operator can see: the keys of all clients, and the lists of one. */
+async function connectOperator(redis: Redis) {
   const client = createClient({ url: redis.url });
   await client.connect();
   onTestFinished(() => client.destroy());

@@ -1,13 +1,14 @@
+// A request whose length or framing is ambiguous is rejected, and no byte of it is read as another request.
 import { describe, expect, test } from "vitest";
 import { BOB_HEADER, BOB_LIST_REQUEST, sendRawRequest, primedSetup } from "../support/raw-request.ts";
 
-const REFUSED = "400 bad_request, closed";
+const REJECTED = "400 bad_request, closed";
 const SMUGGLED = "GET /v1/echo/smuggled HTTP/1.1\nHost: a\n\n";
 const post = (fields: string, body: string) => `POST /v1/echo HTTP/1.1\nHost: a\n${fields}\n\n${body}`;
 const CHUNKED = "Transfer-Encoding: chunked";
 const HELLO = "5\nhello\n0\n\n";
 
-describe("a length that two programs could read in two ways is refused, and the connection closed:", () => {
+describe("an ambiguous body length is rejected, and the connection closed:", () => {
   test.for<readonly [fields: string, body: string]>([
     [`Content-Length: 5\n${CHUNKED}`, `0\n\n${SMUGGLED}`],
     [`${CHUNKED}\nContent-Length: 5`, `0\n\n${SMUGGLED}`],
@@ -31,17 +32,17 @@ describe("a length that two programs could read in two ways is refused, and the 
     ...["+5", "-5", "-0", "0x5", "5,5", "5, 5", "5 5", "5.0", "1e1", "", "five", "5␀", "\xb25"].map(
       (length) => [`Content-Length: ${length}`, "hello"] as const,
     ),
-    // 2⁶⁴ + 5, which is 5 to who counts in 64 bits.
+    // 2⁶⁴ + 5, which overflows to 5 in 64 bits.
     ["Content-Length: 18446744073709551621", "hello"],
     ["Content-Length: 9999999999999999999999999", "hello"],
     ["Content-Length : 5", "hello"],
     ["Content-Length\t: 5", "hello"],
   ])("%j", async ([fields, body]) => {
-    expect(await sendRawRequest(post(fields, body))).toMatchObject({ outcome: REFUSED, upstream: [] });
+    expect(await sendRawRequest(post(fields, body))).toMatchObject({ outcome: REJECTED, upstream: [] });
   });
 
   test.for(["identity", "xchunked", "chunkedx", '"chunked"', "chunked;q=1", "gzip", "chunked\t"])(
-    "Transfer-Encoding: %j, which ends where nobody knows",
+    "Transfer-Encoding: %j, after which the end of the body is unknown",
     async (coding) => {
       const { outcome, upstream } = await sendRawRequest(post(`Transfer-Encoding: ${coding}`, HELLO));
       expect(outcome).toMatch(/^(?:400 bad_request|501 transfer_coding_not_supported), closed$/);
@@ -49,13 +50,13 @@ describe("a length that two programs could read in two ways is refused, and the 
     },
   );
 
-  test("an absurd one is too large", async () => {
+  test("a Content-Length over the limit gets 413", async () => {
     const { outcome, upstream } = await sendRawRequest(post("Content-Length: 99999999999999999", "hello"));
     expect({ outcome, upstream }).toEqual({ outcome: "413 body_too_large, closed", upstream: [] });
   });
 });
 
-describe("a length that can be read in one way only is read so:", () => {
+describe("an unambiguous body length is accepted:", () => {
   test.for<readonly [fields: string, body: string]>([
     ["Content-Length:   5  ", "hello"],
     ["Content-Length: 05", "hello"],
@@ -75,7 +76,7 @@ describe("a length that can be read in one way only is read so:", () => {
   });
 });
 
-describe("chunks that are none are refused, and no whole request goes up:", () => {
+describe("invalid chunks are rejected, and upstream gets no complete request:", () => {
   test.for(
     [
       ...["1_0", "0x5", "-5", "+5", " 5", "5 ", "", "g", "5h", "10000000000000005", "5␀"].map(
@@ -98,15 +99,15 @@ describe("chunks that are none are refused, and no whole request goes up:", () =
     ].map((body) => [body] as const),
   )("%j", async ([body]) => {
     const { outcome, setup } = await sendRawRequest(post(CHUNKED, body));
-    expect(outcome).toBe(REFUSED);
-    // A chunk before the bad one may have been on its way.
+    expect(outcome).toBe(REJECTED);
+    // A chunk before the invalid one may have been forwarded.
     for (const { target, complete } of setup.nano.seen) {
       expect({ target, complete }).toEqual({ target: "/api/v1/echo", complete: false });
     }
     expect(setup.nano.seen.length).toBeLessThanOrEqual(1);
   });
 
-  test("a chunk without end is limited by MAX_BODY_SIZE, and the bytes after it are part of it", async () => {
+  test("an endless chunk is limited by MAX_BODY_SIZE, and no byte of it is read as a request", async () => {
     const { outcome, setup } = await sendRawRequest(
       post(CHUNKED, "FFFFFFFFFFFFFFFF\nhello"),
       await primedSetup({ MAX_BODY_SIZE: "8" }),
@@ -117,7 +118,7 @@ describe("chunks that are none are refused, and no whole request goes up:", () =
 });
 
 describe("trailers", () => {
-  test("name nobody, and do not go up", async () => {
+  test("identify no client, and are not forwarded", async () => {
     const trailers = `${BOB_HEADER}x-api-key: other\nHost: b\nX-Trailer: t\n`;
     const { outcome, upstream, setup } = await sendRawRequest(
       post(`${CHUNKED}\nTrailer: Authorization, Host`, `5\nhello\n0\n${trailers}\n`),
@@ -130,7 +131,7 @@ describe("trailers", () => {
     expect(setup.nano.seen[0]?.body.toString()).toBe("hello");
   });
 
-  test("that are too many are refused", async () => {
+  test("over the limit are rejected", async () => {
     const { outcome } = await sendRawRequest(post(CHUNKED, `5\nhello\n0\nA: ${"a".repeat(20_000)}\n\n`));
     expect(outcome).toBe("431 headers_too_large, closed");
   });
@@ -138,7 +139,7 @@ describe("trailers", () => {
 
 const list = (line: string, fields = "Host: a\n") => `${line}\n${fields}${BOB_HEADER}\n`;
 
-describe("a head that is not good HTTP is refused, and the connection closed:", () => {
+describe("a malformed request line or header is rejected, and the connection closed:", () => {
   test.for(
     [
       "GET /v1/models HTTP/1.1␊Host: a␊Authorization: Bearer sk-nano-test-bob␊␊",
@@ -170,10 +171,10 @@ describe("a head that is not good HTTP is refused, and the connection closed:", 
       "␖␃␁␂␀␁␀",
     ].map((request) => [request] as const),
   )("%j", async ([request]) => {
-    expect(await sendRawRequest(request)).toMatchObject({ outcome: REFUSED, upstream: [] });
+    expect(await sendRawRequest(request)).toMatchObject({ outcome: REJECTED, upstream: [] });
   });
 
-  test.for(["  ", "   "])("but spaces between the parts of its first line count as one", async (gap) => {
+  test.for(["  ", "   "])("except that several spaces in the request line count as one", async (gap) => {
     const request = list(`GET${gap}/v1/models${gap}HTTP/1.1`);
     expect(await sendRawRequest(`\n\n${request}`)).toMatchObject({
       outcome: "200, in sync",

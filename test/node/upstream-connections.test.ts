@@ -1,3 +1,4 @@
+// Upstream connections are reused, no call is sent twice, and TLS sessions are resumed unless upstream rejects them.
 import { constants } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
@@ -16,10 +17,10 @@ import { startKeylane } from "../support/keylane.ts";
 import { plainCall, headerValues } from "../support/plain-call.ts";
 import { startProgram } from "../support/program.ts";
 
-if (!hasOpenssl) console.warn("Skipped: tests over TLS, which need openssl; it is not installed here.");
+if (!hasOpenssl) console.warn("Skipped: tests with TLS, which need openssl; it is not installed.");
 
-/** An upstream in clear that counts its connections, and Keylane before it. */
-async function kept(answer: RequestListener) {
+/** Starts an upstream without TLS that records its connections, and Keylane in front of it. */
+async function startPlain(answer: RequestListener) {
   const sockets: Socket[] = [];
   const server = createServer({ keepAliveTimeout: 0 }, answer).on("connection", (socket) => sockets.push(socket));
   server.listen(0, "127.0.0.1");
@@ -35,8 +36,8 @@ async function kept(answer: RequestListener) {
   return { sockets, call };
 }
 
-/** An upstream that speaks HTTP/2 to clients that offer it, and the real program before it. */
-async function secured(
+/** Starts an upstream with TLS that prefers HTTP/2, and the real program in front of it. */
+async function startTls(
   answer: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
   version: "TLSv1.2" | "TLSv1.3" = "TLSv1.3",
   more: SecureServerOptions = {},
@@ -60,16 +61,16 @@ async function secured(
 }
 
 describe("a connection to upstream", () => {
-  test("is kept for the next call", async () => {
-    const { sockets, call } = await kept((request, response) => void request.pipe(response));
+  test("is reused for the next call", async () => {
+    const { sockets, call } = await startPlain((request, response) => void request.pipe(response));
     for (const body of ["one", "two", "three"]) expect((await call(body)).text).toBe(body);
     expect(sockets).toHaveLength(1);
   });
 
-  test("is kept no longer than upstream says", async () => {
-    const { sockets, call } = await kept((request, response) => {
+  test("is not reused after upstream's Keep-Alive timeout", async () => {
+    const { sockets, call } = await startPlain((request, response) => {
       response.setHeader("Connection", "keep-alive");
-      // What is left of this after the way there is too short for a call.
+      // undici subtracts a safety margin, after which too little time is left for a call.
       response.setHeader("Keep-Alive", "timeout=2");
       request.pipe(response);
     });
@@ -77,8 +78,8 @@ describe("a connection to upstream", () => {
     expect(sockets).toHaveLength(2);
   });
 
-  test.for(["end", "resetAndDestroy"] as const)("that it closed while idle (%s) fails no call", async (how) => {
-    const { sockets, call } = await kept((request, response) => void request.pipe(response));
+  test.for(["end", "resetAndDestroy"] as const)("that upstream closed while idle (%s) fails no call", async (how) => {
+    const { sockets, call } = await startPlain((request, response) => void request.pipe(response));
     for (let i = 0; i < 20; i++) {
       const closed = new Promise((resolve) => sockets.at(-1)?.once("close", resolve) ?? resolve(undefined));
       sockets.at(-1)?.[how]();
@@ -90,26 +91,26 @@ describe("a connection to upstream", () => {
   });
 
   test.for(["end", "resetAndDestroy"] as const)(
-    "that it closes as a call comes in (%s) fails that call once and cleanly: it may have been read",
+    "that upstream closes on a call (%s) fails that call, which is not retried: upstream may have processed it",
     async (how) => {
-      let asked = 0;
-      const { sockets, call } = await kept((request, response) => {
-        if (++asked === 2) request.socket[how]();
+      let requests = 0;
+      const { sockets, call } = await startPlain((request, response) => {
+        if (++requests === 2) request.socket[how]();
         else request.pipe(response);
       });
       expect((await call("one")).text).toBe("one");
       const { status, text } = await call("two");
       expect(status).toBe(502);
       expect(JSON.parse(text).error.code).toBe("upstream_error");
-      expect({ asked, connections: sockets.length }).toEqual({ asked: 2, connections: 1 });
+      expect({ requests, connections: sockets.length }).toEqual({ requests: 2, connections: 1 });
       expect((await call("three")).text).toBe("three");
     },
   );
 });
 
-describe.skipIf(!hasOpenssl && process.env["CI"] !== "true")("over TLS, a connection to upstream", () => {
-  test("is one of HTTP/1.1, whose field lines come down", async () => {
-    const call = await secured((request, response) => {
+describe.skipIf(!hasOpenssl && process.env["CI"] !== "true")("with TLS, a connection to upstream", () => {
+  test("uses HTTP/1.1, whose header lines reach the client unchanged", async () => {
+    const call = await startTls((request, response) => {
       response.setHeader("X-Odd_Name", "kept");
       response.setHeader("X-Version", request.httpVersion);
       response.setHeader("Content-Length", 2);
@@ -122,8 +123,8 @@ describe.skipIf(!hasOpenssl && process.env["CI"] !== "true")("over TLS, a connec
     expect(headerValues(rawHeaders, "content-length")).toEqual(["2"]);
   });
 
-  test.for(["TLSv1.2", "TLSv1.3"] as const)("resumes the session of the one before (%s)", async (version) => {
-    const call = await secured((request, response) => {
+  test.for(["TLSv1.2", "TLSv1.3"] as const)("resumes the previous session (%s)", async (version) => {
+    const call = await startTls((request, response) => {
       const { socket } = request;
       response.setHeader("Connection", "close");
       response.end(String(socket instanceof TLSSocket && socket.isSessionReused()));
@@ -132,23 +133,23 @@ describe.skipIf(!hasOpenssl && process.env["CI"] !== "true")("over TLS, a connec
     expect((await call("{}")).text).toBe("true");
   });
 
-  test("does not offer a session again that upstream broke off at", async () => {
-    const call = await secured(
+  test("does not offer a session again on which upstream aborted the handshake", async () => {
+    const call = await startTls(
       (_request, response) => {
         response.setHeader("Connection", "close");
         response.end("ok");
       },
       "TLSv1.2",
-      // Without tickets it is upstream that has to know a session.
+      // Without tickets, upstream has to remember sessions.
       { secureOptions: constants.SSL_OP_NO_TICKET },
       (server) => {
-        const given = new Set<string>();
+        const issued = new Set<string>();
         server.on("newSession", (id: Buffer, _session, done: () => void) => {
-          given.add(id.toString("hex"));
+          issued.add(id.toString("hex"));
           done();
         });
         server.on("resumeSession", (id: Buffer, done: (error: Error | null, session: null) => void) =>
-          done(given.has(id.toString("hex")) ? new Error("lost") : null, null),
+          done(issued.has(id.toString("hex")) ? new Error("lost") : null, null),
         );
       },
     );

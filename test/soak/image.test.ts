@@ -7,14 +7,14 @@ import { expect, onTestFinished } from "vitest";
 import { refusesConnections } from "../support/connection.ts";
 import { startContainer, testInContainer } from "../support/container.ts";
 import { freePort } from "../support/free-port.ts";
-import { context, stages } from "../support/image.ts";
+import { buildContext, parseDockerfile } from "../support/image.ts";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { plainCall } from "../support/plain-call.ts";
 import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;
-const [build, dependencies, last] = stages();
+const [build, dependencies, last] = parseDockerfile();
 const inLast = (instruction: string) => last?.steps.find((step) => step.instruction === instruction);
 
 /** Does in a folder of its own what the Dockerfile says, and gives the folder that would be the image's. */
@@ -34,7 +34,7 @@ async function image(): Promise<string> {
         const from = folders[flags[0]?.replace("--from=", "") ?? ""];
         for (const name of args.slice(0, -1)) {
           const target = args.at(-1)?.endsWith("/") ? name : (args.at(-1) ?? "");
-          const isThere = from !== undefined || context().includes(name);
+          const isThere = from !== undefined || buildContext().includes(name);
           expect(isThere, `${name} is part of what is built from`).toBe(true);
           const source = from === undefined ? join(root, name) : join(from, name.replace("/keylane/", ""));
           await cp(source, join(folder, target), { recursive: true, verbatimSymlinks: true });
@@ -98,7 +98,7 @@ testInContainer(
 
     process.kill(running.pid, "SIGTERM");
     expect(await running.exited).toBe(0);
-    expect(running.said()).toContain("Stopping:");
+    expect(running.output()).toContain("Stopping:");
     expect(await refusesConnections(`http://127.0.0.1:${port}`)).toBe(true);
   },
   300_000,

@@ -6,7 +6,7 @@ import { MUTANTS } from "../support/fuzz/mutants.ts";
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const TIMEOUT_MS = 300_000;
 
-describe("the interleavings", () => {
+describe("the concurrency fuzz test", () => {
   test(
     "find nothing wrong with a copy of Keylane",
     async () => {

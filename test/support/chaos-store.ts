@@ -1,79 +1,72 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RemoteStore } from "../../src/storage/store.ts";
 
-/** A whim of a remote store: what it does to one call. */
-export type ChaosAction =
-  | "right"
-  | "fails"
-  | "throws"
-  | "hangs"
-  | "late"
-  | "forgets"
-  | "garbage"
-  | "flipped"
-  | "another's";
+/** What a chaos store does to one call. "lost": the call has no effect, or reads nothing. */
+export type ChaosAction = "none" | "error" | "hang" | "delay" | "lost" | "garbage" | "bit flip" | "other list";
 
+/** "none" is there twice, so that more calls work. */
 export const CHAOS_ACTIONS: readonly ChaosAction[] = [
-  "right",
-  "right",
-  "fails",
-  "hangs",
-  "late",
-  "forgets",
+  "none",
+  "none",
+  "error",
+  "hang",
+  "delay",
+  "lost",
   "garbage",
-  "flipped",
-  "another's",
+  "bit flip",
+  "other list",
 ];
 
-/** A remote store that follows its whims, one call after another; then it is right. */
-export function createChaosStore(whims: readonly ChaosAction[]): RemoteStore {
-  const kept = new Map<string, Uint8Array>();
-  const coming = whims[Symbol.iterator]();
+// Longer than the timeout of a call.
+const DELAY_MS = 80;
 
-  async function whimsical<T>(right: () => T, wrong: (whim: ChaosAction) => T): Promise<T> {
-    const whim = coming.next().value ?? "right";
-    if (whim === "right") return right();
-    if (whim === "fails") throw new Error("the store fails");
-    if (whim === "hangs") return new Promise(() => {});
-    if (whim !== "late") return wrong(whim);
-    await sleep(80);
-    return right();
+/** A remote store in memory that does one of `actions` to each call, in order; then all calls work. */
+export function createChaosStore(actions: readonly ChaosAction[]): RemoteStore {
+  const values = new Map<string, Uint8Array>();
+  const remaining = actions[Symbol.iterator]();
+
+  async function call<T>(work: () => T, corrupted: (action: ChaosAction) => T): Promise<T> {
+    const action = remaining.next().value ?? "none";
+    if (action === "error") throw new Error("the store failed");
+    if (action === "hang") return new Promise(() => {});
+    if (action === "delay") await sleep(DELAY_MS);
+    return action === "none" || action === "delay" ? work() : corrupted(action);
   }
 
-  function read(whim: ChaosAction, place: string): Uint8Array | undefined {
-    const right = kept.get(place);
-    if (whim === "garbage") return new Uint8Array(100).fill(7);
-    if (whim === "another's") return [...kept.values()].find((bytes) => bytes !== right);
-    if (whim !== "flipped" || right === undefined) return undefined;
-    const flipped = new Uint8Array(right);
+  function corruptedValue(action: ChaosAction, key: string): Uint8Array | undefined {
+    const value = values.get(key);
+    if (action === "garbage") return new Uint8Array(100).fill(7);
+    if (action === "other list") return [...values.values()].find((bytes) => bytes !== value);
+    if (action !== "bit flip" || value === undefined) return undefined;
+    const flipped = new Uint8Array(value);
     flipped[flipped.length - 20] = (flipped[flipped.length - 20] ?? 0) ^ 1;
     return flipped;
   }
 
-  const done = (act: () => unknown) =>
-    whimsical<void>(
-      () => void act(),
+  const write = (work: () => unknown) =>
+    call<void>(
+      () => void work(),
       () => {},
     );
   return {
     label: "store",
     read: (fingerprint, name) => {
-      const place = `${fingerprint} ${name}`;
-      return whimsical(
-        () => kept.get(place),
-        (whim) => read(whim, place),
+      const key = `${fingerprint} ${name}`;
+      return call(
+        () => values.get(key),
+        (action) => corruptedValue(action, key),
       );
     },
-    write: (fingerprint, name, bytes) => done(() => kept.set(`${fingerprint} ${name}`, bytes)),
-    delete: (fingerprint, name) => done(() => kept.delete(`${fingerprint} ${name}`)),
+    write: (fingerprint, name, bytes) => write(() => values.set(`${fingerprint} ${name}`, bytes)),
+    delete: (fingerprint, name) => write(() => values.delete(`${fingerprint} ${name}`)),
     purge: (fingerprint) =>
-      done(() => [...kept.keys()].filter((place) => place.startsWith(fingerprint)).map((place) => kept.delete(place))),
+      write(() => [...values.keys()].filter((key) => key.startsWith(fingerprint)).map((key) => values.delete(key))),
     tryLock: () =>
-      whimsical(
+      call(
         () => true,
         () => false,
       ),
-    unlock: () => done(() => {}),
+    unlock: () => write(() => {}),
     subscribe: () => {},
   };
 }

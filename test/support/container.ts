@@ -6,27 +6,28 @@ import { onTestFinished, test } from "vitest";
 
 const exec = promisify(execFile);
 
-// What a container is made of: namespaces, which root may make, and a program that gives root up.
-const isHere = spawnSync("unshare", ["--mount", "--pid", "--fork", "setpriv", "--reuid=1000", "true"]).status === 0;
-if (!isHere) console.warn("Skipped: tests that need root, unshare and setpriv, which are not all here.");
+// A container is made of namespaces, which need root, and of setpriv, which drops root.
+const canContain = spawnSync("unshare", ["--mount", "--pid", "--fork", "setpriv", "--reuid=1000", "true"]).status === 0;
+if (!canContain) console.warn("Skipped: tests that need root, unshare and setpriv.");
 
-/** `test` for what needs a container: skipped where none can be made, unless CI=true says that it has to be. */
-export const testInContainer: typeof test.only = test.skipIf(!isHere && process.env["CI"] !== "true");
+/** `test` for tests that need a container: skipped where none can be made, unless CI=true. */
+export const testInContainer: typeof test.only = test.skipIf(!canContain && process.env["CI"] !== "true");
 
 export interface Container {
-  /** The program's own process, as it is seen from here. */
+  /** The program's process id outside the container. */
   readonly pid: number;
   readonly child: ChildProcess;
   /** Resolves with the exit code of the program. */
   readonly exited: Promise<number | NodeJS.Signals>;
-  /** Runs another program beside it, as the same user on the same files. */
+  /** Runs another program in the container. */
   exec(command: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }>;
-  said(): string;
+  /** All output so far. */
+  output(): string;
 }
 
 /**
- * Runs a program as a container would: as process 1 of its own, which gets no signal it does not listen for; as a user
- * that is not root, without capabilities; on files that nobody can write.
+ * Runs a program as a container would: as process 1, which receives only signals that it handles; as a user other than
+ * root, without capabilities; on a read-only file system.
  */
 export async function startContainer(
   folder: string,
@@ -35,24 +36,24 @@ export async function startContainer(
   environment: Record<string, string>,
 ): Promise<Container> {
   const [uid = "", gid = ""] = user.split(":");
-  const bounds = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--bounding-set=-all", "--no-new-privs"];
-  // A folder that /tmp hides from the user is shown under another name.
+  const privileges = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--bounding-set=-all", "--no-new-privs"];
+  // The user may have no access to the folder's parents, so it is mounted at /mnt.
   const script = `mount --bind "$0" /mnt && mount --bind /tmp /tmp &&
-    for place in / /tmp /mnt; do mount -o remount,bind,ro "$place" || exit 1; done
-    cd /mnt && exec setpriv ${bounds.join(" ")} -- "$@"`;
+    for path in / /tmp /mnt; do mount -o remount,bind,ro "$path" || exit 1; done
+    cd /mnt && exec setpriv ${privileges.join(" ")} -- "$@"`;
   const flags = ["--mount", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
   const child = spawn("unshare", [...flags, "sh", "-c", script, folder, ...command], {
     env: { PATH: process.env["PATH"], ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += String(data)));
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += String(data)));
   const exited = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
-  while (!said.includes("listens")) {
+  while (!output.includes("listens")) {
     await Promise.race([
       Promise.race([once(child.stderr, "data"), once(child.stdout, "data")]),
-      exited.then((code) => Promise.reject(new Error(`It ended with ${code}: ${said}`))),
+      exited.then((code) => Promise.reject(new Error(`It ended with ${code}: ${output}`))),
     ]);
   }
   const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
@@ -61,14 +62,14 @@ export async function startContainer(
     pid,
     child,
     exited,
-    said: () => said,
+    output: () => output,
     async exec(args) {
-      const inside = ["--target", String(pid), "--mount", "--pid", "--wd=/mnt", "setpriv", ...bounds, "--"];
+      const options = ["--target", String(pid), "--mount", "--pid", "--wd=/mnt", "setpriv", ...privileges, "--"];
       try {
-        const found = await exec("nsenter", [...inside, ...args], {
+        const result = await exec("nsenter", [...options, ...args], {
           env: { PATH: process.env["PATH"], ...environment },
         });
-        return { code: 0, ...found };
+        return { code: 0, ...result };
       } catch (error) {
         const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
         return { code, stdout, stderr };

@@ -5,7 +5,7 @@ import { start } from "../../src/node/start.ts";
 import type { RunningServer } from "../../src/node/server.ts";
 import { startNanoGpt } from "./nanogpt/nanogpt.ts";
 
-// `npm run demo`: a NanoGPT stand-in and Keylane before it, for anyone without an account or a network.
+// `npm run demo`: a NanoGPT stand-in and a Keylane in front of it; needs neither an account nor a network.
 
 const ALICE = "demo-alice";
 const BOB = "demo-bob";
@@ -17,7 +17,7 @@ const nano = await startNanoGpt({
     { key: BOB, visible: [HIDDEN, "NousResearch/hermes-4-70b", "anthropic/claude-sonnet-latest"] },
   ],
 });
-const keylane = await started();
+const keylane = await startKeylane();
 const base = `${keylane.url}/v1`;
 const toggle = `curl -s -X POST '${nano.origin}/toggle?key=${ALICE}&model=${encodeURIComponent(HIDDEN)}&visible=false'; echo`;
 
@@ -50,16 +50,16 @@ Ctrl-C stops both.
 process.once("SIGINT", () => void stop());
 process.once("SIGTERM", () => void stop());
 
-async function started(): Promise<RunningServer> {
-  let found: Settings | undefined;
+async function startKeylane(): Promise<RunningServer> {
+  let settings: Settings | undefined;
   try {
-    // Quiet, so that the lines above stay in sight; LOG_LEVEL=info shows every request.
-    const source = { LOG_LEVEL: "warn", ...process.env, UPSTREAM_URL: nano.url, PASSTHROUGH_URL: nano.url };
-    found = parseSettings(source);
-    return await start(found, { log: jsonLogger(found.logLevel, Date.now, (line) => console.error(line)) });
+    // Without a log line per request, the text above stays in sight; LOG_LEVEL=info adds them.
+    const env = { LOG_LEVEL: "warn", ...process.env, UPSTREAM_URL: nano.url, PASSTHROUGH_URL: nano.url };
+    settings = parseSettings(env);
+    return await start(settings, { log: jsonLogger(settings.logLevel, Date.now, (line) => console.error(line)) });
   } catch (error) {
     await nano.stop();
-    console.error(startErrorMessage(error, found) ?? error);
+    console.error(startErrorMessage(error, settings) ?? error);
     return process.exit(1);
   }
 }

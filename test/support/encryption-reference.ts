@@ -1,6 +1,6 @@
 import type { CacheKey } from "../../src/storage/store.ts";
 
-/** What goes into a sealed list, in hexadecimal digits where it is bytes. */
+/** Everything a sealed list is made from; `nonce` and `bytes` are hexadecimal. */
 export interface SealInput {
   readonly secret: string;
   readonly credential: string;
@@ -13,22 +13,22 @@ export interface SealInput {
   readonly bytes: string;
 }
 
-/** Seals with WebCrypto and nothing of Keylane's: the format as its description has it. Gives hexadecimal digits. */
-export async function sealReference(from: SealInput, format = 1): Promise<string> {
-  const head = headOf(format, from.storedAt, from.nonce);
-  const plain = Buffer.concat([Buffer.of(from.flags), Buffer.from(from.validator), hex(from.bytes)]);
-  const sealed = await crypto.subtle.encrypt(parameters(head, from.key), await keyOf(from), plain);
+/** Seals a list with WebCrypto alone, by the documented format. Gives hexadecimal digits. */
+export async function sealReference(input: SealInput, format = 1): Promise<string> {
+  const head = headOf(format, input.storedAt, input.nonce);
+  const plain = Buffer.concat([Buffer.of(input.flags), Buffer.from(input.validator), hex(input.bytes)]);
+  const sealed = await crypto.subtle.encrypt(parameters(head, input.key), await keyOf(input), plain);
   return Buffer.concat([head, Buffer.from(sealed)]).toString("hex");
 }
 
-/** Opens with WebCrypto what was sealed: flags, validator and coded bytes. Throws where it does not open. */
+/** Opens a sealed list with WebCrypto: gives flags, validator and coded bytes. Throws if it does not open. */
 export async function openReference(
-  from: Pick<SealInput, "secret" | "credential" | "key">,
+  input: Pick<SealInput, "secret" | "credential" | "key">,
   sealed: Uint8Array<ArrayBuffer>,
 ): Promise<Buffer> {
   const head = Buffer.from(sealed.subarray(0, 19));
-  const key = await keyOf(from);
-  return Buffer.from(await crypto.subtle.decrypt(parameters(head, from.key), key, sealed.subarray(19)));
+  const key = await keyOf(input);
+  return Buffer.from(await crypto.subtle.decrypt(parameters(head, input.key), key, sealed.subarray(19)));
 }
 
 function headOf(format: number, storedAt: number, nonce: string): Buffer<ArrayBuffer> {
@@ -42,14 +42,14 @@ function parameters(head: Buffer<ArrayBuffer>, { fingerprint, variant }: CacheKe
 
 async function keyOf({ secret, credential }: Pick<SealInput, "secret" | "credential">) {
   const material = Buffer.from(`${secret.length} ${secret}${credential}`);
-  const whole = await crypto.subtle.importKey("raw", material, "HKDF", false, ["deriveKey"]);
+  const baseKey = await crypto.subtle.importKey("raw", material, "HKDF", false, ["deriveKey"]);
   const derivation = {
     name: "HKDF",
     hash: "SHA-256",
     salt: Buffer.from("keylane"),
     info: Buffer.from("sealed list 1"),
   };
-  return crypto.subtle.deriveKey(derivation, whole, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+  return crypto.subtle.deriveKey(derivation, baseKey, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
 function hex(digits: string): Buffer<ArrayBuffer> {

@@ -2,50 +2,53 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** The state of a connection to Redis: whole, silent, refused, cut, garbled, slow, or with one reply too many. */
-export type ProxyState = "whole" | "silent" | "refused" | "reset" | "garbage" | "slow" | "askew";
+/**
+ * What the proxy does. "silent" drops all data, "garbage" replaces it, "slow" delays it, "extra reply" puts one reply
+ * too many before the first data from the server; "refused" and "reset" close connections.
+ */
+export type ProxyState = "normal" | "silent" | "refused" | "reset" | "garbage" | "slow" | "extra reply";
 
-/** A line to a server, that a test can cut. */
+/** A TCP proxy in front of Redis that injects network faults. */
 export interface FaultProxy {
   readonly url: string;
-  be(condition: ProxyState): void;
+  setState(state: ProxyState): void;
 }
 
 const SLOW_MS = 200;
 
-/** Lays a line to a port of this host; it is taken away when the test ends. */
+/** Starts a proxy to a port of this host; it stops when the test ends. */
 export async function startFaultProxy(port: number): Promise<FaultProxy> {
-  let now: ProxyState = "whole";
-  const ends = new Set<Socket>();
-  const nears = new WeakSet<Socket>();
+  let state: ProxyState = "normal";
+  const sockets = new Set<Socket>();
+  const clients = new WeakSet<Socket>();
   const silenced = new WeakSet<Socket>();
-  const askew = new WeakSet<Socket>();
-  const server = createServer((near) => {
-    if (now === "refused") return near.destroy();
-    if (now === "reset") return near.resetAndDestroy();
-    const far = connect(port, "127.0.0.1");
-    nears.add(near);
-    join(near, far);
-    join(far, near);
+  const gotExtraReply = new WeakSet<Socket>();
+  const server = createServer((client) => {
+    if (state === "refused") return client.destroy();
+    if (state === "reset") return client.resetAndDestroy();
+    const redis = connect(port, "127.0.0.1");
+    clients.add(client);
+    pipe(client, redis);
+    pipe(redis, client);
     return undefined;
   });
 
-  function join(from: Socket, to: Socket): void {
-    ends.add(from);
+  function pipe(from: Socket, to: Socket): void {
+    sockets.add(from);
     from.on("error", () => {});
     from.on("close", () => {
-      ends.delete(from);
+      sockets.delete(from);
       to.destroy();
     });
     from.on("data", (data: Buffer) => {
-      // A silent line says nothing any more, also when it is whole again: what is lost is lost.
-      if (now === "silent") silenced.add(from).add(to);
+      // A connection that has lost data stays silent, even when the proxy is back to normal.
+      if (state === "silent") silenced.add(from).add(to);
       if (silenced.has(from)) return;
-      if (now === "garbage") to.write(Buffer.from("\r\n*7\r\n?what\r\n$-9\r\n\0\0"));
-      else if (now === "askew" && nears.has(to) && !askew.has(to)) {
-        askew.add(to);
+      if (state === "garbage") to.write(Buffer.from("\r\n*7\r\n?what\r\n$-9\r\n\0\0"));
+      else if (state === "extra reply" && clients.has(to) && !gotExtraReply.has(to)) {
+        gotExtraReply.add(to);
         to.write(Buffer.concat([Buffer.from("+OK\r\n"), data]));
-      } else if (now === "slow") setTimeout(() => to.writable && to.write(data), SLOW_MS);
+      } else if (state === "slow") setTimeout(() => to.writable && to.write(data), SLOW_MS);
       else to.write(data);
     });
   }
@@ -53,17 +56,17 @@ export async function startFaultProxy(port: number): Promise<FaultProxy> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(async () => {
-    for (const end of ends) end.destroy();
+    for (const socket of sockets) socket.destroy();
     server.close();
     await once(server, "close");
   });
   return {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    be(condition) {
-      now = condition;
-      for (const end of ends) {
-        if (now === "refused") end.destroy();
-        if (now === "reset") end.resetAndDestroy();
+    setState(newState) {
+      state = newState;
+      for (const socket of sockets) {
+        if (state === "refused") socket.destroy();
+        if (state === "reset") socket.resetAndDestroy();
       }
     },
   };

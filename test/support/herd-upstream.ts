@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import { json, type Answer } from "./nanogpt/answer.ts";
 import { credentialOf } from "./nanogpt/credential.ts";
-import { invalidKey, rateLimited } from "./nanogpt/refusals.ts";
+import { invalidKey, rateLimited } from "./nanogpt/error-answers.ts";
 
 /** A list request that upstream received. */
 export interface HerdRequest {

@@ -4,7 +4,7 @@ import { DockerfileParser, From, JSONInstruction, ModifiableInstruction, type In
 
 const root = new URL("../../", import.meta.url).pathname;
 
-/** A stage of the Dockerfile: its instructions, in order. */
+/** A stage of the Dockerfile. */
 export interface Stage {
   readonly base: string;
   readonly name: string | undefined;
@@ -14,30 +14,30 @@ export interface Stage {
 export interface Step {
   /** Such as `RUN`. */
   readonly instruction: string;
-  /** What stands after it, without flags. */
+  /** The text after it, without flags. */
   readonly text: string;
   /** The flags, such as `--from=build`. */
   readonly flags: readonly string[];
   /** The arguments without flags; the strings of a JSON form. */
   readonly args: readonly string[];
-  /** Whether it has the JSON form, which no shell reads. */
+  /** Whether it has the JSON form, which runs without a shell. */
   readonly isExec: boolean;
 }
 
-/** The Dockerfile's stages. */
-export function stages(): Stage[] {
+/** Parses the Dockerfile into its stages, in order. */
+export function parseDockerfile(): Stage[] {
   const parsed = DockerfileParser.parse(readFileSync(join(root, "Dockerfile"), "utf8"));
-  const found: (Stage & { steps: Step[] })[] = [];
+  const stages: (Stage & { steps: Step[] })[] = [];
   for (const instruction of parsed.getInstructions()) {
     if (instruction instanceof From) {
       const base = instruction.getImage() ?? "";
-      found.push({ base, name: instruction.getBuildStage() ?? undefined, steps: [] });
-    } else found.at(-1)?.steps.push(step(instruction));
+      stages.push({ base, name: instruction.getBuildStage() ?? undefined, steps: [] });
+    } else stages.at(-1)?.steps.push(parseStep(instruction));
   }
-  return found;
+  return stages;
 }
 
-function step(instruction: Instruction): Step {
+function parseStep(instruction: Instruction): Step {
   const flags =
     instruction instanceof ModifiableInstruction
       ? instruction.getFlags().map((flag) => `--${flag.getName()}=${flag.getValue()}`)
@@ -56,12 +56,12 @@ function step(instruction: Instruction): Step {
   };
 }
 
-/** The names at the top that .dockerignore lets through: it leaves everything out, and then names what it does not. */
-export function context(): string[] {
+/** The top-level names in the build context: .dockerignore excludes everything, then includes these. */
+export function buildContext(): string[] {
   const lines = readFileSync(join(root, ".dockerignore"), "utf8")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines[0] !== "*" || !lines.slice(1).every((line) => /^![\w.-]+$/.test(line)))
-    throw new Error(".dockerignore must be * and then names with ! before them");
+    throw new Error(".dockerignore must be *, then names that begin with !");
   return lines.slice(1).map((line) => line.slice(1));
 }

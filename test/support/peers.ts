@@ -3,21 +3,21 @@ import { startKeylane, type Keylane } from "./keylane.ts";
 import { metricValue } from "./metrics-text.ts";
 import type { Redis } from "./redis.ts";
 
-export const CACHE_SECRET = "a secret that all of them share";
+export const CACHE_SECRET = "a secret that all processes share";
 
-/** Starts so many Keylanes over one Redis, and resolves when each is connected and hears of purges. */
+/** Starts several Keylanes over one Redis; resolves when all are connected and subscribed to purges. */
 export async function startPeers(
   count: number,
   redis: Redis,
   settings: Record<string, string>,
 ): Promise<readonly Keylane[]> {
-  const all = Array.from({ length: count }, () => startKeylane({ REDIS_URL: redis.url, CACHE_SECRET, ...settings }));
-  const keylanes = await Promise.all(all);
-  await connected(redis, count);
+  const start = () => startKeylane({ REDIS_URL: redis.url, CACHE_SECRET, ...settings });
+  const keylanes = await Promise.all(Array.from({ length: count }, start));
+  await waitForConnections(redis, count);
   return keylanes;
 }
 
-/** Makes several Keylanes look like one: each use of its address is that of any of them. */
+/** Several Keylanes as one: each use of `url` gives the address of a random one. */
 export function asOneServer(keylanes: readonly Keylane[]): Keylane {
   return {
     get url() {
@@ -34,32 +34,32 @@ export function asOneServer(keylanes: readonly Keylane[]): Keylane {
 }
 
 /**
- * Says whether all of them have been content with Redis since they were asked before: it answered each call in time.
- * While one is not, it may ask upstream what another has asked already.
+ * Gives a function that says whether every call to Redis has succeeded since the function was last called. After a
+ * failure, a process may ask upstream for a list that a peer has fetched already.
  */
-export async function expectSatisfied(keylanes: readonly Keylane[]): Promise<() => Promise<boolean>> {
+export async function trackStoreFailures(keylanes: readonly Keylane[]): Promise<() => Promise<boolean>> {
   const failures = async () => {
     const pages = await Promise.all(keylanes.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
-    return pages.reduce((sum, page) => sum + FAILURES.reduce((own, name) => own + metricValue(page, name), 0), 0);
+    return pages.reduce((sum, page) => sum + FAILURES.reduce((total, name) => total + metricValue(page, name), 0), 0);
   };
-  let before = await failures();
+  let last = await failures();
   return async () => {
-    const last = before;
-    before = await failures();
-    return before === last;
+    const before = last;
+    last = await failures();
+    return last === before;
   };
 }
 
 const FAILURES = ["keylane_shared_failures_total", "keylane_shared_short_circuited_total"];
 
-/** Resolves when so many processes have a connection for commands and one that listens. */
-export async function connected(redis: Redis, count: number): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
+/** Resolves when so many processes have both their connections: one for commands and one for subscriptions. */
+export async function waitForConnections(redis: Redis, count: number): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
     const lines = String(await redis.run("CLIENT", "LIST")).match(/^id=.* sub=\d+ /gm) ?? [];
-    const listening = lines.filter((line) => !line.includes(" sub=0 ")).length;
-    // This connection is one more.
-    if (listening >= count && lines.length - listening > count) return;
+    const subscribed = lines.filter((line) => !line.includes(" sub=0 ")).length;
+    // The connection of this test is one more.
+    if (subscribed >= count && lines.length - subscribed > count) return;
     await sleep(20);
   }
-  throw new Error(`Cannot go on: ${count} processes must be connected to Redis`);
+  throw new Error(`Expected ${count} processes to be connected to Redis`);
 }

@@ -2,12 +2,12 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
 
-/** The real program in a process of its own. */
+/** `keylane` in a child process. */
 export interface Program {
-  /** Where it listens, such as `http://127.0.0.1:43121`. */
+  /** Such as `http://127.0.0.1:43121`. */
   readonly url: string;
   readonly child: ChildProcess;
-  /** Resolves with the exit code, or the signal it died of. */
+  /** Resolves with the exit code, or the signal that ended it, once all output is read. */
   readonly exited: Promise<number | NodeJS.Signals>;
   stdout(): string;
   stderr(): string;
@@ -15,23 +15,23 @@ export interface Program {
 
 const ENTRY = new URL("../../src/node.ts", import.meta.url).pathname;
 
-/** Runs one command line to its end. */
+/** Runs one command line until it exits. */
 export async function run(
   args: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
-  const program = spawned(args, environment);
+  const program = spawnProgram(args, environment);
   const code = await program.exited;
   return { code, stdout: program.stdout(), stderr: program.stderr() };
 }
 
-/** Starts the program on a free port and resolves when it listens. `stdout` is read, or an open file. */
+/** Starts the server on a free port and resolves when it listens. `stdout` is read, or an open file. */
 export async function startProgram(
   environment: Record<string, string>,
   stdout: "pipe" | number = "pipe",
 ): Promise<Program> {
-  const program = spawned([], { PORT: "0", ...environment }, stdout);
-  // A server that listens everywhere does not name this address.
+  const program = spawnProgram([], { PORT: "0", ...environment }, stdout);
+  // A server that listens on every address prints no host.
   const listening = /base URL to http:\/\/\S+:(\d+)\/v1/;
   while (!listening.test(program.stderr())) {
     const ended = program.exited.then((code) => {
@@ -42,7 +42,7 @@ export async function startProgram(
   return { ...program, url: `http://127.0.0.1:${listening.exec(program.stderr())?.[1]}` };
 }
 
-function spawned(
+function spawnProgram(
   args: readonly string[],
   environment: Record<string, string>,
   stdout: "pipe" | number = "pipe",
@@ -50,11 +50,11 @@ function spawned(
   const env = { PATH: process.env["PATH"], ...environment };
   const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ["ignore", stdout, "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
-  const said = { stdout: "", stderr: "" };
+  const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
-    child[name]?.setEncoding("utf8").on("data", (text: string) => (said[name] += text));
+    child[name]?.setEncoding("utf8").on("data", (text: string) => (output[name] += text));
   }
-  // "close" and not "exit": all it said has been read by then.
+  // "close" comes after "exit", when all output has been read.
   const exited = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
-  return { child, exited, stdout: () => said.stdout, stderr: () => said.stderr };
+  return { child, exited, stdout: () => output.stdout, stderr: () => output.stderr };
 }

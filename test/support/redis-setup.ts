@@ -1,27 +1,28 @@
 import { expect, onTestFinished } from "vitest";
 import { startKeylane, type Keylane } from "./keylane.ts";
 import { startNanoGpt, type NanoGpt } from "./nanogpt/nanogpt.ts";
+import { CACHE_SECRET } from "./peers.ts";
 import { startRedis, type Redis } from "./redis.ts";
 import { ACCOUNTS, ALICE, BOB } from "./setup.ts";
 
-/** Time for a reconnect after a back-off, or for detecting a dead connection. */
-export const WITHIN = { timeout: 20_000, interval: 50 } as const;
+/** Poll options with time for a reconnect after a back-off, or for detecting a dead connection. */
+export const RECONNECT_POLL = { timeout: 20_000, interval: 50 } as const;
 
-/** One process over a shared Redis, as its clients and its operator see it. */
+/** One process over a shared Redis, as clients and operators see it. */
 export interface Process {
   readonly keylane: Keylane;
-  list(key: string, init?: RequestInit): Promise<Listed>;
-  /** What it would serve without asking upstream. */
+  list(key: string, init?: RequestInit): Promise<ListResult>;
+  /** The ids of a list that the process has without asking upstream; undefined if there is none. */
   stored(key: string): Promise<readonly string[] | undefined>;
   purge(key: string): Promise<number>;
   isReady(): Promise<boolean>;
-  /** What was logged about the shared store. */
+  /** The log lines about the shared store. */
   storeLog(): Promise<StoreLogLine[]>;
 }
 
-export interface Listed {
+export interface ListResult {
   readonly status: number;
-  readonly by: string | null;
+  readonly cacheStatus: string | null;
   readonly ids: readonly string[];
 }
 
@@ -33,13 +34,13 @@ export interface StoreLogLine {
 export interface RedisSetup {
   readonly nano: NanoGpt;
   readonly redis: Redis;
-  /** Starts one more process; by default at the Redis of the setup. */
+  /** Starts one more process, by default with a direct connection to Redis. */
   readonly start: (redisUrl?: string) => Promise<Process>;
-  /** Resolves when both know the same list: one asks upstream, the other hears of it. */
+  /** Resolves when `other` has got a list through Redis that `one` has fetched. */
   readonly share: (one: Process, other: Process, key: string) => Promise<void>;
 }
 
-/** Starts a stand-in and a Redis; all stops when the test ends. */
+/** Starts a NanoGPT stand-in and a Redis; everything stops when the test ends. */
 export async function redisSetup(options: readonly string[] = []): Promise<RedisSetup> {
   const redis = await startRedis(options);
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
@@ -51,7 +52,7 @@ export async function redisSetup(options: readonly string[] = []): Promise<Redis
       const keylane = await startKeylane({
         UPSTREAM_URL: nano.url,
         REDIS_URL: redisUrl,
-        CACHE_SECRET: "a secret that all of them share",
+        CACHE_SECRET,
       });
       onTestFinished(() => keylane.stop());
       return processOf(keylane);
@@ -60,17 +61,17 @@ export async function redisSetup(options: readonly string[] = []): Promise<Redis
       const shared = async () => {
         await one.purge(key);
         await one.list(key);
-        // It is put into Redis behind the answer; to ask at once, each time, could be too early each time.
+        // The list is written to Redis after the response, so a single request could be too early each time.
         let stored: readonly string[] | undefined;
-        for (let turn = 0; turn < 10 && stored === undefined; turn++) stored = await other.stored(key);
+        for (let attempt = 0; attempt < 10 && stored === undefined; attempt++) stored = await other.stored(key);
         return stored;
       };
-      await expect.poll(shared, WITHIN).toEqual(visibleTo(key));
+      await expect.poll(shared, RECONNECT_POLL).toEqual(visibleTo(key));
     },
   };
 }
 
-/** The ids that a key's own list has. */
+/** The ids in a key's list. */
 export function visibleTo(key: string): string[] {
   const visible = ACCOUNTS.find((account) => account.key === key)?.visible;
   return Array.isArray(visible) ? [...visible].sort((a, b) => (a < b ? -1 : 1)) : [];
@@ -86,7 +87,7 @@ function processOf(keylane: Keylane): Process {
     const answer = await ask(key, init);
     const { data = [] } = (await answer.json()) as { data?: { id: string }[] };
     const ids = data.map(({ id }) => id).sort((a, b) => (a < b ? -1 : 1));
-    return { status: answer.status, by: answer.headers.get("cache-status"), ids };
+    return { status: answer.status, cacheStatus: answer.headers.get("cache-status"), ids };
   };
   return {
     keylane,
@@ -104,36 +105,36 @@ function processOf(keylane: Keylane): Process {
   };
 }
 
-/** Two processes that have Alice's and Bob's lists near; the first one's line to Redis may be another. */
-export async function bothStore(all: RedisSetup, ownUrl: string, otherUrl?: string): Promise<[Process, Process]> {
-  const [one, other] = [await all.start(ownUrl), await all.start(otherUrl)];
+/** Starts two processes with Alice's and Bob's lists in memory; each may connect to Redis through a proxy. */
+export async function startPair(all: RedisSetup, oneUrl?: string, otherUrl?: string): Promise<[Process, Process]> {
+  const [one, other] = [await all.start(oneUrl), await all.start(otherUrl)];
   for (const key of [ALICE, BOB]) {
     await all.share(one, other, key);
     await other.list(key);
   }
-  await listeners(all, 2);
+  await waitForSubscribers(all, 2);
   return [one, other];
 }
 
-/** Starts one more process, that knows only what Redis knows. */
-export async function startFresh(all: RedisSetup): Promise<Process> {
-  const fresh = await all.start();
-  await expect.poll(() => fresh.stored(BOB), WITHIN).toEqual(visibleTo(BOB));
-  return fresh;
+/** Starts one more process, whose only source of lists is Redis. */
+export async function startNewProcess(all: RedisSetup): Promise<Process> {
+  const process = await all.start();
+  await expect.poll(() => process.stored(BOB), RECONNECT_POLL).toEqual(visibleTo(BOB));
+  return process;
 }
 
-/** Has upstream refuse Alice's key, and one process learn of it. */
+/** Revokes Alice's key upstream, and requests her list from one process, which gets a 401. */
 export async function revoke({ nano }: RedisSetup, one: Process, before?: () => Promise<unknown>): Promise<void> {
   nano.revoke(ALICE);
-  // No sooner may a list be asked for again.
+  // With no-cache, upstream is asked at most once a second.
   await one.keylane.advance(1000);
   await before?.();
   expect(await one.list(ALICE, NO_CACHE)).toMatchObject({ status: 401 });
 }
 
-/** Resolves when so many processes hear of purges. */
-export async function listeners({ redis }: Pick<RedisSetup, "redis">, count: number): Promise<void> {
-  await expect.poll(() => redis.run("PUBSUB", "NUMSUB", "keylane:1:purges"), WITHIN).toHaveProperty("1", count);
+/** Resolves when so many processes are subscribed to purges. */
+export async function waitForSubscribers({ redis }: Pick<RedisSetup, "redis">, count: number): Promise<void> {
+  await expect.poll(() => redis.run("PUBSUB", "NUMSUB", "keylane:1:purges"), RECONNECT_POLL).toHaveProperty("1", count);
 }
 
 const NO_CACHE = { headers: { "cache-control": "no-cache" } };

@@ -7,40 +7,40 @@ import { createClient } from "@redis/client";
 import { describe, onTestFinished } from "vitest";
 import { freePort } from "./free-port.ts";
 
-const isHere = spawnSync("redis-server", ["--version"]).status === 0;
-if (!isHere) console.warn("Skipped: tests that need redis-server, which is not installed here.");
+const isInstalled = spawnSync("redis-server", ["--version"]).status === 0;
+if (!isInstalled) console.warn("Skipped: tests that need redis-server, which is not installed.");
 
-/** `describe` for what needs a redis-server: skipped where there is none, unless CI=true says that it has to be there. */
-export const describeWithRedis: typeof describe.only = describe.skipIf(!isHere && process.env["CI"] !== "true");
+/** `describe` for tests that need redis-server: skipped where it is not installed, except with CI=true. */
+export const describeWithRedis: typeof describe.only = describe.skipIf(!isInstalled && process.env["CI"] !== "true");
 
-/** A redis-server of a test's own. */
+/** A running redis-server. */
 export interface Redis {
   /** Such as `redis://127.0.0.1:43121`. */
   readonly url: string;
   readonly port: number;
-  /** Has a command run, as the operator of Redis would. */
+  /** Runs a command, on a connection that no Keylane uses. */
   run(...args: (string | Buffer)[]): Promise<unknown>;
-  /** Stops it where it stands (SIGSTOP), and lets it go on. */
+  /** Suspends the process (SIGSTOP). */
   pause(): void;
+  /** Continues a suspended process (SIGCONT). */
   resume(): void;
-  /** Kills it; it can be started again at the same port. */
+  /** Kills it; another one can be started on the same port. */
   stop(): Promise<void>;
 }
 
-/** Starts redis-server on a free port, in a folder of its own; by default it is stopped when the test ends. */
+/** Starts an empty redis-server, by default on a free port. `atEnd` registers its stop, by default with the test. */
 export async function startRedis(
   options: readonly string[] = [],
-  at?: number,
+  atPort?: number,
   atEnd: (stop: () => Promise<void>) => void = onTestFinished,
 ): Promise<Redis> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-redis-"));
-  const port = at ?? (await freePort());
+  const port = atPort ?? (await freePort());
   const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", ...options];
   const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit").catch(() => {
     throw new Error("redis-server cannot be started: install it");
   });
-  // It connects when it is needed first.
   const url = `redis://127.0.0.1:${port}`;
   const operator = createClient({ url, socket: { reconnectStrategy: false } });
   operator.on("error", () => {});
@@ -51,13 +51,13 @@ export async function startRedis(
     await rm(folder, { recursive: true, force: true });
   };
   atEnd(stop);
-  let said = "";
-  while (!said.includes("Ready to accept connections")) {
+  let output = "";
+  while (!output.includes("Ready to accept connections")) {
     const [data] = (await Promise.race([
       once(child.stdout, "data"),
-      exited.then(() => Promise.reject(new Error(`redis-server did not start: ${said}`))),
+      exited.then(() => Promise.reject(new Error(`redis-server did not start: ${output}`))),
     ])) as [Buffer];
-    said += data.toString();
+    output += data.toString();
   }
   child.stdout.resume();
   return {

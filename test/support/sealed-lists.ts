@@ -1,22 +1,22 @@
 import * as fc from "fast-check";
 import type { CacheKey, Coding, StoredList } from "../../src/storage/store.ts";
 
-/** By their numbers in a seal. */
+/** At the index that stands for each in a sealed list. */
 export const CODINGS: readonly Coding[] = ["identity", "gzip", "br", "zstd"];
-/** The last moment that six bytes can tell. */
-export const LATEST: number = 2 ** 48 - 1;
+/** The latest storedAt, in ms since the epoch, that six bytes can hold. */
+export const MAX_TIME: number = 2 ** 48 - 1;
 
-/** What an operator may take for a secret. */
+/** CACHE_SECRET: an operator may use any text. */
 export const secret: fc.Arbitrary<string> = fc.string({ unit: "binary", minLength: 1, maxLength: 40 });
-/** What keys are made of. */
+/** The characters allowed in a key. */
 export const credential: fc.Arbitrary<string> = fc.stringMatching(/^[\w.~+/:=-]{1,60}$/);
-/** No part of one holds a line break. */
+/** Neither part contains a line break. */
 export const cacheKey: fc.Arbitrary<CacheKey> = fc.record({
   fingerprint: fc.stringMatching(/^[\da-f]{64}$/),
   variant: fc.stringMatching(/^[\w =&%./:-]{0,60}$/),
 });
 export const storedList: fc.Arbitrary<StoredList> = fc.record({
-  storedAt: fc.oneof(fc.integer({ min: 0, max: LATEST }), fc.constantFrom(0, 2 ** 32 - 1, 2 ** 32, LATEST)),
+  storedAt: fc.oneof(fc.integer({ min: 0, max: MAX_TIME }), fc.constantFrom(0, 2 ** 32 - 1, 2 ** 32, MAX_TIME)),
   isEmpty: fc.boolean(),
   isBasic: fc.boolean(),
   original: fc.record({
@@ -26,7 +26,7 @@ export const storedList: fc.Arbitrary<StoredList> = fc.record({
   }),
   views: fc.constant(new Map()),
 });
-/** All that goes into a seal. */
+/** Everything a sealed list is made from. */
 export const sealedInput: fc.Arbitrary<{
   secret: string;
   credential: string;

@@ -1,10 +1,10 @@
 import { ALICE, setup, type Answer, type Setup } from "./setup.ts";
 
-/** Alice's list when it was stored, and the one that upstream has for her since. */
+/** Alice's list when it was stored, and upstream's list for her now. */
 export const OLD: readonly string[] = ["NousResearch/Hermes-4-70B:thinking", "openai/gpt-4-turbo"];
 export const NEW: readonly string[] = ["NousResearch/Hermes-4-70B:thinking"];
 
-/** Starts a scene in which Alice's list was stored so long ago, and upstream has taken a model from her since. */
+/** Sets up a Keylane whose stored list of Alice is `ageMs` old and has a model that she no longer sees upstream. */
 export async function staleSetup(ageMs: number, settings: Record<string, string> = {}): Promise<Setup> {
   const all = await setup(settings);
   await all.list(ALICE);
@@ -13,7 +13,7 @@ export async function staleSetup(ageMs: number, settings: Record<string, string>
   return all;
 }
 
-/** Looks for what Keylane holds for a key, without causing a question to upstream: its ids, or undefined. */
+/** Gives the ids of a stored list without causing an upstream fetch; undefined if none is stored. */
 export async function storedList(
   { list }: Setup,
   key: string,
@@ -24,10 +24,10 @@ export async function storedList(
   return answer.status === 200 ? answer.ids() : undefined;
 }
 
-/** Gives status and code of an error in OpenAI's envelope. */
+/** The status and code of an error response. */
 export function errorOf(answer: Answer): { status: number; code: unknown } {
   return { status: answer.status, code: answer.json().error?.code };
 }
 
-/** Time for things that happen in the background. */
+/** Poll options for work in the background. */
 export const POLL = { timeout: 5000, interval: 20 } as const;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a tool shows of a model: dollars per million tokens, and how much goes in. */
+/** What a tool shows for a model: prices in dollars per million tokens, and the context length in tokens. */
 export interface DisplayedModel {
   readonly input: number | undefined;
   readonly output: number | undefined;
@@ -36,14 +36,14 @@ const rooModel = z.object({
 const rooPrice = (price: string | null | undefined): number | undefined =>
   price ? parseFloat(price) * 1_000_000 : undefined;
 
-/** Reads a model as Roo Code reads OpenRouter's; throws where its schema refuses. */
-export function readAsRooCode(row: unknown): DisplayedModel & { readonly most: number | undefined } {
+/** Parses a model as Roo Code parses OpenRouter's. Throws if Roo Code's schema rejects it. */
+export function readAsRooCode(row: unknown): DisplayedModel & { readonly maxOutput: number | undefined } {
   const model = rooModel.parse(row);
   return {
     input: rooPrice(model.pricing?.prompt),
     output: rooPrice(model.pricing?.completion),
     context: model.context_length,
-    most: model.top_provider?.max_completion_tokens ?? undefined,
+    maxOutput: model.top_provider?.max_completion_tokens ?? undefined,
   };
 }
 
@@ -58,7 +58,7 @@ const libreChatList = z.object({
   ),
 });
 
-/** Reads a list as LibreChat does for its token prices; throws where its schema refuses. */
+/** Parses a list as LibreChat does for its token prices. Throws if LibreChat's schema rejects it. */
 export function readAsLibreChat(list: unknown): ReadonlyMap<string, DisplayedModel> {
   const { data } = libreChatList.parse(list);
   return new Map(
@@ -100,7 +100,7 @@ const kiloList = z.object({
   ),
 });
 
-/** Reads a detailed list as Kilo Code reads NanoGPT's; throws where its schema refuses. */
+/** Parses a detailed list as Kilo Code parses NanoGPT's. Throws if Kilo Code's schema rejects it. */
 export function readAsKiloCode(list: unknown): ReadonlyMap<string, DisplayedModel> {
   return new Map(
     kiloList.parse(list).data.map(({ id, pricing, context_length }) => [

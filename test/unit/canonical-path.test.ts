@@ -1,3 +1,4 @@
+// Every base URL of the grammar leads to its list; a passthrough never leaves the upstream's base URL.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ApiError } from "../../src/http/errors.ts";
@@ -29,8 +30,8 @@ function segmentsOf({ shape, list, hasApi, version, isDoubled, isChatUrl }: Base
   ];
 }
 
-/** Gives the route, or nothing where it was refused with 400; anything else that is thrown fails the test. */
-function routed(method: string, target: string): Route | undefined {
+/** The route, or undefined for a target that is rejected with 400; any other error fails the test. */
+function routeOrInvalid(method: string, target: string): Route | undefined {
   try {
     return route(method, target);
   } catch (error) {
@@ -51,8 +52,8 @@ describe("a base URL", () => {
             segmentsOf(parts)
               .map((segment, i) => (gaps[i] ?? "/") + segment)
               .join("") + end;
-          const found = route("GET", `${target}?a=/../b`);
-          expect(found).toMatchObject({
+          const result = route("GET", `${target}?a=/../b`);
+          expect(result).toMatchObject({
             kind: "models",
             canonicalPath: "/v1/models",
             list: parts.list,
@@ -72,10 +73,10 @@ describe("a base URL", () => {
     fc.assert(
       fc.property(base, id, (parts, id) => {
         const path = `/${segmentsOf(parts).join("/")}/`;
-        for (const written of [id, encodeURIComponent(id), encodeURI(id)]) {
-          const found = route("GET", path + written);
-          expect(found).toMatchObject({ kind: "model", list: parts.list });
-          expect(decodeURIComponent(found.canonicalPath)).toBe(`/v1/models/${id}`);
+        for (const spelling of [id, encodeURIComponent(id), encodeURI(id)]) {
+          const result = route("GET", path + spelling);
+          expect(result).toMatchObject({ kind: "model", list: parts.list });
+          expect(decodeURIComponent(result.canonicalPath)).toBe(`/v1/models/${id}`);
         }
       }),
     );
@@ -97,20 +98,20 @@ describe("a passthrough", () => {
     fc.webUrl({ withQueryParameters: true, withFragments: true }),
   );
 
-  test("never leaves the base URL it is joined to, whatever the target was", () => {
+  test("never leaves the base URL to which it is appended, whatever the target", () => {
     const bases = fc.constantFrom("https://nano-gpt.com/api", "http://127.0.0.1:8080", "https://x.example/a/b");
     fc.assert(
       fc.property(fc.constantFrom("GET", "POST", "HEAD", "DELETE"), target, bases, (method, target, base) => {
-        const found = routed(method, target);
-        if (found === undefined || !("upstreamPath" in found)) return;
-        const joined = new URL(base + found.upstreamPath);
+        const result = routeOrInvalid(method, target);
+        if (result === undefined || !("upstreamPath" in result)) return;
+        const joined = new URL(base + result.upstreamPath);
         const { origin, pathname } = new URL(base);
         expect(joined.origin).toBe(origin);
         expect(joined.username + joined.password).toBe("");
         expect(`${joined.pathname}/`.startsWith(`${pathname.replace(/\/$/, "")}/`)).toBe(true);
-        // Nor is there a way out for who reads escapes before segments.
-        const read = joined.pathname.replaceAll(/%2e/gi, ".").replaceAll(/%2f/gi, "/");
-        expect(read).not.toMatch(/\/\.\.?(?:\/|$)/);
+        // Nor does it for a server that decodes escapes before it splits segments.
+        const decoded = joined.pathname.replaceAll(/%2e/gi, ".").replaceAll(/%2f/gi, "/");
+        expect(decoded).not.toMatch(/\/\.\.?(?:\/|$)/);
       }),
       { numRuns: 3000 },
     );
@@ -124,25 +125,25 @@ describe("a passthrough", () => {
     const prefix = fc.constantFrom("", "/basic", "/detailed", "/openrouter", "/api", "/basic/api", "//detailed//api");
     fc.assert(
       fc.property(prefix, rest, query, (prefix, rest, query) => {
-        const found = route("POST", `${prefix}/v1/x${rest}${query}`);
-        expect(found).toMatchObject({ kind: "passthrough", upstreamPath: `/v1/x${rest}${query}` });
+        const result = route("POST", `${prefix}/v1/x${rest}${query}`);
+        expect(result).toMatchObject({ kind: "passthrough", upstreamPath: `/v1/x${rest}${query}` });
       }),
     );
   });
 
-  test("is refused where a dot segment is hidden in any way", () => {
+  test("is rejected where a dot segment is hidden in any way", () => {
     const dots = fc.constantFrom(".", "..", "%2e", "%2E%2e", ".%2e", "%2E.", "..;a=b", ".;", "%2e%2e;x");
     const slash = fc.constantFrom("/", "//", "%2f", "%2F");
     const before = fc.constantFrom("/v1", "/api", "/v1/models", "/basic/v1/x", "");
     const after = fc.constantFrom("", "/", "/models", "%2fmodels", "?q");
     fc.assert(
       fc.property(before, slash, dots, after, (before, slash, dots, after) => {
-        expect(routed("GET", `${before === "" ? "/" : before + slash}${dots}${after}`)).toBeUndefined();
+        expect(routeOrInvalid("GET", `${before === "" ? "/" : before + slash}${dots}${after}`)).toBeUndefined();
       }),
     );
   });
 
-  test("is not where an own page is, and an own page not where a passthrough is", () => {
+  test("is distinct from Keylane's own pages", () => {
     const INTERNAL = { "": "root", healthz: "healthz", readyz: "readyz" };
     for (const [name, kind] of Object.entries(INTERNAL)) {
       const expected = { kind, canonicalPath: `/${name}` };
@@ -154,7 +155,7 @@ describe("a passthrough", () => {
       kind: "console",
       canonicalPath: "/console/main.js",
     });
-    for (const path of ["/console", "/console/a/b", "/passthrough", "/preflight", "/not-found"])
+    for (const path of ["/console", "/console/a/b", "/passthrough", "/preflight", "/not-result"])
       expect(route("GET", path).kind).toBe("not_found");
     expect(route("GET", "/v1/console/x").kind).toBe("passthrough");
   });

@@ -1,10 +1,11 @@
+// The error for invalid settings names each one, the value and the expected form, and prints no secret.
 import { describe, expect, test } from "vitest";
 import { parseSettings, SettingsError, type Environment } from "../../src/config/settings.ts";
 
-/** Gives what a start with these settings says. */
-function complaint(source: Environment): string {
+/** The error message for these settings. */
+function errorMessage(env: Environment): string {
   try {
-    parseSettings(source);
+    parseSettings(env);
   } catch (error) {
     if (error instanceof SettingsError) return error.message;
     throw error;
@@ -14,20 +15,20 @@ function complaint(source: Environment): string {
 
 const SECRET = { CACHE_SECRET: "a secret nobody can guess" };
 
-describe("a start with bad settings", () => {
-  test("says the name, the value found and the form wanted", () => {
-    expect(complaint({ MAX_AGE: "1 minute" })).toBe(
+describe("the error for invalid settings", () => {
+  test("contains the name, the expected form and the value", () => {
+    expect(errorMessage({ MAX_AGE: "1 minute" })).toBe(
       'Cannot start: MAX_AGE must be a duration such as 500ms, 60s, 10m or 24h, at most 365d, got "1 minute"',
     );
   });
 
-  test("names every bad one at once, a line each", () => {
+  test("names every invalid setting, one per line", () => {
     const names =
       "HOST PORT UPSTREAM_URL PASSTHROUGH_URL MODELS_LIST MODELS_SHAPE MAX_AGE STALE_WHILE_REVALIDATE " +
       "STALE_IF_ERROR REFUSAL_MAX_AGE LIST_TIMEOUT LIST_MAX_SIZE MEMORY_MAX_SIZE REDIS_URL CACHE_SECRET " +
       "CORS_ORIGIN ALLOWED_HOSTS MAX_BODY_SIZE HEADERS_TIMEOUT REQUEST_TIMEOUT PASSTHROUGH_TIMEOUT " +
       "DRAIN_TIMEOUT LOG_LEVEL METRICS";
-    const lines = complaint(Object.fromEntries(names.split(" ").map((name) => [name, []]))).split("\n");
+    const lines = errorMessage(Object.fromEntries(names.split(" ").map((name) => [name, []]))).split("\n");
     expect(lines[0]).toBe("Cannot start:");
     const named = lines.slice(1).map((line) => line.trim().split(" ")[0]);
     expect(new Set(named)).toEqual(new Set(names.split(" ")));
@@ -40,19 +41,19 @@ describe("a start with bad settings", () => {
     { UPSTREAM_URL: "http://[::1]:9000/api", PORT: "9000" },
     { UPSTREAM_URL: "http://keylane.example", HOST: "keylane.example", PORT: "80" },
     { PASSTHROUGH_URL: "http://127.0.0.1:8787" },
-  ])("an upstream must be another than Keylane itself: %o", (source) => {
-    expect(complaint(source)).toContain("must be NanoGPT's address, got Keylane's own: http://");
+  ])("rejects Keylane's own address as upstream: %o", (env) => {
+    expect(errorMessage(env)).toContain("must be NanoGPT's address, got Keylane's own: http://");
   });
 
-  test("a peer on another port or host is none of that", () => {
+  test("does not reject another Keylane as upstream, on another port or host", () => {
     expect(parseSettings({ UPSTREAM_URL: "http://127.0.0.1:8788/api" }).upstreamUrl).toBe("http://127.0.0.1:8788/api");
     expect(parseSettings({ UPSTREAM_URL: "http://10.0.0.1:8787" }).upstreamUrl).toBe("http://10.0.0.1:8787");
   });
 
-  test("REDIS_URL needs CACHE_SECRET", () => {
+  test("says that REDIS_URL needs CACHE_SECRET", () => {
     const REDIS_URL = "redis://u:hunter2@r:6379";
-    for (const source of [{ REDIS_URL }, { REDIS_URL, CACHE_SECRET: "" }]) {
-      expect(complaint(source)).toMatch(/^Cannot start: CACHE_SECRET must be set where REDIS_URL is/);
+    for (const env of [{ REDIS_URL }, { REDIS_URL, CACHE_SECRET: "" }]) {
+      expect(errorMessage(env)).toMatch(/^Cannot start: CACHE_SECRET must be set where REDIS_URL is/);
     }
     expect(parseSettings({ REDIS_URL, ...SECRET }).redisUrl).toBe(REDIS_URL);
   });
@@ -67,9 +68,9 @@ describe("a start with bad settings", () => {
     ["UPSTREAM_URL", "https://x.example/?key=hunter2"],
     ["UPSTREAM_URL", "ftp://u:hunter2@x.example"],
     ["PASSTHROUGH_URL", "https//u:hunter2@x.example"],
-  ] as const)("never prints a secret of %s: %o", ([name, value]) => {
-    const said = complaint({ ...(name === "CACHE_SECRET" ? {} : SECRET), [name]: value });
-    expect(said).toContain(name);
-    expect(said).not.toContain("hunter2");
+  ] as const)("never contains a secret of %s: %o", ([name, value]) => {
+    const message = errorMessage({ ...(name === "CACHE_SECRET" ? {} : SECRET), [name]: value });
+    expect(message).toContain(name);
+    expect(message).not.toContain("hunter2");
   });
 });

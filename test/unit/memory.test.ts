@@ -1,3 +1,4 @@
+// The memory store never mixes two keys and never exceeds its limit.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_VARIANTS, type CacheKey, type StoredList } from "../../src/storage/store.ts";
@@ -16,7 +17,7 @@ const grow = (list: StoredList, bytes: number) =>
 const key = (fingerprint: string, variant: string): CacheKey => ({ fingerprint, variant });
 
 describe("the memory store", () => {
-  test("gives back what was put under exactly that key, and nothing else", () => {
+  test("gives a list for exactly the key it was stored under", () => {
     const store = createMemoryStore(1_000_000);
     const list = listOf(10);
     store.put(key("a", "1"), list);
@@ -26,21 +27,21 @@ describe("the memory store", () => {
     }
   });
 
-  test("keeps 8 variants of a client: a further one puts out that client's own oldest", () => {
+  test("stores 8 variants of a client: a further one evicts that client's oldest", () => {
     const store = createMemoryStore(1_000_000);
     store.put(key("b", "1"), listOf(10));
     for (let i = 0; i < MAX_VARIANTS; i++) store.put(key("a", `${i}`), listOf(10));
-    // A variant put again is the youngest; one that is only read does not grow younger.
+    // Storing a variant again makes it the newest; reading it does not.
     store.put(key("a", "0"), listOf(10));
     store.get(key("a", "1"));
     store.put(key("a", "8"), listOf(10));
-    const kept = Array.from({ length: 9 }, (_, i) => store.get(key("a", `${i}`)) !== undefined);
-    expect(kept).toEqual([true, false, true, true, true, true, true, true, true]);
+    const isStored = Array.from({ length: 9 }, (_, i) => store.get(key("a", `${i}`)) !== undefined);
+    expect(isStored).toEqual([true, false, true, true, true, true, true, true, true]);
     expect(store.get(key("b", "1"))).toBeDefined();
     expect(store.size()).toMatchObject({ lists: 9, evictions: 1 });
   });
 
-  test("puts out the clients who asked longest ago when it is full", () => {
+  test("evicts the least recently used clients when it is full", () => {
     const store = createMemoryStore(10 * (OVERHEAD + 100));
     for (let i = 0; i < 10; i++) store.put(key(`${i}`, ""), listOf(100));
     store.get(key("0", ""));
@@ -50,7 +51,7 @@ describe("the memory store", () => {
     expect(store.size()).toEqual({ lists: 10, bytes: 10 * (OVERHEAD + 100), evictions: 2 });
   });
 
-  test("lets no client take more than a quarter from the others", () => {
+  test("gives no client more than a quarter of its bytes", () => {
     const store = createMemoryStore(100_000);
     store.put(key("b", ""), listOf(1000));
     for (let i = 0; i < 8; i++) store.put(key("a", `${i}`), listOf(9000));
@@ -61,7 +62,7 @@ describe("the memory store", () => {
     expect(store.get(key("b", ""))).toBeDefined();
   });
 
-  test("accounts for a list that has grown, unless it is no longer the stored one", () => {
+  test("updates the size of a list that has grown, but not of one that was replaced", () => {
     const store = createMemoryStore(100_000);
     const [old, list] = [listOf(100), listOf(100)];
     store.put(key("a", ""), old);
@@ -81,18 +82,17 @@ describe("the memory store", () => {
     expect(store.size()).toMatchObject({ lists: 0, bytes: 0 });
   });
 
-  // What may happen to a store, in any order.
   const fingerprint = fc.constantFrom("a", "b", "c", "d", "e", "f");
-  const place = fc.record({ fingerprint, variant: fc.integer({ min: 0, max: 11 }).map(String) });
+  const anyKey = fc.record({ fingerprint, variant: fc.integer({ min: 0, max: 11 }).map(String) });
   const bytes = fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.integer({ min: 0, max: 40_000 }));
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant("put"), key: place, bytes }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("grow"), key: place, bytes }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete"), key: place, bytes }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("purge"), key: place, bytes }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("put"), key: anyKey, bytes }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("grow"), key: anyKey, bytes }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete"), key: anyKey, bytes }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("purge"), key: anyKey, bytes }) },
   );
 
-  test("stays within its bytes, counts right and never mixes two keys, whatever happens", () => {
+  test("stays within its limit, counts correctly and never mixes two keys, for any operations", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100_000 }), fc.array(step, { maxLength: 60 }), (maxBytes, steps) => {
         const store = createMemoryStore(maxBytes);
@@ -111,7 +111,7 @@ describe("the memory store", () => {
             latest.delete(name);
             store.delete(key);
           } else {
-            for (const known of latest.keys()) if (known.startsWith(`${key.fingerprint} `)) latest.delete(known);
+            for (const other of latest.keys()) if (other.startsWith(`${key.fingerprint} `)) latest.delete(other);
             store.purge(key.fingerprint);
           }
           check(store, latest, maxBytes);

@@ -1,9 +1,10 @@
+// A response becomes a model list only if it is one; what is served keeps every byte of the valid models.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runSync, runCooperatively } from "../../src/async/cooperative.ts";
 import { parseModelList, InvalidModelList, modelsOf, scanRows } from "../../src/models/model-list.ts";
 import { isBasicModel } from "../../src/models/model-list.ts";
 import { basicModel } from "../../src/models/shape.ts";
-import { runSync, runCooperatively } from "../../src/async/cooperative.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -11,7 +12,7 @@ const checkBytes = (bytes: Uint8Array<ArrayBuffer>) => parseModelList(runSync(sc
 const check = (text: string) => checkBytes(bytesOf(text));
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
-describe("a list is good", () => {
+describe("a valid list", () => {
   test.for([
     '{"data":[]}',
     '{"object":"list","data":[{"id":"a"}]}',
@@ -21,28 +22,28 @@ describe("a list is good", () => {
     `{"data":[{"id":"a","x":${nested(61)}}]}`,
     `{"data":[{"id":"a","x":"${"[{".repeat(500)}\\"${"[".repeat(500)}"}]}`,
     '{"data":[{"id":"a\\\\"},{"id":"\\"[[["}]}',
-  ])("as it came, byte for byte: %s", (text) => {
+  ])("keeps every byte: %s", (text) => {
     expect(textOf(check(text).bytes)).toBe(text);
     expect(check(text).dropped).toBe(0);
   });
 
-  test("whose bytes begin with a mark, which is left out", () => {
+  test("loses a leading byte order mark", () => {
     const text = '{"data":[{"id":"a"}]}';
     expect(textOf(check(`\uFEFF${text}`).bytes)).toBe(text);
     expect(check(`\uFEFF${text}`).bytes[0]).toBe(0x7b);
   });
 
-  test("without its bad rows, which are counted; good ones and what is around them stay", () => {
-    const bad = ["null", "5", '"a"', "[]", "{}", '{"id":5}', '{"id":null}', "true", '{"__proto__":{"id":"x"}}'];
+  test("loses its invalid rows, which are counted, and nothing else", () => {
+    const invalid = ["null", "5", '"a"', "[]", "{}", '{"id":5}', '{"id":null}', "true", '{"__proto__":{"id":"x"}}'];
     const { bytes, models, dropped } = check(
-      `{"object":"list","data":[${bad.join()},{"id":"a","x":[1]},${bad.join()}],"more":1}`,
+      `{"object":"list","data":[${invalid.join()},{"id":"a","x":[1]},${invalid.join()}],"more":1}`,
     );
-    expect(dropped).toBe(2 * bad.length);
+    expect(dropped).toBe(2 * invalid.length);
     expect(models).toEqual([{ id: "a", x: [1] }]);
     expect(textOf(bytes)).toBe('{"object":"list","data":[{"id":"a","x":[1]}],"more":1}');
   });
 
-  // Each holds the model a, and bad rows beside it; what is named no must not be taken for a model.
+  // Each list has one model, "a", and invalid rows. Objects with the id "no" are elsewhere in the JSON.
   test.for([
     '{"x":{"data":[{"id":"no"},5]},"data":[5,{"id":"a"}]}',
     '{"data":[{"id":"no"}],"data":[5,{"id":"a"},null]}',
@@ -52,7 +53,7 @@ describe("a list is good", () => {
     '{"d\\u0061ta":[5,{"id":"a"}],"da\\ta":[]}',
     '{"data" :\n[ 5 ,{"id":"a","data":[5,{"id":"no"}]} , "]" ] }',
     '{"data":[[{"id":"no"}],{"id":"a"},{"id":["no"]},-1.5e3,"},{",true]}',
-  ])("without its bad rows, wherever else there are rows: %s", (text) => {
+  ])("loses its invalid rows and nothing that looks like rows elsewhere: %s", (text) => {
     const { bytes, models, dropped } = check(text);
     const before: { data: unknown[] } = JSON.parse(text);
     const after: { data: unknown[] } = JSON.parse(textOf(bytes));
@@ -61,7 +62,7 @@ describe("a list is good", () => {
     expect(after).toEqual({ ...before, data: models });
   });
 
-  test("whose rows have names that mean something in JavaScript, which are names and nothing more", () => {
+  test("may have field names that are special in JavaScript", () => {
     const row =
       '{"id":"__proto__","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"toString":1}';
     const { bytes, models } = check(`{"data":[${row},5]}`);
@@ -72,7 +73,7 @@ describe("a list is good", () => {
   });
 });
 
-describe("a list is refused", () => {
+describe("a list is rejected", () => {
   test.for([
     ["", "not JSON"],
     ["<html></html>", "not JSON"],
@@ -91,18 +92,18 @@ describe("a list is refused", () => {
     [`{"data":[{"id":"a","x":${nested(62)}}]}`, "nested too deep"],
     [nested(100_000), "nested too deep"],
     ['{"a":'.repeat(100_000), "nested too deep"],
-  ])("where it is %.40s: %s", ([text = "", why]) => {
+  ])("for %.40s: %s", ([text = "", why]) => {
     expect(() => check(text)).toThrow(new InvalidModelList(why));
   });
 
-  test("where it is no UTF-8", () => {
+  test("if it is not UTF-8", () => {
     const bytes = bytesOf('{"data":[{"id":"a?"}]}').map((byte) => (byte === 0x3f ? 0xff : byte));
     expect(() => checkBytes(bytes)).toThrow("not JSON");
   });
 });
 
 describe("any bytes", () => {
-  test("are a list or an InvalidCatalog whose message quotes nothing", () => {
+  test("are a list or an InvalidModelList whose message quotes nothing", () => {
     const json = fc.oneof(
       fc.json({ maxDepth: 5 }),
       fc.array(fc.jsonValue()).map((data) => JSON.stringify({ data })),
@@ -123,7 +124,7 @@ describe("any bytes", () => {
     );
   });
 
-  test("that were checked are read again to the same models, and are good", () => {
+  test("that were accepted give the same models again, and are accepted again", () => {
     const row = fc.record({ id: fc.string(), x: fc.jsonValue() });
     fc.assert(
       fc.property(fc.array(fc.oneof(row, fc.jsonValue({ maxDepth: 1 }))), (data) => {
@@ -144,28 +145,28 @@ describe("a long list", () => {
   );
   const bytes = bytesOf(JSON.stringify({ data }));
 
-  const looked = async (msPerStretch: number) => {
-    let [turns, time] = [0, 0];
-    const now = () => (time += msPerStretch);
-    const { rows } = await runCooperatively(scanRows(bytes), async () => void turns++, now);
+  const yieldsAt = async (msPerChunk: number) => {
+    let [yields, time] = [0, 0];
+    const now = () => (time += msPerChunk);
+    const { rows } = await runCooperatively(scanRows(bytes), async () => void yields++, now);
     expect(rows.map(({ start, end }) => JSON.parse(textOf(bytes.subarray(start, end))))).toEqual(data);
-    return turns;
+    return yields;
   };
 
-  test("rests at least each 40 KB, and no more than each 32", () => {
-    const rests = [...scanRows(bytes)].length;
-    expect(rests).toBeGreaterThanOrEqual(Math.floor(bytes.length / 40_000));
-    expect(rests).toBeLessThanOrEqual(bytes.length / 32_768);
+  test("is scanned in chunks of 32 to 40 KB", () => {
+    const chunks = [...scanRows(bytes)].length;
+    expect(chunks).toBeGreaterThanOrEqual(Math.floor(bytes.length / 40_000));
+    expect(chunks).toBeLessThanOrEqual(bytes.length / 32_768);
   });
 
-  test("is looked through with others between when it takes its time, and at once when not", async () => {
-    const rests = [...scanRows(bytes)].length;
-    expect(await looked(2)).toBe(rests);
-    expect(await looked(1)).toBe(Math.floor(rests / 2));
-    expect(await looked(0)).toBe(0);
+  test("yields to the event loop by the time its chunks take, and never when they take none", async () => {
+    const chunks = [...scanRows(bytes)].length;
+    expect(await yieldsAt(2)).toBe(chunks);
+    expect(await yieldsAt(1)).toBe(Math.floor(chunks / 2));
+    expect(await yieldsAt(0)).toBe(0);
   });
 
-  test("is refused when what is wrong with it stands far behind", async () => {
+  test("is rejected for an error in its last row", async () => {
     const deep = bytesOf(`${textOf(bytes).slice(0, -2)},{"id":"a","x":${nested(80)}}]}`);
     await expect(runCooperatively(scanRows(deep), async () => {}, Date.now)).rejects.toThrow("nested too deep");
     expect(() => checkBytes(deep)).toThrow("nested too deep");

@@ -1,3 +1,4 @@
+// A model in OpenRouter's shape has exact prices and nothing that upstream did not send.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openRouterModel } from "../../src/models/openrouter.ts";
@@ -6,31 +7,31 @@ import { perToken } from "../../src/models/price.ts";
 const price = fc.oneof(
   fc.double({ min: 1e-11, max: 1e6, noNaN: true }),
   fc.double({ min: 0, max: 100, noNaN: true }).filter((value) => value === 0 || value >= 1e-11),
-  // As people write them.
+  // Prices with a few decimal digits.
   fc.tuple(fc.nat(1_000_000), fc.nat(6)).map(([digits, places]) => Number(`${digits}e-${places}`)),
 );
 const places = fc.constantFrom(0, 3, 6);
 
-/** Moves the point of a plain decimal to the right, on the text: nothing is rounded. */
-function multiplied(decimal: string, places: number): number {
+/** Multiplies a decimal by 10^`places` by moving its point in the text, without rounding. */
+function multiply(decimal: string, places: number): number {
   const [whole = "", fraction = ""] = decimal.split(".");
   const digits = fraction.padEnd(places, "0");
   return Number(`${whole}${digits.slice(0, places)}.${digits.slice(places)}`);
 }
 
 describe("a price per token", () => {
-  test("is a plain decimal, and read back and multiplied the same number", () => {
+  test("is a decimal without exponent that multiplies back to the same number", () => {
     fc.assert(
       fc.property(price, places, (value, places) => {
-        const written = perToken(value, places) ?? "nothing";
+        const written = perToken(value, places) ?? "undefined";
         expect(written).toMatch(/^(?:0|[1-9]\d*)(?:\.\d*[1-9])?$/);
-        expect(multiplied(written, places)).toBe(value === 0 ? 0 : value);
+        expect(multiply(written, places)).toBe(value === 0 ? 0 : value);
       }),
       { numRuns: 2000 },
     );
   });
 
-  test("is as small as it looks in the tools that multiply it", () => {
+  test("is right within rounding in tools that multiply it as a number", () => {
     fc.assert(
       fc.property(price, (value) => {
         const shown = parseFloat(perToken(value, 6) ?? "") * 1_000_000;
@@ -48,12 +49,12 @@ describe("a price per token", () => {
     [1e6, "1"],
     [0.49299999999999994, "0.00000049299999999999994"],
     [1e-11, "0.00000000000000001"],
-  ] as const)("of %s a million is %s", ([value, written]) => {
+  ] as const)("is, for %s per million, %s", ([value, written]) => {
     expect(perToken(value, 6)).toBe(written);
   });
 
   test.for([-0.25, -1e-30, NaN, Infinity, -Infinity, 1e-12, 5e-324, 1_000_001, 1e300, "0.25", null, {}, true])(
-    "of %s is none",
+    "is undefined for %s",
     (value) => {
       expect(perToken(value, 6)).toBeUndefined();
     },
@@ -87,8 +88,8 @@ const DETAILED = {
   icon_url: "/icon.png",
 };
 
-describe("a model as OpenRouter writes it", () => {
-  test("has these fields and no other", () => {
+describe("a model in OpenRouter's shape", () => {
+  test("has these fields and no others", () => {
     expect(openRouterModel(DETAILED)).toStrictEqual({
       id: "a/b:c",
       name: "B",
@@ -113,10 +114,10 @@ describe("a model as OpenRouter writes it", () => {
     });
   });
 
-  test("knows no more than upstream said", () => {
+  test("has no field that upstream left out or sent as null", () => {
     expect(openRouterModel({ id: "a" })).toStrictEqual({ id: "a" });
-    const silent = Object.fromEntries(Object.keys(DETAILED).map((name) => [name, null]));
-    expect(openRouterModel({ ...silent, id: "a" })).toStrictEqual({ id: "a" });
+    const nulls = Object.fromEntries(Object.keys(DETAILED).map((name) => [name, null]));
+    expect(openRouterModel({ ...nulls, id: "a" })).toStrictEqual({ id: "a" });
     expect(openRouterModel({ id: "a", capabilities: {} })).toStrictEqual({
       id: "a",
       supported_parameters: [],
@@ -131,31 +132,31 @@ describe("a model as OpenRouter writes it", () => {
     { currency: undefined },
     { currency: "usd cents" },
     { prompt: -1, completion: "2", cacheReadInputPer1kTokens: NaN },
-  ])("has no price where upstream's is %o", (change) => {
+  ])("has no price if upstream's has %o", (change) => {
     const pricing = { ...DETAILED.pricing, ...change };
     expect(openRouterModel({ ...DETAILED, pricing })).not.toHaveProperty("pricing");
   });
 
-  test("keeps the one price of two that can be read", () => {
+  test("keeps a valid price beside missing ones", () => {
     const pricing = { ...DETAILED.pricing, prompt: null, cacheReadInputPer1kTokens: undefined };
     expect(openRouterModel({ ...DETAILED, pricing })["pricing"]).toStrictEqual({ completion: "0.000002" });
   });
 
   test.for([0, -1, 1.5, 1e300, NaN, "8192", null, [8192]])("has no limit of %o tokens", (limit) => {
-    const made = openRouterModel({ ...DETAILED, context_length: limit, max_output_tokens: limit });
-    expect(made).not.toHaveProperty("context_length");
-    expect(made).not.toHaveProperty("top_provider");
+    const result = openRouterModel({ ...DETAILED, context_length: limit, max_output_tokens: limit });
+    expect(result).not.toHaveProperty("context_length");
+    expect(result).not.toHaveProperty("top_provider");
   });
 
-  test("is made of whatever JSON upstream sends: no null, nothing but the wanted types", () => {
+  test("has no nulls and only fields of the right types, for any JSON from upstream", () => {
     const json = fc.jsonValue({ depthSize: "small" });
     const row = fc.record(Object.fromEntries(Object.keys(DETAILED).map((name) => [name, fc.oneof(json, fc.object())])));
     fc.assert(
       fc.property(row, fc.string(), (row, id) => {
-        const made = openRouterModel({ ...row, id });
-        expect(made.id).toBe(id);
-        expect(JSON.stringify(made)).not.toContain(":null");
-        const { name, created, context_length } = made;
+        const result = openRouterModel({ ...row, id });
+        expect(result.id).toBe(id);
+        expect(JSON.stringify(result)).not.toContain(":null");
+        const { name, created, context_length } = result;
         expect(["string", "undefined"]).toContain(typeof name);
         for (const number of [created, context_length]) {
           expect(number === undefined || Number.isInteger(number)).toBe(true);

@@ -1,3 +1,4 @@
+// Processes that share a remote store ask upstream one at a time, and wait for each other's list.
 import { describe, expect, test } from "vitest";
 import { loadFromPeers } from "../../src/cache/peer-fetch.ts";
 import type { SharedEntry } from "../../src/storage/shared-store.ts";
@@ -14,77 +15,77 @@ const OLD = listOf(1);
 const NEW = listOf(2);
 const isAcceptable = (list: StoredList) => list === NEW;
 
-/** What the peers have at each look, the last for ever, and whose turn it is at each claim. */
-function peers(looks: readonly (StoredList | undefined)[], claims: readonly boolean[]) {
-  const did: string[] = [];
-  let [looked, claimed] = [0, 0];
-  const own: SharedEntry = {
+/** An entry whose calls of `get` and `tryLock` give these results in order, and the last one from then on. */
+function entryOf(lists: readonly (StoredList | undefined)[], locks: readonly boolean[]) {
+  const calls: string[] = [];
+  let [gets, lockAttempts] = [0, 0];
+  const entry: SharedEntry = {
     get: async () => {
-      did.push("look");
-      return looks[Math.min(looked++, looks.length - 1)];
+      calls.push("get");
+      return lists[Math.min(gets++, lists.length - 1)];
     },
     tryLock: async () => {
-      did.push("claim");
-      return claims[Math.min(claimed++, claims.length - 1)] ?? false;
+      calls.push("tryLock");
+      return locks[Math.min(lockAttempts++, locks.length - 1)] ?? false;
     },
-    unlock: async () => void did.push("release"),
-    set: async () => void did.push("keep"),
-    delete: async () => void did.push("forget"),
-    purge: async () => void did.push("purge"),
+    unlock: async () => void calls.push("unlock"),
+    set: async () => void calls.push("set"),
+    delete: async () => void calls.push("delete"),
+    purge: async () => void calls.push("purge"),
   };
-  return { own, did };
+  return { entry, calls };
 }
 
 const HOUR_MS = 3_600_000;
-const inTime = () => Date.now() + HOUR_MS;
+const farDeadline = () => Date.now() + HOUR_MS;
 
-describe("who asks the peers", () => {
-  test("is content with a list that is enough, and claims nothing", async () => {
-    const { own, did } = peers([NEW], []);
-    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+describe("a process that asks its peers", () => {
+  test("uses an acceptable list without taking the lock", async () => {
+    const { entry, calls } = entryOf([NEW], []);
+    expect(await loadFromPeers(entry, isAcceptable, farDeadline(), Date.now)).toEqual({
       list: NEW,
       isAcceptable: true,
     });
-    expect(did).toEqual(["look"]);
+    expect(calls).toEqual(["get"]);
   });
 
-  test.for([undefined, OLD])("has to ask upstream where the claim is its: %o", async (list) => {
-    const { own, did } = peers([list], [true]);
-    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({ list, isAcceptable: false });
-    expect(did.toSorted()).toEqual(["claim", "look", "look"]);
+  test.for([undefined, OLD])("has to ask upstream if it gets the lock: %o", async (list) => {
+    const { entry, calls } = entryOf([list], [true]);
+    expect(await loadFromPeers(entry, isAcceptable, farDeadline(), Date.now)).toEqual({ list, isAcceptable: false });
+    expect(calls.toSorted()).toEqual(["get", "get", "tryLock"]);
   });
 
-  // Else upstream would be asked twice whenever a peer is done just between the look and the claim.
-  test("has not to ask what was answered between its look and its claim, which it lets go", async () => {
-    const { own, did } = peers([undefined, NEW], [true]);
-    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+  // Otherwise upstream would be asked twice whenever a peer finishes just before this process takes the lock.
+  test("uses a list that a peer stored just before it got the lock, and unlocks", async () => {
+    const { entry, calls } = entryOf([undefined, NEW], [true]);
+    expect(await loadFromPeers(entry, isAcceptable, farDeadline(), Date.now)).toEqual({
       list: NEW,
       isAcceptable: true,
     });
-    expect(did).toEqual(["look", "claim", "look", "release"]);
+    expect(calls).toEqual(["get", "tryLock", "get", "unlock"]);
   });
 
-  test("waits for a peer who asks, and lets go of no claim that is not its", async () => {
-    const { own, did } = peers([undefined, undefined, undefined, NEW], [false]);
-    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+  test("waits for a peer that has the lock, and does not unlock it", async () => {
+    const { entry, calls } = entryOf([undefined, undefined, undefined, NEW], [false]);
+    expect(await loadFromPeers(entry, isAcceptable, farDeadline(), Date.now)).toEqual({
       list: NEW,
       isAcceptable: true,
     });
-    expect(did).not.toContain("release");
+    expect(calls).not.toContain("unlock");
   });
 
-  test("takes over where the peer has given up", async () => {
-    const { own } = peers([OLD], [false, false, true]);
-    expect(await loadFromPeers(own, isAcceptable, inTime(), Date.now)).toEqual({
+  test("takes over when the peer's lock is free without a list", async () => {
+    const { entry } = entryOf([OLD], [false, false, true]);
+    expect(await loadFromPeers(entry, isAcceptable, farDeadline(), Date.now)).toEqual({
       list: OLD,
       isAcceptable: false,
     });
   });
 
-  test("waits no longer than it has time, and has what may be fallen back on", async () => {
-    const { own } = peers([OLD], [false]);
+  test("waits until its deadline only, and then has the stale list", async () => {
+    const { entry } = entryOf([OLD], [false]);
     const deadline = Date.now() + 250;
-    expect(await loadFromPeers(own, isAcceptable, deadline, Date.now)).toEqual({
+    expect(await loadFromPeers(entry, isAcceptable, deadline, Date.now)).toEqual({
       list: OLD,
       isAcceptable: false,
     });

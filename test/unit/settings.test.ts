@@ -1,9 +1,10 @@
+// Each setting: its default, accepted values and their meaning, rejected values.
 import { describe, expect, test } from "vitest";
 import { parseSettings, SettingsError, type Settings } from "../../src/config/settings.ts";
 
 const GB = 2 ** 30;
 const DAY = 86_400_000;
-// Name, field, default, [what is written, what it means] …, what is refused …
+// Name, field, default, pairs of text and parsed value, rejected values.
 type Row = readonly [string, keyof Settings, unknown, readonly (readonly [unknown, unknown])[], readonly unknown[]];
 const DURATIONS = [
   ["500ms", 500],
@@ -16,20 +17,20 @@ const DURATIONS = [
   ["2d", 2 * DAY],
   [" 5s ", 5000],
 ] as const;
-const NO_DURATIONS = [..."1 minute|-5s|5 s|60S|1e3|s|366d|5w|NaN|Infinity|5s5s".split("|"), true, {}];
+const INVALID_DURATIONS = [..."1 minute|-5s|5 s|60S|1e3|s|366d|5w|NaN|Infinity|5s5s".split("|"), true, {}];
 const duration = (name: string, field: keyof Settings, byDefault: number): Row => [
   name,
   field,
   byDefault,
   [...DURATIONS, ["0", 0]],
-  NO_DURATIONS,
+  INVALID_DURATIONS,
 ];
-const timer = (name: string, field: keyof Settings, byDefault: number): Row => [
+const timeout = (name: string, field: keyof Settings, byDefault: number): Row => [
   name,
   field,
   byDefault,
   DURATIONS,
-  [...NO_DURATIONS, "0", "0s", "25d"],
+  [...INVALID_DURATIONS, "0", "0s", "25d"],
 ];
 const size = (name: string, field: keyof Settings, byDefault: number): Row => [
   name,
@@ -46,14 +47,14 @@ const size = (name: string, field: keyof Settings, byDefault: number): Row => [
   ],
   ["0", "-1", "64 MB", "64 apples", "1TB", "MB", "0x10", false],
 ];
-const oneOf = (name: string, field: keyof Settings, byDefault: string, good: string): Row => [
+const oneOf = (name: string, field: keyof Settings, byDefault: string, names: string): Row => [
   name,
   field,
   byDefault,
-  good.split(" ").map((value) => [value, value] as const),
-  [good, byDefault.toUpperCase(), "x", 0],
+  names.split(" ").map((value) => [value, value] as const),
+  [names, byDefault.toUpperCase(), "x", 0],
 ];
-const flag = (name: string, field: keyof Settings, byDefault: boolean): Row => [
+const boolean = (name: string, field: keyof Settings, byDefault: boolean): Row => [
   name,
   field,
   byDefault,
@@ -113,7 +114,7 @@ const ROWS: readonly Row[] = [
   duration("STALE_WHILE_REVALIDATE", "staleWhileRevalidateMs", 300_000),
   duration("STALE_IF_ERROR", "staleIfErrorMs", DAY),
   duration("REFUSAL_MAX_AGE", "refusalMaxAgeMs", 5000),
-  timer("LIST_TIMEOUT", "listTimeoutMs", 4000),
+  timeout("LIST_TIMEOUT", "listTimeoutMs", 4000),
   size("LIST_MAX_SIZE", "listMaxBytes", 16 * 2 ** 20),
   size("MEMORY_MAX_SIZE", "memoryMaxBytes", 64 * 2 ** 20),
   ["REDIS_URL", "redisUrl", undefined, [["rediss://u:p@r:6379/1", "rediss://u:p@r:6379/1"]], ["http://r", "r:6379", 5]],
@@ -138,47 +139,47 @@ const ROWS: readonly Row[] = [
     ["http://a", "a b", ",", "a:b", "*"],
   ],
   size("MAX_BODY_SIZE", "maxBodyBytes", 100 * 2 ** 20),
-  flag("COMPRESS_UPLOADS", "compressUploads", false),
-  timer("HEADERS_TIMEOUT", "headersTimeoutMs", 10_000),
-  timer("REQUEST_TIMEOUT", "requestTimeoutMs", 300_000),
-  timer("PASSTHROUGH_TIMEOUT", "passthroughTimeoutMs", 900_000),
-  timer("DRAIN_TIMEOUT", "drainTimeoutMs", 30_000),
-  flag("CONSOLE", "hasConsole", true),
-  flag("METRICS", "metrics", true),
+  boolean("COMPRESS_UPLOADS", "compressUploads", false),
+  timeout("HEADERS_TIMEOUT", "headersTimeoutMs", 10_000),
+  timeout("REQUEST_TIMEOUT", "requestTimeoutMs", 300_000),
+  timeout("PASSTHROUGH_TIMEOUT", "passthroughTimeoutMs", 900_000),
+  timeout("DRAIN_TIMEOUT", "drainTimeoutMs", 30_000),
+  boolean("CONSOLE", "hasConsole", true),
+  boolean("METRICS", "metrics", true),
   oneOf("LOG_LEVEL", "logLevel", "info", "trace debug info warn error fatal silent"),
 ];
 const SECRET = { CACHE_SECRET: "a secret nobody can guess" };
 
-describe("the setting", () => {
-  test.for(ROWS)("%s", ([name, field, byDefault, good, bad]) => {
+describe("a setting", () => {
+  test.for(ROWS)("%s", ([name, field, byDefault, accepted, rejected]) => {
     expect(parseSettings({})[field]).toEqual(byDefault);
     if (name !== "CORS_ORIGIN") expect(parseSettings({ [name]: "" })[field]).toEqual(byDefault);
     const rest = name === "REDIS_URL" ? SECRET : {};
-    for (const [written, meant] of good) {
-      expect([written, parseSettings({ ...rest, [name]: written })[field]]).toEqual([written, meant]);
+    for (const [text, value] of accepted) {
+      expect([text, parseSettings({ ...rest, [name]: text })[field]]).toEqual([text, value]);
     }
-    const accepted = bad.filter((value) => {
+    const wronglyAccepted = rejected.filter((value) => {
       try {
         return parseSettings({ ...rest, [name]: value }) !== undefined;
       } catch (error) {
         return !(error instanceof SettingsError && error.message.startsWith(`Cannot start: ${name} must be `));
       }
     });
-    expect(accepted).toEqual([]);
+    expect(wronglyAccepted).toEqual([]);
   });
 
-  test("has a row above for each name that the program reads", () => {
+  test("has a row above if the program reads it", () => {
     const read = new Set<string>();
     parseSettings(new Proxy({}, { get: (_env, name) => void read.add(String(name)) }));
     expect(ROWS.map(([name]) => name).toSorted()).toEqual([...read].toSorted());
   });
 
-  test("PASSTHROUGH_URL is UPSTREAM_URL where it is not set", () => {
-    const found = parseSettings({ UPSTREAM_URL: "https://x.example/api/", PASSTHROUGH_URL: "" });
-    expect(found.passthroughUrl).toBe("https://x.example/api");
+  test("PASSTHROUGH_URL defaults to UPSTREAM_URL", () => {
+    const settings = parseSettings({ UPSTREAM_URL: "https://x.example/api/", PASSTHROUGH_URL: "" });
+    expect(settings.passthroughUrl).toBe("https://x.example/api");
   });
 
-  test("that is unknown is none of Keylane's business", () => {
+  test("is ignored if its name is unknown", () => {
     expect(parseSettings({ PATH: "/bin", MAXAGE: "x" })).toEqual(parseSettings({}));
   });
 });

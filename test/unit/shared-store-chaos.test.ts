@@ -1,3 +1,4 @@
+// A remote store that fails in any way causes no error, no other client's list and no list from before a purge.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codecs } from "../../src/node/codecs.ts";
@@ -6,22 +7,22 @@ import type { StoredList } from "../../src/storage/store.ts";
 import { createChaosStore, CHAOS_ACTIONS } from "../support/chaos-store.ts";
 
 const SETTINGS = {
-  secret: "a secret that all of them share",
+  secret: "a secret that all processes share",
   maxAgeMs: 60_000,
   staleWhileRevalidateMs: 60_000,
   staleIfErrorMs: 600_000,
   refusalMaxAgeMs: 5000,
 };
-const CALLERS = ["sk-nano-test-alice", "sk-nano-test-bob"] as const;
+const CREDENTIALS = ["sk-nano-test-alice", "sk-nano-test-bob"] as const;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const step = fc.record({
-  who: fc.nat({ max: 1 }),
-  act: fc.constantFrom("get", "get", "set", "delete", "purge", "tryLock", "unlock"),
+  client: fc.nat({ max: 1 }),
+  call: fc.constantFrom("get", "get", "set", "delete", "purge", "tryLock", "unlock"),
 });
 
-function listOf(who: number, storedAt: number): StoredList {
-  const bytes = new TextEncoder().encode(`the list of ${CALLERS[who]} at ${storedAt}`);
+function listOf(client: number, storedAt: number): StoredList {
+  const bytes = new TextEncoder().encode(`the list of ${CREDENTIALS[client]} at ${storedAt}`);
   const original = {
     coding: "identity",
     bytes: new Uint8Array(bytes),
@@ -31,39 +32,39 @@ function listOf(who: number, storedAt: number): StoredList {
 }
 
 describe("whatever a remote store does", () => {
-  test("a client is given its own list or none, never an error, and never waits for long", async () => {
-    const looked = { own: 0, none: 0 };
-    const whims = fc.array(fc.constantFrom(...CHAOS_ACTIONS), { maxLength: 20 });
-    const steps = fc.array(step, { minLength: 4, maxLength: 20 });
+  test("a client gets its own list or none, never an error, and never waits long", async () => {
+    const results = { own: 0, none: 0 };
+    const anyActions = fc.array(fc.constantFrom(...CHAOS_ACTIONS), { maxLength: 20 });
+    const anySteps = fc.array(step, { minLength: 4, maxLength: 20 });
     await fc.assert(
-      fc.asyncProperty(whims, steps, async (moods, acts) => {
+      fc.asyncProperty(anyActions, anySteps, async (actions, steps) => {
         let now = 1_800_000_000_000;
-        const lists = createSharedCache(createChaosStore(moods), SETTINGS, {
+        const shared = createSharedCache(createChaosStore(actions), SETTINGS, {
           codecs,
           now: () => now,
           log: silent,
           local: { fingerprints: () => [], invalidate: () => {} },
         });
         let purgedAt = [-1, -1];
-        for (const { who, act } of acts) {
-          // Longer than a remote store that was slow is left in peace.
+        for (const { client, call } of steps) {
+          // Longer than the circuit breaker stays open.
           now += 600;
-          const fingerprint = `fingerprint-${who}`;
-          const own = lists.entry({ fingerprint, variant: "v" }, CALLERS[who] ?? "");
-          if (act === "set") await own.set(listOf(who, now));
-          else if (act === "tryLock") expect(typeof (await own.tryLock(1000))).toBe("boolean");
-          else if (act !== "get") await own[act]();
-          if (act === "purge") purgedAt = purgedAt.map((at, index) => (index === who ? now : at));
-          if (act !== "get") continue;
-          const list = await own.get();
-          looked[list === undefined ? "none" : "own"]++;
+          const fingerprint = `fingerprint-${client}`;
+          const entry = shared.entry({ fingerprint, variant: "v" }, CREDENTIALS[client] ?? "");
+          if (call === "set") await entry.set(listOf(client, now));
+          else if (call === "tryLock") expect(typeof (await entry.tryLock(1000))).toBe("boolean");
+          else if (call !== "get") await entry[call]();
+          if (call === "purge") purgedAt = purgedAt.map((at, index) => (index === client ? now : at));
+          if (call !== "get") continue;
+          const list = await entry.get();
+          results[list === undefined ? "none" : "own"]++;
           if (list === undefined) continue;
-          expect(list).toEqual(listOf(who, list.storedAt));
-          expect(list.storedAt).toBeGreaterThan(purgedAt[who] ?? -1);
+          expect(list).toEqual(listOf(client, list.storedAt));
+          expect(list.storedAt).toBeGreaterThan(purgedAt[client] ?? -1);
         }
       }),
       { numRuns: 60 },
     );
-    expect(Math.min(looked.own, looked.none)).toBeGreaterThan(5);
+    expect(Math.min(results.own, results.none)).toBeGreaterThan(5);
   });
 });

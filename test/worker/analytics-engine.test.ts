@@ -60,7 +60,7 @@ async function started(entry?: string) {
   const nano = await startNanoGpt({ accounts: [{ key: bird.key, visible: ["openai/gpt-4-turbo"] }] });
   const settings = { UPSTREAM_URL: nano.url, LOG_LEVEL: "silent", MAX_AGE: "1s", LIST_TIMEOUT: "400ms" };
   const { address, points, raw } = await dataset();
-  const peers = entry === "unbound" ? {} : { entry, figures: address };
+  const peers = entry === "unbound" ? {} : { entry, dataset: address };
   const workerd = await startWorkerd(inject("deployedWorker"), settings, peers);
   onTestFinished(async () => {
     await workerd.stop();

@@ -1,40 +1,41 @@
+// On Workers, a cancelled passthrough call aborts its upstream call, and only that one.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ALICE } from "../support/setup.ts";
 import { POLL } from "../support/stale-setup.ts";
-import { boundWorker, type Ask } from "../support/worker/bound.ts";
+import { startBoundWorker, type KeyCall } from "../support/worker/bound.ts";
 
-describe.concurrent("a cancelled call that passes through", () => {
+describe.concurrent("a cancelled passthrough call", () => {
   const CHAT = "/v1/chat/completions";
   const body = JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "a b c d" }] });
 
-  test.for<Ask>([{ path: "/v1/echo" }, { path: CHAT, method: "POST", body }])(
-    "ends upstream, before its answer: $path",
-    async (ask, context) => {
-      const all = await boundWorker(context);
-      all.nano.fail({ kind: "hang-before-headers" }, { path: ask.path });
-      const callers = all.leaving([{ key: ALICE, ...ask }]);
+  test.for<KeyCall>([{ path: "/v1/echo" }, { path: CHAT, method: "POST", body }])(
+    "is aborted upstream before the response: $path",
+    async (call, context) => {
+      const all = await startBoundWorker(context);
+      all.nano.fail({ kind: "hang-before-headers" }, { path: call.path });
+      const cancellable = all.startCancellable([{ key: ALICE, ...call }]);
       await context.expect
-        .poll(() => all.nano.seen.filter(({ target }) => target.endsWith(ask.path ?? "")).length, POLL)
+        .poll(() => all.nano.seen.filter(({ target }) => target.endsWith(call.path ?? "")).length, POLL)
         .toBe(1);
-      await callers.leave();
-      const seen = all.nano.seen.find(({ target }) => target.endsWith(ask.path ?? ""));
+      await cancellable.cancel();
+      const seen = all.nano.seen.find(({ target }) => target.endsWith(call.path ?? ""));
       await seen?.closed;
       expect(seen).toMatchObject({ complete: true, aborted: true });
     },
   );
 
-  test("ends upstream, within its stream, and no other's", async (context) => {
-    const all = await boundWorker(context);
+  test("is aborted upstream within its stream, and no other call is", async (context) => {
+    const all = await startBoundWorker(context);
     const headers = { "x-standin-interval-ms": "200" };
     const call = { key: ALICE, path: CHAT, method: "POST", body, headers };
-    const stays = all.ask([call]);
-    const callers = all.leaving([call]);
+    const completed = all.call([call]);
+    const cancellable = all.startCancellable([call]);
     const streams = () => all.nano.seen.filter(({ target }) => target.endsWith(CHAT));
     await context.expect.poll(() => streams().length, POLL).toBe(2);
     await sleep(100);
-    await callers.leave();
-    expect((await stays)[0]?.text).toContain("data: [DONE]\n\n");
+    await cancellable.cancel();
+    expect((await completed)[0]?.text).toContain("data: [DONE]\n\n");
     await Promise.all(streams().map(({ closed }) => closed));
     expect(
       streams()

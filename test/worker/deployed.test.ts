@@ -1,3 +1,4 @@
+// The deployed bundle reads its bindings, hides the client from upstream, and serves nothing with bad settings.
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { headerNames, plainCall, headerValues } from "../support/plain-call.ts";
@@ -8,10 +9,10 @@ import { startWorkerd } from "../support/worker/workerd.ts";
 const ECHO = "/v1/echo";
 const fields = `Authorization: Bearer ${ALICE}`;
 
-const isOfTheEdge = (name: string) => /^(?:cf-|cdn-|x-real|x-forwarded)/.test(name);
+const isEdgeHeader = (name: string) => /^(?:cf-|cdn-|x-real|x-forwarded)/.test(name);
 
-/** The bundle as it is deployed, with these bindings for settings. */
-async function deployed(bindings: Record<string, string> = {}, hasLists = false) {
+/** Starts the deployed bundle with these text bindings, and optionally with a KV namespace. */
+async function startDeployed(bindings: Record<string, string> = {}, hasLists = false) {
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   const [cache, lists] = [await startEdgeStores(), await startEdgeStores()];
   const workerd = await startWorkerd(
@@ -22,19 +23,19 @@ async function deployed(bindings: Record<string, string> = {}, hasLists = false)
   onTestFinished(async () => {
     await Promise.all([workerd.stop(), nano.stop(), cache.stop(), lists.stop()]);
   });
-  const said = () => workerd.output.join("");
+  const log = () => workerd.output.join("");
   return {
     nano,
     cache,
     lists,
-    said,
+    log,
     call: (path: string, more = "") => plainCall(workerd.url + path, { fields: `${fields}\n${more}` }),
   };
 }
 
-describe("the Worker as it is deployed", () => {
-  test("answers a list out of its cache, and passes other calls through", async () => {
-    const { nano, call } = await deployed();
+describe("the deployed Worker", () => {
+  test("serves a list from its cache, and passes other calls through", async () => {
+    const { nano, call } = await startDeployed();
     const first = await call("/v1/models");
     const second = await call("/v1/models");
     expect(
@@ -49,7 +50,7 @@ describe("the Worker as it is deployed", () => {
   });
 
   test("takes its settings from its bindings", async () => {
-    const { nano, call } = await deployed({
+    const { nano, call } = await startDeployed({
       MODELS_LIST: "subscription",
       MAX_AGE: "20m",
       CORS_ORIGIN: "https://app.example",
@@ -64,22 +65,22 @@ describe("the Worker as it is deployed", () => {
   });
 
   test("writes one JSON line per request, with no key or query value in it", async () => {
-    const { said, call } = await deployed({ CACHE_SECRET: "a-secret-of-more-than-thirty-two-characters" });
+    const { log, call } = await startDeployed({ CACHE_SECRET: "a-secret-of-more-than-thirty-two-characters" });
     await call("/v1/models?x=hush");
     await call(`${ECHO}/hush?x=hush`);
-    await expect.poll(() => said().match(/"msg":"request"/g)?.length).toBe(2);
-    const lines = said()
+    await expect.poll(() => log().match(/"msg":"request"/g)?.length).toBe(2);
+    const lines = log()
       .split("\n")
       .filter((line) => line.includes('"msg":"request"'));
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { level: "info", method: "GET", route: "models", status: 200, cache: "miss", time: expect.any(Number) },
       { level: "info", method: "GET", route: "passthrough", status: 200, id: expect.any(String) },
     ]);
-    expect(said()).not.toMatch(new RegExp(`${ALICE}|hush|more-than-thirty`));
+    expect(log()).not.toMatch(new RegExp(`${ALICE}|hush|more-than-thirty`));
   });
 
-  test("does not send up what the edge adds about the client", async () => {
-    const { nano, call } = await deployed();
+  test("does not send upstream the headers that Cloudflare adds about the client", async () => {
+    const { nano, call } = await startDeployed();
     const added = `CF-Connecting-IP: 192.0.2.7
       CF-Ray: 1
       CF-IPCountry: DE
@@ -92,65 +93,65 @@ describe("the Worker as it is deployed", () => {
     await call(ECHO, added);
     await call("/v1/models", added);
     const [echoed, listed] = nano.seen.map(({ rawHeaders }) => headerNames(rawHeaders));
-    expect(echoed?.filter(isOfTheEdge)).toEqual([]);
+    expect(echoed?.filter(isEdgeHeader)).toEqual([]);
     expect(echoed).toContain("x-mine");
-    expect(listed?.filter(isOfTheEdge)).toEqual([]);
+    expect(listed?.filter(isEdgeHeader)).toEqual([]);
     expect(listed).not.toContain("x-mine");
   });
 });
 
-describe("the Worker's far store", () => {
+describe("the remote store of a Worker", () => {
   const CACHE_SECRET = "a-secret-of-more-than-thirty-two-characters";
 
   test("is the Cache API", async () => {
-    const { cache, call } = await deployed({ CACHE_SECRET });
+    const { cache, call } = await startDeployed({ CACHE_SECRET });
     await call("/v1/models");
-    await expect.poll(() => cache.kept.size).toBe(1);
+    await expect.poll(() => cache.values.size).toBe(1);
   });
 
-  test("is the KV namespace where one is bound", async () => {
-    const { cache, lists, call, said } = await deployed({ CACHE_SECRET, LOG_LEVEL: "warn" }, true);
+  test("is the KV namespace if one is bound", async () => {
+    const { cache, lists, call, log } = await startDeployed({ CACHE_SECRET, LOG_LEVEL: "warn" }, true);
     await call("/v1/models");
-    await expect.poll(() => lists.kept.size).toBe(1);
+    await expect.poll(() => lists.values.size).toBe(1);
     expect(cache.seen).toEqual([]);
-    expect(said()).not.toContain("LISTS");
+    expect(log()).not.toContain("LISTS");
   });
 
-  test("is none without a secret, as it says once", async () => {
-    const { cache, lists, call, said } = await deployed({ LOG_LEVEL: "warn" }, true);
+  test("is not used without a secret, which is logged once", async () => {
+    const { cache, lists, call, log } = await startDeployed({ LOG_LEVEL: "warn" }, true);
     for (const path of ["/v1/models", "/v1/models?detailed=true"]) expect((await call(path)).status).toBe(200);
     await call("/v1/models", "Cache-Control: no-cache");
     expect([...cache.seen, ...lists.seen]).toEqual([]);
-    expect(said().match(/LISTS is not used without CACHE_SECRET/g)).toHaveLength(1);
+    expect(log().match(/LISTS is not used without CACHE_SECRET/g)).toHaveLength(1);
   });
 
-  test("is not Redis, as it says once", async () => {
+  test("is not Redis, which is logged once", async () => {
     const bindings = { REDIS_URL: "redis://:hush@127.0.0.1:1", LOG_LEVEL: "warn" };
-    const { cache, call, said } = await deployed(bindings);
+    const { cache, call, log } = await startDeployed(bindings);
     for (const path of ["/v1/models", "/v1/models?detailed=true"]) expect((await call(path)).status).toBe(200);
     expect(cache.seen).toEqual([]);
-    expect(said().match(/REDIS_URL is not used on Workers/g)).toHaveLength(1);
-    expect(said()).not.toContain("hush");
+    expect(log().match(/REDIS_URL is not used on Workers/g)).toHaveLength(1);
+    expect(log()).not.toContain("hush");
   });
 
-  test("does not come with compressed uploads, as it says once", async () => {
-    const { call, said } = await deployed({ COMPRESS_UPLOADS: "true", LOG_LEVEL: "warn" });
+  test("does not make COMPRESS_UPLOADS usable, which is logged once", async () => {
+    const { call, log } = await startDeployed({ COMPRESS_UPLOADS: "true", LOG_LEVEL: "warn" });
     for (const path of ["/v1/models", "/v1/models?detailed=true"]) expect((await call(path)).status).toBe(200);
-    expect(said().match(/COMPRESS_UPLOADS is not used on Workers/g)).toHaveLength(1);
+    expect(log().match(/COMPRESS_UPLOADS is not used on Workers/g)).toHaveLength(1);
   });
 
-  test("is no text: that is a bad setting", async () => {
-    const { call, said } = await deployed({ CACHE_SECRET, LISTS: "lists" });
+  test("cannot be a text binding: that is a bad setting", async () => {
+    const { call, log } = await startDeployed({ CACHE_SECRET, LISTS: "lists" });
     expect((await call("/v1/models")).status).toBe(500);
-    await expect.poll(said).toContain("Cannot start: LISTS must be a KV namespace");
+    await expect.poll(log).toContain("Cannot start: LISTS must be a KV namespace");
   });
 });
 
 describe("the Worker with bad settings", () => {
   const bad = { MAX_AGE: "1 minute", MODELS_LIST: "mine", CACHE_SECRET: "hush" };
 
-  test("answers every call with 500, and shows none of them", async () => {
-    const { nano, call } = await deployed(bad);
+  test("responds with 500 to every call, without showing a setting", async () => {
+    const { nano, call } = await startDeployed(bad);
     for (const path of ["/v1/models", ECHO, "/healthz", "/"]) {
       const { status, text, rawHeaders } = await call(path);
       expect({ status, type: headerValues(rawHeaders, "content-type") }).toEqual({
@@ -167,12 +168,12 @@ describe("the Worker with bad settings", () => {
     expect(nano.seen).toHaveLength(0);
   });
 
-  test("names them on the console, but never the value of a secret", async () => {
-    const { said, call } = await deployed(bad);
+  test("names them in the log, but never the value of a secret", async () => {
+    const { log, call } = await startDeployed(bad);
     await call("/v1/models");
-    await expect.poll(said).toContain("Cannot start:");
-    for (const name of Object.keys(bad)) expect(said().match(new RegExp(`${name} must be`, "g"))).toHaveLength(1);
-    expect(said()).toContain('got "1 minute"');
-    expect(said()).not.toContain("hush");
+    await expect.poll(log).toContain("Cannot start:");
+    for (const name of Object.keys(bad)) expect(log().match(new RegExp(`${name} must be`, "g"))).toHaveLength(1);
+    expect(log()).toContain('got "1 minute"');
+    expect(log()).not.toContain("hush");
   });
 });

@@ -1,71 +1,71 @@
 import { randomUUID } from "node:crypto";
 import type { Answer } from "./response.ts";
-import { NAMES, type Target, type Name } from "./target.ts";
+import { KEY_NAMES, type Target, type KeyName } from "./target.ts";
 import { CannotCheck } from "./cannot-check.ts";
 
-/** What one key sees. */
+/** The list of one key. */
 export interface Account {
   readonly ids: ReadonlySet<string>;
   /** The ids that the other key does not see. */
-  readonly alone: readonly string[];
+  readonly exclusive: readonly string[];
 }
 
 export interface Pair {
   readonly A: Account;
   readonly B: Account;
   readonly areEqual: boolean;
-  /** The key that sees fewer models: its list cannot be the one that everyone gets. */
-  readonly narrower: Name;
+  /** The key that sees fewer models; its list cannot be the one that NanoGPT gives to everyone. */
+  readonly smaller: KeyName;
 }
 
 /**
- * Learns what the two keys see, past every cache: with `no-store` and a query that nobody has used before.
- * Then lets the instance forget both, so that no check meets a list from before a model was hidden.
- * Throws Unusable where there is nothing to check.
+ * Fetches both keys' lists past every cache, with `no-store` and a query that was never used before.
+ * Then purges both keys, so that no check receives a list stored before a model was hidden.
+ * Throws CannotCheck if a key has no list.
  */
-export async function connectAccounts(instance: Target): Promise<Pair> {
-  const A = await idsPastCaches(instance, "A");
-  const B = await idsPastCaches(instance, "B");
-  for (const name of NAMES) await instance.ask(name, { method: "DELETE" });
-  const alone = { A: [...A].filter((id) => !B.has(id)), B: [...B].filter((id) => !A.has(id)) };
+export async function fetchAccounts(target: Target): Promise<Pair> {
+  const A = await fetchIds(target, "A");
+  const B = await fetchIds(target, "B");
+  for (const name of KEY_NAMES) await target.send(name, { method: "DELETE" });
+  const exclusive = { A: [...A].filter((id) => !B.has(id)), B: [...B].filter((id) => !A.has(id)) };
   return {
-    A: { ids: A, alone: alone.A },
-    B: { ids: B, alone: alone.B },
-    areEqual: alone.A.length === 0 && alone.B.length === 0,
-    narrower: A.size < B.size ? "A" : "B",
+    A: { ids: A, exclusive: exclusive.A },
+    B: { ids: B, exclusive: exclusive.B },
+    areEqual: exclusive.A.length === 0 && exclusive.B.length === 0,
+    smaller: A.size < B.size ? "A" : "B",
   };
 }
 
-/** Says whose list the ids are, to a key that asked for its own. */
-export function ownerOf(ids: readonly string[], name: Name, pair: Pair): "own" | "foreign" | "changed" {
+/** Classifies a list that a key received: its own, the other key's (foreign), or neither's, since one has changed. */
+export function classifyList(ids: readonly string[], name: KeyName, pair: Pair): "own" | "foreign" | "changed" {
   const other = otherOf(name);
   if (isSame(ids, pair[name].ids)) return "own";
-  const foreign = new Set(pair[other].alone);
+  const foreign = new Set(pair[other].exclusive);
   return ids.some((id) => foreign.has(id)) || isSame(ids, pair[other].ids) ? "foreign" : "changed";
 }
 
-/** Says whether these are all the ids of an account, and no others. */
+/** Whether these are exactly the ids of an account. */
 export function isSame(ids: readonly string[], account: ReadonlySet<string>): boolean {
-  const found = new Set(ids);
-  return found.size === account.size && [...found].every((id) => account.has(id));
+  const distinct = new Set(ids);
+  return distinct.size === account.size && [...distinct].every((id) => account.has(id));
 }
 
-export function otherOf(name: Name): Name {
+export function otherOf(name: KeyName): KeyName {
   return name === "A" ? "B" : "A";
 }
 
-async function idsPastCaches(instance: Target, name: Name): Promise<ReadonlySet<string>> {
+async function fetchIds(target: Target, name: KeyName): Promise<ReadonlySet<string>> {
   const path = `/models?isolation=${randomUUID()}`;
-  const fields = { "cache-control": "no-store" };
-  const answer = await instance.ask(name, { path, fields, mayAsk: true }).catch(unanswered);
-  if (answer.status !== 200 || answer.ids === undefined) throw new CannotCheck(reason(`KEY_${name}`, answer));
+  const headers = { "cache-control": "no-store" };
+  const answer = await target.send(name, { path, headers, mayFetch: true }).catch(throwNoAnswer);
+  if (answer.status !== 200 || answer.ids === undefined) throw new CannotCheck(adviceFor(`KEY_${name}`, answer));
   if (answer.ids.length === 0) {
     throw new CannotCheck(`the list of KEY_${name} is empty. Make some models visible in that account.`);
   }
   return new Set(answer.ids);
 }
 
-function reason(key: string, { status }: Answer): string {
+function adviceFor(key: string, { status }: Answer): string {
   if (status === 200) return "what the address answers is no model list. Give the base URL of Keylane.";
   if (status === 401) return `${key} is refused (401). Set ${key} to a NanoGPT key that works.`;
   if (status === 403) return `${key} is refused (403), perhaps bound to web pages. Use a key without limits.`;
@@ -77,7 +77,7 @@ function reason(key: string, { status }: Answer): string {
   return `the address has no model list (${status}). Give the base URL of Keylane, such as http://127.0.0.1:8787/v1.`;
 }
 
-function unanswered(error: unknown): never {
+function throwNoAnswer(error: unknown): never {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const name = error instanceof Error ? error.name : "";
   if (/CERT|SIGNATURE|SELF_SIGNED|ALTNAME/.test(code)) {

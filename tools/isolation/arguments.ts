@@ -2,20 +2,20 @@ import { parseArgs } from "node:util";
 import { parseBaseUrl } from "../../src/cli/address.ts";
 import { CannotCheck } from "./cannot-check.ts";
 
-/** What an operator wants checked. */
+/** The parsed command line. */
 export interface Arguments {
   readonly origin: string;
-  /** What stands before `/models` in every path, such as `/v1`. */
+  /** The path before `/models`, such as `/v1`. */
   readonly base: string;
-  /** The two together, for people. */
-  readonly name: string;
+  /** Origin and base. */
+  readonly url: string;
   readonly keys: { readonly A: string; readonly B: string };
-  /** How long one answer may take. */
+  /** Time limit of one response. */
   readonly timeoutMs: number;
-  /** Whether a key may stand in a URL: that stays in the access logs of what is on the way. */
-  readonly sendsKeysInUrls: boolean;
+  /** Whether a check may send a key in a URL, which proxies on the way write to their access logs. */
+  readonly mayPutKeysInUrls: boolean;
   /** Whether the keys leave this machine without TLS. */
-  readonly isReadableOnTheWay: boolean;
+  readonly isPlaintext: boolean;
 }
 
 const DEFAULT_URL = "http://127.0.0.1:8787";
@@ -40,19 +40,19 @@ export function wantsHelp(args: readonly string[]): boolean {
   return args.includes("--help") || args.includes("-h");
 }
 
-/** Reads command line and environment. Throws CannotCheck; never quotes an argument, since it may contain a key. */
+/** Parses command line and environment. Throws CannotCheck, which never quotes an argument: it may contain a key. */
 export function parseArguments(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Arguments {
-  const given = [environment["KEY_A"], environment["KEY_B"]].filter((key) => key !== undefined && key !== "");
-  const isQuoted = args.some((text) => looksLikeKey(text) || given.some((key) => text.includes(String(key))));
-  if (isQuoted || hasStray(args)) {
+  const keysSet = [environment["KEY_A"], environment["KEY_B"]].filter((key) => key !== undefined && key !== "");
+  const hasKey = args.some((text) => mayContainKey(text) || keysSet.some((key) => text.includes(String(key))));
+  if (hasKey || hasStrayArgument(args)) {
     throw new CannotCheck(
       "a key stands on the command line, where every user of this machine can read it. Put the keys into the environment variables KEY_A and KEY_B.",
     );
   }
-  const { urls, timeout, keyInUrl } = parsed(args);
+  const { urls, timeout, keyInUrl } = parseOptions(args);
   if (urls.length > 1) throw new CannotCheck(`give one URL, such as ${DEFAULT_URL}, got ${urls.length} arguments.`);
   const address = parseBaseUrl(urls[0] ?? DEFAULT_URL);
   if (address === undefined) {
@@ -61,31 +61,31 @@ export function parseArguments(
     );
   }
   const { origin, base, isLoopback } = address;
-  const keys = { A: keyOf("KEY_A", environment), B: keyOf("KEY_B", environment) };
+  const keys = { A: readKey("KEY_A", environment), B: readKey("KEY_B", environment) };
   if (keys.A === keys.B) {
     throw new CannotCheck("KEY_A and KEY_B are the same key. Set them to the keys of two accounts.");
   }
   return {
     origin,
     base,
-    name: origin + base,
+    url: origin + base,
     keys,
-    timeoutMs: secondsOf(timeout) * 1000,
-    sendsKeysInUrls: isLoopback || keyInUrl,
-    isReadableOnTheWay: !isLoopback && origin.startsWith("http:"),
+    timeoutMs: parseSeconds(timeout) * 1000,
+    mayPutKeysInUrls: isLoopback || keyInUrl,
+    isPlaintext: !isLoopback && origin.startsWith("http:"),
   };
 }
 
-// An argument that is no address and no option's value may be a key.
-function hasStray(args: readonly string[]): boolean {
-  return parsed(args).urls.some((text, index) => index > 0 && !text.includes("://"));
+// An argument that is neither the address nor an option's value may be a key.
+function hasStrayArgument(args: readonly string[]): boolean {
+  return parseOptions(args).urls.some((text, index) => index > 0 && !text.includes("://"));
 }
 
-function looksLikeKey(text: string): boolean {
+function mayContainKey(text: string): boolean {
   return /sk-|KEY_[AB]|--?(?:api-?)?key(?!-in-url)|^bearer\b|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i.test(text);
 }
 
-function parsed(args: readonly string[]): {
+function parseOptions(args: readonly string[]): {
   urls: string[];
   timeout: string | undefined;
   keyInUrl: boolean;
@@ -102,7 +102,7 @@ function parsed(args: readonly string[]): {
   }
 }
 
-function keyOf(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, string | undefined>>): string {
+function readKey(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, string | undefined>>): string {
   const key = environment[name]?.trim() ?? "";
   if (key === "") {
     throw new CannotCheck(`${name} is missing. Set KEY_A and KEY_B to two NanoGPT keys that see different models.`);
@@ -116,7 +116,7 @@ function keyOf(name: "KEY_A" | "KEY_B", environment: Readonly<Record<string, str
   return key;
 }
 
-function secondsOf(timeout: string | undefined): number {
+function parseSeconds(timeout: string | undefined): number {
   const seconds = timeout === undefined ? DEFAULT_TIMEOUT_SECONDS : Number(timeout);
   if (seconds > 0 && seconds <= 600) return seconds;
   throw new CannotCheck("--timeout must be a number of seconds, at most 600.");

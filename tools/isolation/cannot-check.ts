@@ -1,4 +1,4 @@
-/** Says why the checks cannot be made, and what to do; its message completes "Cannot check: …". */
+/** Thrown where the checks cannot be made. Its message completes "Cannot check: …" and says what to do. */
 export class CannotCheck extends Error {
-  override readonly name = "Unusable";
+  override readonly name = "CannotCheck";
 }

@@ -5,7 +5,7 @@ import { responseHeaders, noKeyLeaks } from "./headers.ts";
 import { cacheDeception } from "./cache-deception.ts";
 import { purges } from "./purges.ts";
 
-/** All checks in the order in which they are made: the first ones leave both lists stored for the others. */
+/** All checks, in order: the first ones leave both lists stored for the others. */
 export const CHECKS: readonly Check[] = [
   ...ownLists,
   ...anonymousAccess,

@@ -3,7 +3,7 @@ import { wantsHelp } from "./arguments.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Asks for the keys that the environment does not have, without showing what is typed; only in a terminal. */
+/** Prompts for the keys that the environment lacks, without echo; only in a terminal. */
 export async function promptForKeys(args: readonly string[], environment: Environment): Promise<Environment> {
   if (!process.stdin.isTTY || wantsHelp(args)) return environment;
   const keys = { ...environment };

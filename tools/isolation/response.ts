@@ -1,48 +1,43 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { isJsonObject, parseJson } from "../../src/http/json.ts";
 
-/** An answer as a check judges it. */
+/** A response as the checks judge it. */
 export interface Answer {
   readonly status: number;
-  /** Names in lower case; repeated fields joined by a comma. */
+  /** Names in lower case; repeated headers joined by a comma. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Decoded. */
+  /** The decoded body. */
   readonly text: string;
-  /** The ids of its rows, where it is a list or one model. */
+  /** The ids of its models, if it is a list or one model. */
   readonly ids: readonly string[] | undefined;
 }
 
-/** Reads what came over the wire. Throws where the body cannot be decoded. */
-export function answerOf(
+/** Parses a response. Throws if the body cannot be decoded. */
+export function parseAnswer(
   status: number,
-  lines: Readonly<Record<string, string | string[] | undefined>>,
+  rawHeaders: Readonly<Record<string, string | string[] | undefined>>,
   body: Buffer,
 ): Answer {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(lines)) headers[name.toLowerCase()] = String(value ?? "");
-  const text = decoded(body, headers["content-encoding"]).toString();
-  return { status, headers, text, ids: idsOf(text) };
+  for (const [name, value] of Object.entries(rawHeaders)) headers[name.toLowerCase()] = String(value ?? "");
+  const text = decode(body, headers["content-encoding"]).toString();
+  return { status, headers, text, ids: idsOf(parseJson(text)) };
 }
 
-function decoded(body: Buffer, coding: string | undefined): Buffer {
+function decode(body: Buffer, coding: string | undefined): Buffer {
   if (body.length === 0 || coding === undefined || coding === "identity") return body;
   if (coding === "gzip") return gunzipSync(body);
   if (coding === "br") return brotliDecompressSync(body);
-  throw new TypeError(`No such coding was asked for: ${coding}`);
+  throw new TypeError(`A coding that was not requested: ${coding}`);
 }
 
-function idsOf(text: string): string[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null) return undefined;
-    if ("data" in value && Array.isArray(value.data)) return value.data.flatMap(idOf);
-    const [id] = idOf(value);
-    return id === undefined ? undefined : [id];
-  } catch {
-    return undefined;
-  }
+function idsOf(json: unknown): string[] | undefined {
+  if (!isJsonObject(json)) return undefined;
+  if (Array.isArray(json["data"])) return json["data"].flatMap(idOf);
+  const ids = idOf(json);
+  return ids.length === 0 ? undefined : ids;
 }
 
 function idOf(row: unknown): string[] {
-  const isModel = typeof row === "object" && row !== null && "id" in row && typeof row.id === "string";
-  return isModel ? [String(row.id)] : [];
+  return isJsonObject(row) && typeof row["id"] === "string" ? [row["id"]] : [];
 }

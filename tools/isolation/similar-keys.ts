@@ -1,18 +1,18 @@
-/** A key that is nearly another. */
+/** A key that differs little from a real one; `how` completes "KEY_A …". */
 export interface SimilarKey {
   readonly how: string;
   readonly key: string;
 }
 
-/** Makes keys that a careless cache takes for the given one; none of them is among `real`. */
+/** Makes keys that a careless cache could take for the given one; none of them is in `real`. */
 export function similarKeys(key: string, real: readonly string[]): SimilarKey[] {
   const middle = Math.floor(key.length / 2);
-  const near = [
-    { how: "the last character changed", key: key.slice(0, -1) + otherThan(key.at(-1)) },
-    { how: "the first character changed", key: otherThan(key[0]) + key.slice(1) },
+  const similar = [
+    { how: "the last character changed", key: key.slice(0, -1) + differentFrom(key.at(-1)) },
+    { how: "the first character changed", key: differentFrom(key[0]) + key.slice(1) },
     {
       how: "one character changed",
-      key: key.slice(0, middle) + otherThan(key[middle]) + key.slice(middle + 1),
+      key: key.slice(0, middle) + differentFrom(key[middle]) + key.slice(middle + 1),
     },
     { how: "in capitals", key: key.toUpperCase() },
     { how: "in small letters", key: key.toLowerCase() },
@@ -24,9 +24,9 @@ export function similarKeys(key: string, real: readonly string[]): SimilarKey[] 
     { how: "with x before it", key: `x${key}` },
     { how: "twice", key: key + key },
   ];
-  return near.filter((one) => !real.includes(one.key));
+  return similar.filter((candidate) => !real.includes(candidate.key));
 }
 
-function otherThan(character: string | undefined): string {
+function differentFrom(character: string | undefined): string {
   return character === "0" ? "1" : "0";
 }

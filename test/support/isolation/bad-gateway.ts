@@ -1,129 +1,250 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { BAD_ANSWERS } from "./bad-answers.ts";
-import { GOOD, type BadGateway, type GatewayState, type StoredAnswer, type GatewayRequest } from "./gateway.ts";
+import { setImmediate as yieldToEventLoop } from "node:timers/promises";
+import { GOOD, rowsOf, type BadGateway, type GatewayState, type StoredList, type GatewayRequest } from "./gateway.ts";
 
-const slot = (request: GatewayRequest, credential: string) =>
+const storageKey = (request: GatewayRequest, credential: string) =>
   JSON.stringify([credential, String(request.query), request.headers["origin"]]);
-const newest = ({ stored }: GatewayState): StoredAnswer | undefined => [...stored.values()].at(-1);
+const newest = ({ stored }: GatewayState): StoredList | undefined => [...stored.values()].at(-1);
 
 const OWN = "each key gets its own list, as Bearer";
 const HERD = "crossing on kept connections";
-const NEAR = "a key that is nearly one";
+const SIMILAR = "a key that is nearly one";
 const INVENTED = "an invented key finds nothing stored";
 const NO_KEY = "without a key there is 401";
 const PURGE = "a purge with KEY_A";
+const HEADERS = "lists say Cache-Control: private";
+const PAGE = "a web page that nobody allowed";
 const COLD = "requests of each key at once";
 
-/** Every way to mix keys up that a caching proxy has been seen or feared to have. */
+/** Gateways that mix up two keys, each in another way. */
 export const BAD_GATEWAYS: readonly BadGateway[] = [
-  ...BAD_ANSWERS,
   {
     defect: "one cache for all keys",
-    behaviour: { slotOf: (request) => slot(request, "") },
-    breaks: [OWN, "its own detailed list", HERD, NEAR, INVENTED, "a model that only one key has"],
+    behaviour: { storageKeyOf: (request) => storageKey(request, "") },
+    breaks: [OWN, "its own detailed list", HERD, SIMILAR, INVENTED, "a model that only one key has"],
   },
   {
     defect: "detailed lists in one cache for all keys",
-    behaviour: { slotOf: (request, key) => slot(request, request.query.has("detailed") ? "" : key) },
+    behaviour: { storageKeyOf: (request, key) => storageKey(request, request.query.has("detailed") ? "" : key) },
     breaks: ["its own detailed list"],
   },
   {
-    defect: "a key recognized by its first 12 characters",
-    behaviour: { slotOf: (request, key) => slot(request, key.slice(0, 12)) },
-    breaks: [OWN, HERD, NEAR],
+    defect: "keys distinguished by their first 12 characters",
+    behaviour: { storageKeyOf: (request, key) => storageKey(request, key.slice(0, 12)) },
+    breaks: [OWN, HERD, SIMILAR],
   },
   {
-    defect: "a key recognized by its first 15 characters",
-    behaviour: { slotOf: (request, key) => slot(request, key.slice(0, 15)) },
-    breaks: [NEAR],
+    defect: "keys distinguished by their first 15 characters",
+    behaviour: { storageKeyOf: (request, key) => storageKey(request, key.slice(0, 15)) },
+    breaks: [SIMILAR],
   },
   {
-    defect: "a key recognized by its last 10 characters",
-    behaviour: { slotOf: (request, key) => slot(request, key.slice(-10)) },
-    breaks: [NEAR],
+    defect: "keys distinguished by their last 10 characters",
+    behaviour: { storageKeyOf: (request, key) => storageKey(request, key.slice(-10)) },
+    breaks: [SIMILAR],
   },
   {
-    defect: "a key compared without regard to case",
-    behaviour: { slotOf: (request, key) => slot(request, key.toLowerCase()) },
-    breaks: [NEAR],
+    defect: "keys compared without regard to case",
+    behaviour: { storageKeyOf: (request, key) => storageKey(request, key.toLowerCase()) },
+    breaks: [SIMILAR],
   },
   {
-    defect: "a key compared without what stands behind its last letter",
-    behaviour: { slotOf: (request, key) => slot(request, key.replace(/[^a-z0-9]+$/i, "")) },
-    breaks: [NEAR],
+    defect: "keys compared up to their last letter or digit only",
+    behaviour: { storageKeyOf: (request, key) => storageKey(request, key.replace(/[^a-z0-9]+$/i, "")) },
+    breaks: [SIMILAR],
   },
   {
-    defect: "a key recognized by Authorization alone",
-    behaviour: { slotOf: (request) => slot(request, request.headers["authorization"] ?? "") },
+    defect: "keys distinguished by Authorization alone",
+    behaviour: { storageKeyOf: (request) => storageKey(request, request.headers["authorization"] ?? "") },
     breaks: [OWN, HERD, INVENTED],
   },
   {
-    defect: "a stored list for who has no key",
-    behaviour: { forNoKey: (_request, desk) => newest(desk) },
+    defect: "a stored list for a request without a key",
+    behaviour: { withoutKey: (_request, state) => newest(state) },
     breaks: [NO_KEY],
   },
   {
-    defect: "a stored list for a key that finds none",
-    behaviour: { instead: (_key, desk, why) => (why === "not stored" ? newest(desk) : undefined) },
-    breaks: [INVENTED, NEAR, PURGE],
+    defect: "another key's stored list where a key has none",
+    behaviour: { fallback: (_key, state, reason) => (reason === "not stored" ? newest(state) : undefined) },
+    breaks: [INVENTED, SIMILAR, PURGE],
   },
   {
-    defect: "a stored list for a key that upstream refuses",
-    behaviour: { instead: (_key, desk, why) => (why === "refused" ? newest(desk) : undefined) },
+    defect: "a stored list for a key that upstream rejects",
+    behaviour: { fallback: (_key, state, reason) => (reason === "rejected" ? newest(state) : undefined) },
     breaks: [INVENTED],
   },
   {
-    defect: "another's list after a purge",
+    defect: "another key's list after a purge",
     behaviour: {
-      purge(key, desk) {
-        GOOD.purge(key, desk);
-        desk.drawer.set("purged", key);
+      purge(key, state) {
+        GOOD.purge(key, state);
+        state.scratch.set("purged", key);
       },
-      instead: (key, desk) => (desk.drawer.get("purged") === key ? newest(desk) : undefined),
+      fallback: (key, state) => (state.scratch.get("purged") === key ? newest(state) : undefined),
     },
     breaks: [PURGE],
   },
   {
-    defect: "a purge that forgets all keys",
+    defect: "a purge of all keys",
     behaviour: { purge: (_key, { stored }) => stored.clear() },
     breaks: ["a purge without a key, or with nearly a key", PURGE],
   },
-  { defect: "a purge that forgets nothing", behaviour: { purge: () => {} }, breaks: [PURGE] },
+  { defect: "a purge without effect", behaviour: { purge: () => {} }, breaks: [PURGE] },
   {
-    defect: "questions to upstream shared by all keys",
-    behaviour: { flightOf: (_slot, request) => String(request.query) },
+    defect: "one upstream fetch for all keys",
+    behaviour: { fetchKeyOf: (_storageKey, request) => String(request.query) },
     breaks: [COLD],
   },
   {
-    defect: "the caller kept in one place for all requests",
+    defect: "the credential in a variable that all requests share",
     behaviour: {
-      async slotOf(request, key, { drawer }) {
-        drawer.set("caller", key);
-        await nextTurn();
-        return slot(request, drawer.get("caller") ?? "");
+      async storageKeyOf(request, key, { scratch }) {
+        scratch.set("credential", key);
+        await yieldToEventLoop();
+        return storageKey(request, scratch.get("credential") ?? "");
       },
     },
     breaks: [HERD],
   },
   {
-    defect: "the caller kept with the connection",
+    defect: "the credential of a connection's first request used for all its requests",
     behaviour: {
-      slotOf(request, key, { drawer }) {
-        if (!drawer.has(request.socket)) drawer.set(request.socket, key);
-        return slot(request, drawer.get(request.socket) ?? "");
+      storageKeyOf(request, key, { scratch }) {
+        if (!scratch.has(request.socket)) scratch.set(request.socket, key);
+        return storageKey(request, scratch.get(request.socket) ?? "");
       },
     },
     breaks: [HERD],
   },
   {
-    defect: "requests of one connection mixed up",
+    defect: "the credential in a variable that all requests of a connection share",
     behaviour: {
-      async slotOf(request, key, { drawer }) {
-        drawer.set(request.socket, key);
-        await nextTurn();
-        return slot(request, drawer.get(request.socket) ?? "");
+      async storageKeyOf(request, key, { scratch }) {
+        scratch.set(request.socket, key);
+        await yieldToEventLoop();
+        return storageKey(request, scratch.get(request.socket) ?? "");
       },
     },
     breaks: ["sent on one connection before the first answer"],
+  },
+  // Each list is stored under its own key, but it, or what belongs to it, is given to the wrong client.
+  {
+    defect: "compressed lists in one cache for all keys",
+    behaviour: {
+      encode(text, coding, request, state) {
+        const name = `${coding} ${request.query.toString()}`;
+        const bytes = state.scratch.get(name) ?? GOOD.encode(text, coding, request, state).toString("base64");
+        state.scratch.set(name, bytes);
+        return Buffer.from(bytes, "base64");
+      },
+    },
+    breaks: [HERD],
+  },
+  {
+    defect: "models by id in one map for all keys",
+    behaviour: {
+      model: (id, _entry, { stored }) =>
+        [...stored.values()].flatMap(({ text }) => rowsOf(text)).find((row) => row.id === id),
+    },
+    breaks: ["a model that only one key has"],
+  },
+  {
+    defect: "304 for another key's ETag",
+    behaviour: {
+      matchesEtag: (sent, _entry, { stored }) => [...stored.values()].some(({ etag }) => etag === sent),
+    },
+    breaks: ["the ETag of one key's list"],
+  },
+  {
+    defect: "the first of two keys used",
+    behaviour: {
+      credentialOf: (request) =>
+        GOOD.credentialOf({ ...request, headers: { authorization: request.headers["authorization"] } }) === 401
+          ? GOOD.credentialOf(request)
+          : (request.headers["authorization"] ?? "").slice("Bearer ".length),
+    },
+    breaks: ["two different keys in one request"],
+  },
+  {
+    defect: "a key taken from the query",
+    behaviour: { credentialOf: (request) => request.query.get("api_key") ?? GOOD.credentialOf(request) },
+    breaks: ["a key in the URL"],
+  },
+  {
+    defect: "a key taken from a cookie",
+    behaviour: {
+      credentialOf: (request) => /token=(\S+)/.exec(request.headers["cookie"] ?? "")?.[1] ?? GOOD.credentialOf(request),
+    },
+    breaks: ["a key in a cookie"],
+  },
+  {
+    defect: "a list with a file name stored for everyone",
+    behaviour: {
+      headers(request, key) {
+        return { ...GOOD.headers(request, key), "x-file": request.rest };
+      },
+      storageKeyOf(request, key, state) {
+        if (request.rest.endsWith(".css")) state.scratch.set(request.rest, key);
+        return GOOD.storageKeyOf(request, key, state);
+      },
+      withoutKey: ({ rest }, { scratch, stored }) =>
+        [...stored.values()].find(({ credential }) => credential === scratch.get(rest)),
+    },
+    breaks: ["under the name of a file"],
+  },
+  {
+    defect: "Cache-Control with public",
+    behaviour: { headers: (...args) => ({ ...GOOD.headers(...args), "cache-control": "public, max-age=300" }) },
+    breaks: [HEADERS],
+  },
+  {
+    defect: "Cache-Control with both private and s-maxage",
+    behaviour: { headers: (...args) => ({ ...GOOD.headers(...args), "cache-control": "private, s-maxage=60" }) },
+    breaks: [HEADERS],
+  },
+  {
+    defect: "Vary without X-API-Key",
+    behaviour: { headers: (...args) => ({ ...GOOD.headers(...args), vary: "Authorization, Origin" }) },
+    breaks: [HEADERS],
+  },
+  {
+    defect: "every Origin allowed by name",
+    behaviour: {
+      headers: (request, key) => ({
+        ...GOOD.headers(request, key),
+        "access-control-allow-origin": request.headers["origin"] ?? "*",
+      }),
+    },
+    breaks: [PAGE],
+  },
+  {
+    defect: "pages allowed to send credentials",
+    behaviour: {
+      headers: (...args) => ({ ...GOOD.headers(...args), "access-control-allow-credentials": "true" }),
+    },
+    breaks: [PAGE],
+  },
+  {
+    defect: "a list stored without an Origin given to a page",
+    behaviour: { storageKeyOf: (request, key) => JSON.stringify([key, String(request.query)]) },
+    breaks: [PAGE],
+  },
+  {
+    defect: "the key in a response header",
+    behaviour: {
+      headers: (request, key) => ({ ...GOOD.headers(request, key), "x-cache-key": `models:${key}` }),
+    },
+    breaks: ["holds a key"],
+  },
+  {
+    defect: "the last characters of the key in an error",
+    behaviour: { errorBody: (key) => `no list for ***${key.slice(-8)}` },
+    breaks: ["holds a key"],
+  },
+  {
+    defect: "an error that names every key's models",
+    behaviour: {
+      errorBody: (_key, { stored }) => JSON.stringify([...stored.values()].map(({ text }) => rowsOf(text))),
+    },
+    breaks: ["holds a model that only the other key has"],
   },
 ];

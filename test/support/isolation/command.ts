@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, onTestFinished } from "vitest";
-import { isolation } from "../../../tools/isolation/isolation.ts";
+import { checkIsolation } from "../../../tools/isolation/isolation.ts";
 import { startKeylane } from "../keylane.ts";
 import { startNanoGpt, type Account, type NanoGpt } from "../nanogpt/nanogpt.ts";
 import { ACCOUNTS, ALICE, BOB } from "../setup.ts";
@@ -10,39 +10,41 @@ import { GOOD, startGateway, type Behaviour } from "./gateway.ts";
 export const KEYS: Record<string, string> = { KEY_A: ALICE, KEY_B: BOB };
 const ENTRY = new URL("../../../tools/isolation/isolation.ts", import.meta.url).pathname;
 
-/** How a run of the checks ended, and what it said. */
+/** The exit code and the output of a run. */
 export interface Outcome {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** Runs the command in a process of its own, as npm does. */
-export async function command(args: readonly string[], environment: Record<string, string> = KEYS): Promise<Outcome> {
-  const env = { PATH: process.env["PATH"], ...environment };
-  const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+/** Runs the command in a child process, as npm does. */
+export async function spawnCheck(args: readonly string[], env: Record<string, string> = KEYS): Promise<Outcome> {
+  const child = spawn(process.execPath, [ENTRY, ...args], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   onTestFinished(() => void child.kill("SIGKILL"));
-  const said = { out: "", err: "" };
-  child.stdout.on("data", (data: Buffer) => (said.out += data.toString()));
-  child.stderr.on("data", (data: Buffer) => (said.err += data.toString()));
+  const output = { out: "", err: "" };
+  child.stdout.on("data", (data: Buffer) => (output.out += data.toString()));
+  child.stderr.on("data", (data: Buffer) => (output.err += data.toString()));
   const [code] = await once(child, "close");
-  return secretive({ code: Number(code), ...said });
+  return withoutSecrets({ code: Number(code), ...output });
 }
 
-/** Runs it in this process: the same but for a start. */
-export async function runCheck(args: readonly string[], environment: Record<string, string> = KEYS): Promise<Outcome> {
-  const said = { out: "", err: "" };
-  const code = await isolation(
+/** Runs the command in this process, which is faster. */
+export async function runCheck(args: readonly string[], env: Record<string, string> = KEYS): Promise<Outcome> {
+  const output = { out: "", err: "" };
+  const code = await checkIsolation(
     args,
-    environment,
-    (text) => (said.out += text),
-    (text) => (said.err += text),
+    env,
+    (text) => (output.out += text),
+    (text) => (output.err += text),
   );
-  return secretive({ code, ...said });
+  return withoutSecrets({ code, ...output });
 }
 
-// Whatever it says, it never says a key, nor a model.
-function secretive(outcome: Outcome): Outcome {
+// No run may print a key or a model id.
+function withoutSecrets(outcome: Outcome): Outcome {
   for (const secret of [ALICE, BOB, ALICE.slice(-5), "gpt-4-turbo", "ermes"]) {
     expect(outcome.out + outcome.err).not.toContain(secret);
   }
@@ -50,34 +52,34 @@ function secretive(outcome: Outcome): Outcome {
 }
 
 /** The lines of the checks that failed. */
-export function failedOf({ out }: Outcome): string[] {
+export function failedLines({ out }: Outcome): string[] {
   return out.split("\n").filter((line) => line.startsWith("FAILED"));
 }
 
-async function nanoGpt(accounts: readonly Account[] = ACCOUNTS): Promise<NanoGpt> {
+async function startStandIn(accounts: readonly Account[] = ACCOUNTS): Promise<NanoGpt> {
   const nano = await startNanoGpt({ accounts });
   onTestFinished(() => nano.stop());
   return nano;
 }
 
-/** Starts Keylane before a stand-in. */
-export async function keylaneBefore(
+/** Starts a NanoGPT stand-in and a Keylane in front of it; both stop when the test ends. */
+export async function keylaneWithStandIn(
   accounts: readonly Account[] = ACCOUNTS,
   settings: Record<string, string> = {},
 ): Promise<{ nano: NanoGpt; url: string }> {
-  const nano = await nanoGpt(accounts);
+  const nano = await startStandIn(accounts);
   const keylane = await startKeylane({ UPSTREAM_URL: nano.url, ...settings });
   onTestFinished(() => keylane.stop());
   return { nano, url: keylane.url };
 }
 
-/** Starts another gateway before a stand-in. */
-export async function gatewayBefore(
+/** Starts a NanoGPT stand-in and another gateway in front of it; both stop when the test ends. */
+export async function gatewayWithStandIn(
   behaviour: Partial<Behaviour>,
   prefix = "",
   accounts: readonly Account[] = ACCOUNTS,
 ): Promise<string> {
-  const nano = await nanoGpt(accounts);
+  const nano = await startStandIn(accounts);
   nano.delay(2);
   const gateway = await startGateway(nano.url, { ...GOOD, ...behaviour }, prefix);
   onTestFinished(() => gateway.stop());

@@ -1,46 +1,46 @@
 import type { DetailedModel } from "./catalogue.ts";
 import { isSignedToken } from "./credential.ts";
 import type { Exchange } from "./exchange.ts";
-import { dailyLimitExceeded, invalidKey, missingKey, originNotAllowed, paymentRequired } from "./refusals.ts";
+import { dailyLimitExceeded, invalidKey, missingKey, originNotAllowed, paymentRequired } from "./error-answers.ts";
 
-/** A customer of NanoGPT, as the stand-in knows one. */
+/** A customer account of the stand-in NanoGPT. */
 export interface Account {
   readonly key: string;
-  /** Ids of the models this account sees; all of them when left out. */
+  /** Ids of the models this account sees; all when undefined. */
   readonly visible?: readonly string[] | undefined;
-  /** Browser origins the key is bound to; any other `Origin`, or none, is refused with 403. */
+  /** Browser origins the key is bound to; any other `Origin`, or none, gets 403. */
   readonly origins?: readonly string[] | undefined;
-  /** Requests a day, across endpoints; a further one is refused with 429. */
+  /** Requests a day over all endpoints; one more gets 429. */
   readonly dailyLimit?: number | undefined;
   readonly revoked?: boolean | undefined;
   readonly expired?: boolean | undefined;
 }
 
-/** The accounts and what they have used up. */
-export interface AccountBook {
+/** The accounts, their requests of the day and the used one-time tokens. */
+export interface Accounts {
   set(account: Account): void;
   has(key: string): boolean;
   show(key: string, id: string): void;
   hide(key: string, id: string): void;
   revoke(key: string): void;
-  /** Lets a list request pass that needs a good key, or throws the refusal. */
-  admitToChecked(exchange: Exchange): void;
-  /** Lets a list request pass that anyone may make; a known key's day is counted all the same. */
-  admitToOpen(exchange: Exchange): void;
-  /** Lets a call pass that costs money: with a good key, or with a payment of its own. */
-  admitToCall(exchange: Exchange): void;
-  /** Is the part of the catalogue that a key sees; all of it for no key and for one that is no good. */
+  /** Counts a request; throws an `ErrorAnswer` unless its key or token is valid and within its limits. */
+  requireKey(exchange: Exchange): void;
+  /** Counts a request that needs no key; throws an `ErrorAnswer` beyond a known key's daily limit. */
+  countRequest(exchange: Exchange): void;
+  /** `requireKey` for calls that cost money: an L402 payment replaces the key, and `x-x402` without one gets a quote. */
+  requireKeyOrPayment(exchange: Exchange): void;
+  /** The models that a key sees; all of them without a valid key. */
   modelsFor(key: string | undefined): readonly DetailedModel[];
 }
 
-/** Opens the book of accounts over a catalogue. */
-export function createAccountBook(models: readonly DetailedModel[], initial: readonly Account[]): AccountBook {
+/** Creates accounts over a catalogue. */
+export function createAccounts(models: readonly DetailedModel[], initial: readonly Account[]): Accounts {
   const ids = new Set(models.map((model) => model.id));
   const accounts = new Map<string, Account>();
   const usage = new Map<string, { day: string; count: number }>();
-  const spentTokens = new Set<string>();
+  const usedTokens = new Set<string>();
 
-  function known(key: string): Account {
+  function requireAccount(key: string): Account {
     const account = accounts.get(key);
     if (account === undefined) throw new Error(`Cannot change an account: no account has the key "${key}"`);
     return account;
@@ -54,13 +54,13 @@ export function createAccountBook(models: readonly DetailedModel[], initial: rea
   }
 
   function withVisible(key: string, change: (visible: Set<string>) => void): void {
-    const account = known(key);
+    const account = requireAccount(key);
     const visible = new Set(account.visible ?? ids);
     change(visible);
     accounts.set(key, { ...account, visible: [...visible] });
   }
 
-  function spend(account: Account): void {
+  function countUse(account: Account): void {
     const now = new Date();
     const day = now.toISOString().slice(0, 10);
     const used = usage.get(account.key);
@@ -69,13 +69,13 @@ export function createAccountBook(models: readonly DetailedModel[], initial: rea
     if (account.dailyLimit !== undefined && count > account.dailyLimit) throw dailyLimitExceeded(now);
   }
 
-  function admitToChecked({ key, request }: Exchange): void {
+  function requireKey({ key, request }: Exchange): void {
     if (key === undefined) throw missingKey();
     const account = accounts.get(key);
     if (account === undefined) {
       if (!isSignedToken(key)) throw invalidKey("This API key is not known.");
-      if (spentTokens.has(key)) throw invalidKey("This token has been used already.");
-      spentTokens.add(key);
+      if (usedTokens.has(key)) throw invalidKey("This token has been used already.");
+      usedTokens.add(key);
       return;
     }
     if (account.revoked === true) throw invalidKey("This API key has been revoked.");
@@ -83,7 +83,7 @@ export function createAccountBook(models: readonly DetailedModel[], initial: rea
     if (account.origins !== undefined && !account.origins.includes(request.headers.origin ?? "")) {
       throw originNotAllowed();
     }
-    spend(account);
+    countUse(account);
   }
 
   for (const account of initial) set(account);
@@ -98,18 +98,18 @@ export function createAccountBook(models: readonly DetailedModel[], initial: rea
       withVisible(key, (visible) => visible.delete(id));
     },
     revoke(key) {
-      accounts.set(key, { ...known(key), revoked: true });
+      accounts.set(key, { ...requireAccount(key), revoked: true });
     },
-    admitToChecked,
-    admitToOpen({ key }) {
+    requireKey,
+    countRequest({ key }) {
       const account = key === undefined ? undefined : accounts.get(key);
-      if (account !== undefined) spend(account);
+      if (account !== undefined) countUse(account);
     },
-    admitToCall(exchange) {
-      const { authorization, "x-x402": paysByItself } = exchange.request.headers;
+    requireKeyOrPayment(exchange) {
+      const { authorization, "x-x402": offersPayment } = exchange.request.headers;
       if (/^l402 \S+:\S+$/i.test(authorization ?? "")) return;
-      if (exchange.key === undefined && paysByItself === "true") throw paymentRequired();
-      admitToChecked(exchange);
+      if (exchange.key === undefined && offersPayment === "true") throw paymentRequired();
+      requireKey(exchange);
     },
     modelsFor(key) {
       const account = key === undefined ? undefined : accounts.get(key);

@@ -2,27 +2,27 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import type { Exchange } from "./exchange.ts";
 
-const gzipped = promisify(gzip);
-const brotlied = promisify(brotliCompress);
+const gzipAsync = promisify(gzip);
+const brotliAsync = promisify(brotliCompress);
 
-/** An answer of known bytes. */
+/** A complete answer. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: Buffer | string;
 }
 
-/** Is a JSON answer. */
+/** A JSON answer. */
 export function json(status: number, value: unknown, headers: Answer["headers"] = {}): Answer {
   return jsonText(JSON.stringify(value), status, headers);
 }
 
-/** Is a JSON answer whose text is at hand. */
+/** A JSON answer with the given text. */
 export function jsonText(body: string | Buffer, status = 200, headers: Answer["headers"] = {}): Answer {
   return { status, headers: { "content-type": "application/json", ...headers }, body };
 }
 
-/** Sends an answer with its length. */
+/** Sends an answer, with Content-Length except on 204 and 304. */
 export function send({ response }: Exchange, answer: Answer): void {
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   const body = Buffer.from(answer.body);
@@ -33,18 +33,18 @@ export function send({ response }: Exchange, answer: Answer): void {
   response.end(body);
 }
 
-/** Compresses an answer as the request's `Accept-Encoding` allows: gzip, or br where gzip is not wanted. */
+/** Compresses an answer as the request's `Accept-Encoding` allows: gzip, else br. */
 export async function compressed({ request }: Exchange, answer: Answer): Promise<Answer> {
   const accepted = request.headers["accept-encoding"] ?? "";
   if (accepts(accepted, "gzip")) return gzipAnswer(answer);
   if (!accepts(accepted, "br")) return answer;
   const quick = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
-  return coded(answer, "br", await brotlied(answer.body, quick));
+  return coded(answer, "br", await brotliAsync(answer.body, quick));
 }
 
-/** Compresses an answer with gzip, asked for or not. */
+/** Compresses an answer with gzip, whatever the request accepts. */
 export async function gzipAnswer(answer: Answer): Promise<Answer> {
-  return coded(answer, "gzip", await gzipped(answer.body));
+  return coded(answer, "gzip", await gzipAsync(answer.body));
 }
 
 function coded(answer: Answer, coding: string, body: Buffer): Answer {

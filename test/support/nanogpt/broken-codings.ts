@@ -4,44 +4,44 @@ import { jsonText, send } from "./answer.ts";
 import { closeConnection, type Breakage } from "./breakage.ts";
 import type { Exchange } from "./exchange.ts";
 
-const gzipped = promisify(gzip);
+const gzipAsync = promisify(gzip);
 
-/** Faults of the content coding; HTTP's framing is whole in all of them. */
+/** Faults of the content coding, in correct HTTP framing. */
 export type CodingFault =
-  /** A gzip stream that ends in its middle. */
+  /** A gzip stream cut in half. */
   | "cut-gzip"
-  /** The same in chunks on a connection that closes without the last one. */
+  /** The same, chunked, on a connection that closes without the last chunk. */
   | "cut-gzip-chunked"
-  /** A good gzip stream with more bytes behind it. */
+  /** A good gzip stream followed by other bytes. */
   | "gzip-and-more"
-  /** A good list in gzip, in gzip once more. */
+  /** A good list, gzipped twice. */
   | "gzip-twice"
-  /** Said to be gzip, and is not. */
+  /** Plain JSON labelled gzip. */
   | "bad-gzip"
-  /** 65 kB that inflate to a good list of 64 MB, nearly all of it blanks. */
+  /** 65 kB that inflate to a good list of 64 MB, nearly all of it spaces. */
   | "gzip-bomb"
-  /** Said to be br, and is gzip. */
+  /** Gzip labelled br. */
   | "wrong-coding"
-  /** A coding that nobody knows. */
+  /** An unknown coding. */
   | "unknown-coding";
 
-/** How the coding breaks, by fault. */
+/** Implementations of the coding faults. */
 export const brokenCodings: Readonly<Record<CodingFault, Breakage>> = {
   async "cut-gzip"(exchange, good) {
-    const whole = await gzipped(good);
+    const whole = await gzipAsync(good);
     send(exchange, coded("gzip", whole.subarray(0, Math.ceil(whole.length / 2))));
   },
   async "cut-gzip-chunked"(exchange, good) {
-    const whole = await gzipped(good);
+    const whole = await gzipAsync(good);
     exchange.response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
     exchange.response.write(whole.subarray(0, Math.ceil(whole.length / 2)));
     closeConnection(exchange);
   },
   async "gzip-and-more"(exchange, good) {
-    send(exchange, coded("gzip", Buffer.concat([await gzipped(good), Buffer.from("and more")])));
+    send(exchange, coded("gzip", Buffer.concat([await gzipAsync(good), Buffer.from("and more")])));
   },
   async "gzip-twice"(exchange, good) {
-    send(exchange, coded("gzip, gzip", await gzipped(await gzipped(good))));
+    send(exchange, coded("gzip, gzip", await gzipAsync(await gzipAsync(good))));
   },
   "bad-gzip"(exchange, good) {
     send(exchange, coded("gzip", good));
@@ -50,35 +50,34 @@ export const brokenCodings: Readonly<Record<CodingFault, Breakage>> = {
     send(exchange, coded("gzip", gzipBomb()));
   },
   async "wrong-coding"(exchange, good) {
-    send(exchange, coded("br", await gzipped(good)));
+    send(exchange, coded("br", await gzipAsync(good)));
   },
   "unknown-coding"(exchange, good) {
     send(exchange, coded("foo", good));
   },
 };
 
-/** A few bytes that grow to many. */
+/** A compression bomb. */
 export interface BombFault {
   readonly kind: "bomb";
   readonly coding: "gzip" | "br" | "gzip, gzip";
-  /** Of the answer; 200 when left out. */
+  /** Status of the answer, 200 by default. */
   readonly status?: number | undefined;
 }
 
-/** Answers with a bomb of 64 MB. */
+/** Answers with less than 70 kB that decode to 64 MB. */
 export function sendBomb(exchange: Exchange, { coding, status = 200 }: BombFault): void {
   send(exchange, { ...coded(coding, BOMBS[coding]()), status });
 }
 
-/** Is the size of what the gzip bomb inflates to, its few rows aside. */
+/** Decoded size of a bomb, without its row. */
 export const bombBytes: number = 64 * 1024 * 1024;
 
 function coded(coding: string, body: Buffer | string) {
   return jsonText(body, 200, { "content-encoding": coding });
 }
 
-// Made of one compressed megabyte many times over, since compressing all of it takes most of a second. A full
-// flush ends each piece where the next can begin.
+// Repeats one compressed megabyte, since compressing all 64 takes most of a second. A full flush lets pieces be joined.
 function gzipBomb(): Buffer {
   const [head, blanks, tail] = ['{"object":"list","data":[{"id":"bomb","object":"model"}', " ".repeat(MEGABYTE), "]}"];
   const flushed = { finishFlush: constants.Z_FULL_FLUSH };

@@ -1,5 +1,5 @@
 import { jsonText, send } from "./answer.ts";
-import { closeConnection, half, resetConnection, type Breakage } from "./breakage.ts";
+import { closeConnection, half, resetAfterFlush, resetConnection, type Breakage } from "./breakage.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** Faults of the connection and of HTTP's framing on it. */
@@ -10,40 +10,39 @@ export type ConnectionFault =
   | "close-before-headers"
   | "hang-before-headers"
   | "hang-mid-body"
-  /** Half of the promised length, then FIN. */
+  /** Half of the Content-Length, then FIN. */
   | "cut-with-length"
-  /** Chunks without the last one, then FIN on a connection that was to be kept. */
+  /** Chunks without the last one, then FIN on a keep-alive connection. */
   | "cut-chunked"
-  /** The same on a connection announced to close. */
+  /** The same with `Connection: close`. */
   | "cut-close-chunked"
   /** A body twice as long as its Content-Length. */
   | "wrong-length-short"
-  /** A good answer and, right behind it, another that nobody asked for. */
+  /** A good answer immediately followed by a second one, which was not requested. */
   | "early-second"
-  /** A good answer on a connection said to be kept, which then closes. */
+  /** A good answer on a keep-alive connection, which then closes. */
   | "keep-alive-close"
   /** Bytes that are not HTTP. */
   | "garbage";
 
-/** How the connection breaks, by fault. */
+/** Implementations of the connection faults. */
 export const brokenConnections: Readonly<Record<ConnectionFault, Breakage>> = {
   "reset-before-headers": resetConnection,
   async "reset-after-headers"(exchange, good) {
-    promise(exchange, good);
+    setListHeaders(exchange, good);
     exchange.response.flushHeaders();
-    await settle(exchange);
-    resetConnection(exchange);
+    await resetAfterFlush(exchange);
   },
   "close-before-headers": closeConnection,
   "hang-before-headers"() {
-    // Nothing is answered until the client leaves or the stand-in stops.
+    // No answer until the client disconnects or the stand-in stops.
   },
   "hang-mid-body"(exchange, good) {
-    promise(exchange, good);
+    setListHeaders(exchange, good);
     exchange.response.write(half(good));
   },
   "cut-with-length"(exchange, good) {
-    promise(exchange, good);
+    setListHeaders(exchange, good);
     exchange.response.write(half(good));
     closeConnection(exchange);
   },
@@ -77,14 +76,9 @@ export const brokenConnections: Readonly<Record<ConnectionFault, Breakage>> = {
   },
 };
 
-function promise({ response }: Exchange, good: string): void {
+function setListHeaders({ response }: Exchange, good: string): void {
   response.setHeader("content-type", "application/json");
   response.setHeader("content-length", Buffer.byteLength(good));
-}
-
-// A RST may overtake bytes that the client has not read yet.
-function settle(exchange: Exchange): Promise<void> {
-  return exchange.wait(20);
 }
 
 const SECOND_BODY = '{"object":"list","data":[{"id":"from-the-second-answer","object":"model"}]}';

@@ -1,44 +1,44 @@
 import { jsonText, send } from "./answer.ts";
 import type { Breakage } from "./breakage.ts";
 
-/** Faults of what the body says; coding and framing are whole in all of them. */
+/** Faults of the JSON body, in correct coding and framing. */
 export type ListFault =
   | "html"
   /** HTML under `application/json`. */
   | "html-as-json"
   /** An error envelope under status 200. */
   | "error-200"
-  /** JSON that stops in its middle. */
+  /** JSON cut in half. */
   | "bad-json"
   /** `data` is an object. */
   | "not-a-list"
-  /** The rows without the object around them. */
+  /** The rows as a bare array. */
   | "array"
   /** A good row that holds 100,000 nested arrays. */
   | "deep-json"
-  /** Rows with keys and ids that have a meaning in JavaScript. */
+  /** Rows with keys and ids that are special in JavaScript. */
   | "proto-rows"
   /** The first row twice, with different names. */
   | "duplicate-rows"
-  /** A good list with one more row of a megabyte. */
+  /** A good list with one more row, of 1 MB. */
   | "huge-row"
-  /** Good rows, with others between that are no objects or have no string id. */
+  /** Good rows mixed with values that are not objects or have no string id. */
   | "bad-rows"
   /** A list without rows. */
   | "empty"
-  /** A good list behind a byte order mark. */
+  /** A good list after a byte order mark. */
   | "bom"
-  /** 100,000 rows more. */
+  /** A good list with 100,000 more rows. */
   | "many-rows"
-  /** A row of 15 MB more. */
+  /** A good list with one more row, of 15 MB. */
   | "large-row"
-  /** A row with 100,000 fields more. */
+  /** A good list with one more row, of 100,000 fields. */
   | "wide-row"
-  /** A row that is nested as deep as a list may be, more or less. */
+  /** A good list with one more row, nested about as deep as allowed. */
   | "nested-row"
-  /** Ids that are empty, long, of several lines, of half a character. */
+  /** A good list with the rows of `ODD_IDS`. */
   | "odd-ids"
-  /** Numbers no program can hold. */
+  /** A good list with numbers that a double cannot hold. */
   | "odd-numbers"
   /** Every field twice, the good one last. */
   | "fields-twice"
@@ -46,52 +46,52 @@ export type ListFault =
   | "latin-1"
   | "nul";
 
-/** How the body breaks, by fault. */
+/** Implementations of the list faults. */
 export const brokenLists: Readonly<Record<ListFault, Breakage>> = {
   html(exchange) {
     send(exchange, { status: 200, headers: { "content-type": "text/html; charset=utf-8" }, body: PAGE });
   },
-  "html-as-json": says(() => PAGE),
-  "error-200": says(() => '{"error":{"message":"Something went wrong","type":"server_error","code":null}}'),
-  "bad-json": says((good) => good.slice(0, Math.ceil(good.length / 2))),
-  "not-a-list": says(() => '{"object":"list","data":{}}'),
-  array: says((good) => JSON.stringify(rowsOf(good))),
-  "deep-json": says(() => `{"object":"list","data":[{"id":"deep","object":"model","nested":${DEEP}}]}`),
-  "proto-rows": says(() => `{"object":"list","data":[${PROTO_ROWS.join(",")}]}`),
-  "duplicate-rows": says((good) => {
+  "html-as-json": withBody(() => PAGE),
+  "error-200": withBody(() => '{"error":{"message":"Something went wrong","type":"server_error","code":null}}'),
+  "bad-json": withBody((good) => good.slice(0, Math.ceil(good.length / 2))),
+  "not-a-list": withBody(() => '{"object":"list","data":{}}'),
+  array: withBody((good) => JSON.stringify(rowsOf(good))),
+  "deep-json": withBody(() => `{"object":"list","data":[{"id":"deep","object":"model","nested":${DEEP}}]}`),
+  "proto-rows": withBody(() => `{"object":"list","data":[${PROTO_ROWS.join(",")}]}`),
+  "duplicate-rows": withBody((good) => {
     const [first, ...rest] = rowsOf(good);
     return list([{ ...first, name: "the first" }, ...rest, { ...first, name: "the second" }]);
   }),
-  "huge-row": says((good) => paddedList(good, 1024 * 1024)),
-  "bad-rows": says((good) => {
+  "huge-row": withBody((good) => paddedList(good, 1024 * 1024)),
+  "bad-rows": withBody((good) => {
     const bad = [null, 5, "a model", [], {}, { id: 5 }, { id: null, object: "model" }, true];
     return list(rowsOf(good).flatMap((row, index) => (index < bad.length ? [bad[index], row] : [row])));
   }),
-  empty: says(() => list([])),
-  bom: says((good) => `\uFEFF${good}`),
-  "many-rows": says((good) =>
+  empty: withBody(() => list([])),
+  bom: withBody((good) => `\uFEFF${good}`),
+  "many-rows": withBody((good) =>
     withRows(
       good,
       Array.from({ length: 100_000 }, (_, i) => `{"id":"row-${i}"}`),
     ),
   ),
-  "large-row": says((good) => paddedList(good, 15 * 1024 * 1024)),
-  "wide-row": says((good) => withRows(good, [`{"id":"wide",${WIDE}}`])),
-  "nested-row": says((good) => withRows(good, [`{"id":"nested","nested":${"[".repeat(60)}${"]".repeat(60)}}`])),
-  "odd-ids": says((good) =>
+  "large-row": withBody((good) => paddedList(good, 15 * 1024 * 1024)),
+  "wide-row": withBody((good) => withRows(good, [`{"id":"wide",${WIDE}}`])),
+  "nested-row": withBody((good) => withRows(good, [`{"id":"nested","nested":${"[".repeat(60)}${"]".repeat(60)}}`])),
+  "odd-ids": withBody((good) =>
     withRows(
       good,
       ODD_IDS.map((id) => JSON.stringify({ id })),
     ),
   ),
-  "odd-numbers": says((good) => withRows(good, [`{"id":"odd","huge":1e999,"long":${"9".repeat(5000)},"zero":-0}`])),
-  "fields-twice": says((good) => `{"data":[{"id":"first"}],"object":1,${good.slice(1)}`),
-  "utf-16": says((good) => Buffer.from(`\uFEFF${good}`, "utf16le")),
-  "latin-1": says((good) => Buffer.from(withRows(good, ['{"id":"caf\u00e9"}']), "latin1")),
-  nul: says((good) => `${good}\0`),
+  "odd-numbers": withBody((good) => withRows(good, [`{"id":"odd","huge":1e999,"long":${"9".repeat(5000)},"zero":-0}`])),
+  "fields-twice": withBody((good) => `{"data":[{"id":"first"}],"object":1,${good.slice(1)}`),
+  "utf-16": withBody((good) => Buffer.from(`\uFEFF${good}`, "utf16le")),
+  "latin-1": withBody((good) => Buffer.from(withRows(good, ['{"id":"caf\u00e9"}']), "latin1")),
+  nul: withBody((good) => `${good}\0`),
 };
 
-/** Adds a row with so long a description to a good list. */
+/** A good list with one more row, whose description has this many bytes. */
 export function paddedList(good: string, bytes: number): string {
   const row = { id: "padding", object: "model", created: 1_780_000_000, owned_by: "standin" };
   return list([...rowsOf(good), { ...row, description: "x".repeat(bytes) }]);
@@ -102,7 +102,7 @@ function withRows(good: string, more: readonly string[]): string {
   return `{"object":"list","data":[${rows.join(",")}]}`;
 }
 
-function says(body: (good: string) => string | Buffer): Breakage {
+function withBody(body: (good: string) => string | Buffer): Breakage {
   return (exchange, good) => send(exchange, jsonText(body(good)));
 }
 
@@ -115,13 +115,13 @@ function list(data: readonly unknown[]): string {
   return JSON.stringify({ object: "list", data });
 }
 
-/** Ids that are strings, and odd. */
+/** Valid but unusual ids: empty, long, multi-line, NUL, a lone surrogate, percent-encoded. */
 export const ODD_IDS: readonly string[] = ["", "x".repeat(10_000), "two\nlines", "\0", "half \ud83d", "%2F%00"];
 
 const WIDE = Array.from({ length: 100_000 }, (_, index) => `"field-${index}":${index}`).join(",");
 const PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>\n";
 const DEEP = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
-// As text: an object literal would set a prototype where JSON sets a key.
+// Text, since `__proto__` in an object literal sets the prototype instead of a key.
 const PROTO_ROWS = [
   '{"id":"__proto__","object":"model","created":1,"owned_by":"standin","__proto__":{"polluted":true}}',
   '{"id":"constructor","object":"model","created":1,"owned_by":"standin","constructor":{"prototype":{"polluted":true}}}',

@@ -4,7 +4,7 @@ import { gzipAnswer, send, type Answer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { call, type Route } from "./routes.ts";
 
-/** What only the stand-in offers, to compare bytes: an echo, and bodies of any size and pace. */
+/** Routes that NanoGPT does not have, for comparing bytes: an echo, and bodies of a given size and pace. */
 export const byteRoutes: readonly Route[] = [
   { path: /^\/api\/v1\/echo(?:\/.*)?$/, answer: echo },
   call("GET", "/bytes", async (exchange) => {
@@ -32,7 +32,7 @@ export const byteRoutes: readonly Route[] = [
   }),
 ];
 
-/** Is the body that `/bytes?n=` and `/slow-bytes?n=` give, or a part of it. */
+/** The body of `/bytes?n=` and `/slow-bytes?n=`, or a part of it. */
 export function patternBytes(count: number, from = 0): Buffer {
   const bytes = Buffer.allocUnsafe(count);
   for (let index = 0; index < count; index++) bytes[index] = patternByte(from + index);
@@ -55,7 +55,7 @@ async function echo(exchange: Exchange): Promise<void> {
     "x-echo-target": seen.target,
     "x-echo-headers": Buffer.from(JSON.stringify(request.rawHeaders)).toString("base64"),
   });
-  // Headers first and each chunk as it comes: a client who waits for an answer before going on gets one.
+  // At once, for clients that wait for an answer before they send more.
   response.flushHeaders();
   for await (const chunk of exchange.chunks()) response.write(chunk);
   response.end();

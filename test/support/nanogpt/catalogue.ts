@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** What a list row holds when nobody asked for details. */
+/** A row of a basic list. */
 export interface BasicModel {
   readonly id: string;
   readonly object: string;
@@ -14,15 +14,15 @@ export interface DetailedModel extends BasicModel {
   readonly [field: string]: unknown;
 }
 
-/** The lists NanoGPT offers, by the name that stands in front of `/v1`; `canonical` has none. */
+/** NanoGPT's lists by the path segment before `/v1`; `canonical` has none. */
 export type ListName = "canonical" | "personalized" | "subscription" | "paid";
 
 /**
  * Reads the bundled catalogue: 643 models in NanoGPT's own shape.
  *
- * It is taken from the models.dev catalogue (MIT licence) as NanoGPT's staff had it in June 2026. Ids, names,
+ * It is taken from the models.dev catalogue (MIT licence) as NanoGPT's staff maintained it in June 2026. Ids, names,
  * limits, modalities, prices and most flags are real; `created` is a release date, and `owned_by` is mostly the
- * part of the id before the slash. Two ids may differ in nothing but the case of a letter.
+ * part of the id before the slash. Some ids differ only in case.
  */
 export function bundledCatalogue(): readonly DetailedModel[] {
   const text = readFileSync(new URL("./catalog-detailed.json", import.meta.url), "utf8");
@@ -30,7 +30,7 @@ export function bundledCatalogue(): readonly DetailedModel[] {
   return catalogue.data;
 }
 
-/** Is the JSON text of a list, with the rows in the order and shape that the query asks for. */
+/** The JSON text of a list, with the rows in the order and shape that the query asks for. */
 export function listText(list: ListName, models: readonly DetailedModel[], query: URLSearchParams): string {
   const rows = ordered(
     models.filter((model) => belongsTo(list, model)),
@@ -40,7 +40,7 @@ export function listText(list: ListName, models: readonly DetailedModel[], query
   return JSON.stringify({ object: "list", data: detailed ? rows : rows.map(basicRow) });
 }
 
-/** Is the row that a list without `detailed=true` shows for a model. */
+/** A model's row in a list without `detailed=true`. */
 export function basicRow({ id, object, created, owned_by }: DetailedModel): BasicModel {
   return { id, object, created, owned_by };
 }
@@ -51,7 +51,7 @@ function belongsTo(list: ListName, model: DetailedModel): boolean {
   return true;
 }
 
-// NanoGPT's real rankings are private; a stable other order is all that a client of the stand-in can tell.
+// NanoGPT's real rankings are private; any other stable order will do.
 function ordered(models: readonly DetailedModel[], sort: string | null): readonly DetailedModel[] {
   if (sort === "mostused") return models.toSorted((one, other) => other.created - one.created);
   if (sort === "favorites") return models.toSorted((one, other) => included(other) - included(one));

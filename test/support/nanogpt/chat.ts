@@ -1,22 +1,22 @@
 import { gzipAnswer, json, send, type Answer } from "./answer.ts";
 import { dataEvent, sendEvents } from "./event-stream.ts";
 import type { Exchange } from "./exchange.ts";
-import { promptOf, type Prompt } from "./prompt.ts";
+import { parsePrompt, type Prompt } from "./prompt.ts";
 import { replyTo, type Reply } from "./reply.ts";
 import { call, type Route } from "./routes.ts";
 
 /** Chat completions and the older text completions, whole or streamed. */
 export const chatRoutes: readonly Route[] = [
   call("POST", "/chat/completions", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
-    const prompt = await promptOf(exchange);
+    accounts.requireKeyOrPayment(exchange);
+    const prompt = await parsePrompt(exchange);
     exchange.response.setHeader("link", ['</api/v1/models>; rel="index"', '</terms>; rel="license"']);
     if (prompt.streamed) return sendEvents(exchange, prompt, chatEvents(prompt, replyTo(prompt)));
     return sendCompletion(exchange, json(200, chatCompletion(prompt, replyTo(prompt))));
   }),
   call("POST", "/completions", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
-    const prompt = await promptOf(exchange);
+    accounts.requireKeyOrPayment(exchange);
+    const prompt = await parsePrompt(exchange);
     if (prompt.streamed) return sendEvents(exchange, prompt, textEvents(prompt, replyTo(prompt)));
     return sendCompletion(exchange, json(200, textCompletion(prompt, replyTo(prompt))));
   }),

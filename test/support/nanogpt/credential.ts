@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** Is the API key or token of a request, from `Authorization: Bearer` or else from `x-api-key`. */
+/** The API key or token of a request, from `Authorization: Bearer` or else from `x-api-key`. */
 export function credentialOf(headers: IncomingHttpHeaders): string | undefined {
   const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
   if (bearer !== undefined) return bearer;

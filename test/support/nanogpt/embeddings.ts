@@ -1,12 +1,12 @@
 import { json, send } from "./answer.ts";
-import { promptOf } from "./prompt.ts";
+import { parsePrompt } from "./prompt.ts";
 import { call, type Route } from "./routes.ts";
 
 /** Embeddings, as numbers or as the base64 of little-endian floats that OpenAI's SDK asks for. */
 export const embeddingsRoutes: readonly Route[] = [
   call("POST", "/embeddings", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
-    const { model, fields } = await promptOf(exchange);
+    accounts.requireKeyOrPayment(exchange);
+    const { model, fields } = await parsePrompt(exchange);
     const inputs: unknown[] = Array.isArray(fields["input"]) ? fields["input"] : [fields["input"]];
     const data = inputs.map((input, index) => {
       const vector = vectorOf(String(input));
@@ -18,7 +18,7 @@ export const embeddingsRoutes: readonly Route[] = [
   }),
 ];
 
-// Sixty-fourths are exact in 32 bits, so both encodings say the same numbers.
+// Sixty-fourths are exact in 32 bits, so both encodings give the same numbers.
 function vectorOf(text: string): number[] {
   return Array.from({ length: 8 }, (_, index) => ((text.charCodeAt(index) || 0) % 64) / 64);
 }

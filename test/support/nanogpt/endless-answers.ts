@@ -1,21 +1,21 @@
 import type { Exchange } from "./exchange.ts";
 
-/** An answer of which some part has no end; it goes on until the client leaves. */
+/** An answer with an endless part, sent until the client disconnects. */
 export interface EndlessFault {
   readonly kind: "endless";
   readonly part: "interim answers" | "headers" | "body";
-  /** Of the answer whose body has no end; 200 when left out. */
+  /** Status of an answer with an endless body, 200 by default. */
   readonly status?: number | undefined;
-  /** How many milliseconds lie between two pieces; without it, a megabyte every few. */
+  /** Interval between two pieces; 100 pieces every 2 ms when undefined. */
   readonly everyMs?: number | undefined;
 }
 
-/** Says the same piece for ever. */
+/** Sends the same piece again and again. */
 export async function sendEndless(exchange: Exchange, good: string, fault: EndlessFault): Promise<void> {
   const { part, status = 200, everyMs } = fault;
   const { socket } = exchange.request;
   const start = `HTTP/1.1 ${status} Endless\r\n`;
-  // The good list comes first: nobody may take it for all there is.
+  // The good list comes first: Keylane must not take it for the whole body.
   if (part === "body") {
     socket.write(`${start}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(good)}`);
   } else if (part === "headers") socket.write(start);

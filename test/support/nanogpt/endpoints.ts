@@ -7,9 +7,9 @@ import { listRoutes } from "./lists.ts";
 import { mediaRoutes } from "./media.ts";
 import { messagesRoutes } from "./messages.ts";
 import { modelRoutes } from "./models.ts";
-import { notFoundPage, ErrorAnswer } from "./refusals.ts";
+import { notFoundPage, ErrorAnswer } from "./error-answers.ts";
 import { responsesRoutes } from "./responses.ts";
-import type { Route, World } from "./routes.ts";
+import type { Route, RouteContext } from "./routes.ts";
 
 const routes: readonly Route[] = [
   ...listRoutes,
@@ -23,12 +23,12 @@ const routes: readonly Route[] = [
 ];
 
 /** Answers a request as NanoGPT does. */
-export async function respond(exchange: Exchange, world: World): Promise<void> {
+export async function respond(exchange: Exchange, context: RouteContext): Promise<void> {
   const { method } = exchange.seen;
   const route = routes.find(({ methods, path }) => (methods?.includes(method) ?? true) && path.test(exchange.path));
   try {
     if (route === undefined) throw notFoundPage();
-    await route.answer(exchange, world);
+    await route.answer(exchange, context);
   } catch (error) {
     if (!(error instanceof ErrorAnswer)) throw error;
     send(exchange, error.answer);

@@ -2,41 +2,34 @@ import { constants, createGzip } from "node:zlib";
 import type { Exchange } from "./exchange.ts";
 import type { Prompt } from "./prompt.ts";
 
-/** Is the text of an event without a name. */
+/** Text of an unnamed event. */
 export function dataEvent(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
-/** Is the text of an event named after its own type. */
+/** Text of an event named after its type. */
 export function namedEvent(value: { readonly type: string; readonly [field: string]: unknown }): string {
   return `event: ${value.type}\n${dataEvent(value)}`;
 }
 
-/** Streams events, each in a write of its own, at the pace the client asked for. */
+/** Streams events, one write each, at the interval and in the coding that the client asked for. */
 export async function sendEvents(exchange: Exchange, prompt: Prompt, events: readonly string[]): Promise<void> {
   const { request, response } = exchange;
   const interval = intervalMs(exchange, prompt);
   response.setHeader("content-type", "text/event-stream; charset=utf-8");
   response.setHeader("cache-control", "no-cache");
-  if (request.headers["x-standin-gzip"] !== "1") {
-    response.flushHeaders();
-    for (const event of events) {
-      await exchange.wait(interval);
-      response.write(event);
-    }
-    response.end();
-    return;
-  }
-  response.setHeader("content-encoding", "gzip");
+  const isGzip = request.headers["x-standin-gzip"] === "1";
+  if (isGzip) response.setHeader("content-encoding", "gzip");
   response.flushHeaders();
-  // Flushed after every event, as a server does that compresses what it streams.
+  // Flushed after every event, as servers that compress streams do.
   const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH });
-  gzip.pipe(response);
+  if (isGzip) gzip.pipe(response);
+  const target = isGzip ? gzip : response;
   for (const event of events) {
     await exchange.wait(interval);
-    gzip.write(event);
+    target.write(event);
   }
-  gzip.end();
+  target.end();
 }
 
 function intervalMs({ request }: Exchange, { model }: Prompt): number {

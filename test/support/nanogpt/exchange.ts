@@ -4,17 +4,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { credentialOf } from "./credential.ts";
 
 /** A request as the stand-in received it. */
-export interface Seen {
+export interface ReceivedRequest {
   readonly method: string;
-  /** The request target as it stood on the request line. */
+  /** The request target, exactly as on the request line. */
   readonly target: string;
   readonly rawHeaders: string[];
   readonly headers: IncomingHttpHeaders;
-  /** The body bytes as received, growing as they arrive. */
+  /** The body bytes received so far. */
   readonly body: Buffer;
-  /** Whether the request body has arrived to its end. */
+  /** Whether the request body is complete. */
   readonly complete: boolean;
-  /** Whether the client closed before the answer had ended. */
+  /** Whether the client disconnected before the end of the answer. */
   readonly aborted: boolean;
   /** Resolves when either side has ended the exchange. */
   readonly closed: Promise<void>;
@@ -24,30 +24,30 @@ export interface Seen {
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly seen: Seen;
+  readonly seen: ReceivedRequest;
   readonly path: string;
   readonly query: URLSearchParams;
   /** The API key or token, from either header. */
   readonly key: string | undefined;
-  /** Aborts when the exchange is over, so that nothing outlives it. */
+  /** Aborts when the exchange is over. */
   readonly signal: AbortSignal;
-  /** Yields the body as it arrives, from its first byte even when called late. */
+  /** Yields the body as it arrives, always from its first byte. */
   chunks(): AsyncGenerator<Buffer>;
   /** Resolves to the whole body. */
   body(): Promise<Buffer>;
   wait(ms: number): Promise<void>;
-  /** Says that whatever ends the exchange from here on is our doing, not the client's. */
-  takeBlame(): void;
+  /** Keeps `aborted` false, since the stand-in itself is about to end the exchange. */
+  markEndedByServer(): void;
 }
 
-/** Follows one request from its headers to its end. */
-export function exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
+/** Creates the exchange of a request whose headers have arrived. */
+export function createExchange(request: IncomingMessage, response: ServerResponse): Exchange {
   const received: Buffer[] = [];
   const changes = new EventEmitter();
-  const over = new AbortController();
+  const ended = new AbortController();
   let complete = false;
   let aborted = false;
-  let blamed = false;
+  let endedByServer = false;
 
   request.on("data", (chunk: Buffer) => {
     received.push(chunk);
@@ -61,8 +61,8 @@ export function exchangeOf(request: IncomingMessage, response: ServerResponse): 
   response.on("error", () => {});
   const closed = new Promise<void>((resolve) => {
     response.on("close", () => {
-      aborted = !response.writableFinished && !blamed;
-      over.abort();
+      aborted = !response.writableFinished && !endedByServer;
+      ended.abort();
       resolve();
     });
   });
@@ -71,15 +71,15 @@ export function exchangeOf(request: IncomingMessage, response: ServerResponse): 
     for (let next = 0; ; next++) {
       while (next === received.length) {
         if (complete) return;
-        await once(changes, "change", { signal: over.signal });
+        await once(changes, "change", { signal: ended.signal });
       }
       yield* received.slice(next, next + 1);
     }
   }
 
   const target = request.url ?? "";
-  const mark = target.indexOf("?");
-  const path = mark < 0 ? target : target.slice(0, mark);
+  const queryStart = target.indexOf("?");
+  const path = queryStart < 0 ? target : target.slice(0, queryStart);
   return {
     request,
     response,
@@ -100,9 +100,9 @@ export function exchangeOf(request: IncomingMessage, response: ServerResponse): 
       closed,
     },
     path,
-    query: new URLSearchParams(mark < 0 ? "" : target.slice(mark)),
+    query: new URLSearchParams(queryStart < 0 ? "" : target.slice(queryStart)),
     key: credentialOf(request.headers),
-    signal: over.signal,
+    signal: ended.signal,
     chunks,
     async body() {
       const all: Buffer[] = [];
@@ -110,10 +110,10 @@ export function exchangeOf(request: IncomingMessage, response: ServerResponse): 
       return Buffer.concat(all);
     },
     async wait(ms) {
-      await sleep(ms, undefined, { signal: over.signal });
+      await sleep(ms, undefined, { signal: ended.signal });
     },
-    takeBlame() {
-      blamed = true;
+    markEndedByServer() {
+      endedByServer = true;
     },
   };
 }

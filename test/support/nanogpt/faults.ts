@@ -7,12 +7,12 @@ import { sendEndless, type EndlessFault } from "./endless-answers.ts";
 import type { Exchange } from "./exchange.ts";
 import { isListRequest, listFor } from "./lists.ts";
 import { sendRaw, type RawFault } from "./raw-answers.ts";
-import { rateLimited } from "./refusals.ts";
-import type { World } from "./routes.ts";
+import { rateLimited } from "./error-answers.ts";
+import type { RouteContext } from "./routes.ts";
 
-/** A way for NanoGPT to fail, or to answer as nobody expects. "Good" is the list that was asked for. */
+/** A failure or an unusual answer of NanoGPT. "Good" means the requested list. */
 export type Fault =
-  /** A plain answer of that status. The request body is awaited first, unless the fault is `early`. */
+  /** An answer of that status, after the request body unless `early`. */
   | {
       readonly kind: "status";
       readonly status: number;
@@ -20,12 +20,12 @@ export type Fault =
       readonly headers?: Readonly<Record<string, string>> | undefined;
       readonly contentType?: string | undefined;
       readonly early?: boolean | undefined;
-      /** What happens behind the body in place of its promised end. */
+      /** What happens after the body, which is shorter than its Content-Length then. */
       readonly end?: "cut" | "hang" | undefined;
     }
   /** NanoGPT's own 429: a flat body on list routes, OpenAI's envelope elsewhere. */
   | { readonly kind: "rate-limited"; readonly retryAfter?: number | undefined }
-  /** A redirect, with status 302 to another host unless said otherwise. */
+  /** A redirect, by default with status 302 and to another host. */
   | {
       readonly kind: "redirect";
       readonly status?: number | undefined;
@@ -35,7 +35,7 @@ export type Fault =
   | { readonly kind: "drip"; readonly bytes?: number | undefined; readonly everyMs?: number | undefined }
   /** A good list made longer than `bytes` (16 MB) by one more row. */
   | { readonly kind: "too-large"; readonly bytes?: number | undefined }
-  /** A good list under `count` (200) headers of `bytes` (100 kB) together. */
+  /** A good list with `count` (200) headers of `bytes` (100 kB) in total. */
   | { readonly kind: "header-bomb"; readonly count?: number | undefined; readonly bytes?: number | undefined }
   /** A good list after interim answers (103, then 100). */
   | { readonly kind: "interim"; readonly statuses?: readonly number[] | undefined }
@@ -44,7 +44,7 @@ export type Fault =
   | EndlessFault
   | { readonly kind: PlainFault };
 
-/** A fault with nothing to choose about it. */
+/** A fault without options. */
 export type PlainFault = ConnectionFault | CodingFault | ListFault | "no-content";
 
 const plainBreakages: Readonly<Record<PlainFault, Breakage>> = {
@@ -54,14 +54,14 @@ const plainBreakages: Readonly<Record<PlainFault, Breakage>> = {
   "no-content": (exchange) => send(exchange, { status: 204, headers: {}, body: "" }),
 };
 
-/** All faults with nothing to choose about them, to try one after another. */
+/** All faults without options. */
 export const plainFaults: readonly PlainFault[] = Object.keys(plainBreakages).filter(isPlainKind);
 
-/** Answers a request the broken way. */
-export async function answerBroken(exchange: Exchange, fault: Fault, world: World): Promise<void> {
+/** Answers a request with a fault. */
+export async function answerBroken(exchange: Exchange, fault: Fault, context: RouteContext): Promise<void> {
   if (!(fault.kind === "status" && fault.early === true)) await exchange.body();
   const listRoute = isListRequest(exchange.seen);
-  const good = listRoute ? listFor(exchange, world) : GOOD_CALL;
+  const good = listRoute ? listFor(exchange, context) : GOOD_CALL;
   if (isPlain(fault)) return plainBreakages[fault.kind](exchange, good);
   switch (fault.kind) {
     case "status":
@@ -95,9 +95,9 @@ function isPlainKind(kind: string): kind is PlainFault {
   return Object.hasOwn(plainBreakages, kind);
 }
 
-type Chosen<Kind extends Fault["kind"]> = Extract<Fault, { readonly kind: Kind }>;
+type FaultOf<Kind extends Fault["kind"]> = Extract<Fault, { readonly kind: Kind }>;
 
-function sendStatus(exchange: Exchange, fault: Chosen<"status">): void {
+function sendStatus(exchange: Exchange, fault: FaultOf<"status">): void {
   const { status, body = "", headers, contentType, end } = fault;
   const type = contentType ?? (body.startsWith("{") ? "application/json" : "text/plain");
   if (end === undefined) return send(exchange, { status, headers: { "content-type": type, ...headers }, body });
@@ -111,11 +111,11 @@ function sendStatus(exchange: Exchange, fault: Chosen<"status">): void {
   if (end === "cut") closeConnection(exchange);
 }
 
-function sendRedirect(exchange: Exchange, { status = 302, location }: Chosen<"redirect">): void {
+function sendRedirect(exchange: Exchange, { status = 302, location }: FaultOf<"redirect">): void {
   send(exchange, { status, headers: { location: location ?? "https://elsewhere.invalid/models" }, body: "" });
 }
 
-async function drip(exchange: Exchange, good: string, { bytes = 64, everyMs = 20 }: Chosen<"drip">) {
+async function drip(exchange: Exchange, good: string, { bytes = 64, everyMs = 20 }: FaultOf<"drip">) {
   const { response } = exchange;
   const body = Buffer.from(good);
   response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
@@ -126,14 +126,14 @@ async function drip(exchange: Exchange, good: string, { bytes = 64, everyMs = 20
   response.end();
 }
 
-function sendHeaderBomb(exchange: Exchange, good: string, chosen: Chosen<"header-bomb">): void {
-  const { count = 200, bytes = 100_000 } = chosen;
+function sendHeaderBomb(exchange: Exchange, good: string, fault: FaultOf<"header-bomb">): void {
+  const { count = 200, bytes = 100_000 } = fault;
   const value = "x".repeat(Math.ceil(bytes / count));
   for (let index = 0; index < count; index++) exchange.response.setHeader(`x-bomb-${index}`, value);
   send(exchange, jsonText(good));
 }
 
-function sendInterim(exchange: Exchange, good: string, { statuses = [103, 100] }: Chosen<"interim">): void {
+function sendInterim(exchange: Exchange, good: string, { statuses = [103, 100] }: FaultOf<"interim">): void {
   for (const status of statuses) {
     const link = status === 103 ? "Link: </style.css>; rel=preload\r\n" : "";
     exchange.request.socket.write(`HTTP/1.1 ${status} Interim\r\n${link}\r\n`);
@@ -141,7 +141,7 @@ function sendInterim(exchange: Exchange, good: string, { statuses = [103, 100] }
   send(exchange, jsonText(good));
 }
 
-// What a call gets in place of a list where a fault needs something good to break.
+// What faults break on routes other than lists.
 const GOOD_CALL = JSON.stringify({
   id: "chatcmpl-standin",
   object: "chat.completion",

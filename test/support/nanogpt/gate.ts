@@ -1,26 +1,26 @@
-/** A place where requests wait until it is opened. */
+/** Makes requests wait until it is opened. */
 export interface Gate {
-  /** Resolves once the gate is open; throws when the signal aborts before. */
+  /** Resolves once the gate is open; rejects if the signal aborts first. */
   pass(signal: AbortSignal): Promise<void>;
-  /** Opens the gate for good. */
+  /** Opens the gate permanently. */
   release(): void;
-  /** Resolves when the first request has come. */
+  /** Resolves when the first request has arrived. */
   readonly arrived: Promise<void>;
 }
 
-/** Puts up a closed gate. */
+/** Creates a closed gate. */
 export function createClosedGate(): Gate {
-  const raw = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<void>();
   const opening = Promise.withResolvers<void>();
   return {
-    arrived: raw.promise,
+    arrived: first.promise,
     release: opening.resolve,
     async pass(signal) {
-      raw.resolve();
+      first.resolve();
       signal.throwIfAborted();
-      const { promise: left, reject } = Promise.withResolvers<never>();
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      await Promise.race([opening.promise, left]);
+      await Promise.race([opening.promise, aborted]);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { compressed, jsonText, send } from "./answer.ts";
 import { listText, type ListName } from "./catalogue.ts";
-import type { Exchange, Seen } from "./exchange.ts";
-import { BASE, type Route, type World } from "./routes.ts";
+import type { Exchange, ReceivedRequest } from "./exchange.ts";
+import { BASE, type Route, type RouteContext } from "./routes.ts";
 
 const LIST_PATH = new RegExp(`^${BASE}/models/?$`);
 
@@ -10,24 +10,23 @@ export const listRoutes: readonly Route[] = [
   {
     methods: ["GET", "HEAD"],
     path: LIST_PATH,
-    async answer(exchange, world) {
-      if (listNameOf(exchange.path) === "personalized") world.accounts.admitToChecked(exchange);
-      else world.accounts.admitToOpen(exchange);
-      // What the real lists say about caching is not known; the tempting thing is said here, so that a cache
-      // that believes it is found out.
-      const answer = jsonText(listFor(exchange, world), 200, { "cache-control": "public, max-age=300" });
+    async answer(exchange, context) {
+      if (listNameOf(exchange.path) === "personalized") context.accounts.requireKey(exchange);
+      else context.accounts.countRequest(exchange);
+      // NanoGPT's real Cache-Control is unknown; this one exposes a cache that obeys it.
+      const answer = jsonText(listFor(exchange, context), 200, { "cache-control": "public, max-age=300" });
       send(exchange, await compressed(exchange, answer));
     },
   },
 ];
 
 /** Whether a request asks for a list. */
-export function isListRequest({ method, target }: Seen): boolean {
+export function isListRequest({ method, target }: ReceivedRequest): boolean {
   return (method === "GET" || method === "HEAD") && LIST_PATH.test(target.replace(/\?.*$/s, ""));
 }
 
-/** Is the list that a request would get if nothing stood in its way. */
-export function listFor({ path, query, key }: Exchange, { accounts }: World): string {
+/** The list that a request gets without a fault. */
+export function listFor({ path, query, key }: Exchange, { accounts }: RouteContext): string {
   return listText(listNameOf(path), accounts.modelsFor(key), query);
 }
 

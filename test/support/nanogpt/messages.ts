@@ -1,14 +1,14 @@
 import { json, send } from "./answer.ts";
 import { namedEvent, sendEvents } from "./event-stream.ts";
-import { promptOf, type Prompt } from "./prompt.ts";
+import { parsePrompt, type Prompt } from "./prompt.ts";
 import { replyTo, type Reply } from "./reply.ts";
 import { call, type Route } from "./routes.ts";
 
 /** Anthropic's Messages. Claude Code adds `/v1/messages` to a base URL that ends in `/v1` already. */
 export const messagesRoutes: readonly Route[] = [
   call("POST", "(?:/v1)?/messages", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
-    const prompt = await promptOf(exchange);
+    accounts.requireKeyOrPayment(exchange);
+    const prompt = await parsePrompt(exchange);
     const reply = replyTo(prompt);
     if (prompt.streamed) return sendEvents(exchange, prompt, events(prompt, reply));
     const content = [{ type: "text", text: reply.text }];
@@ -24,8 +24,8 @@ export const messagesRoutes: readonly Route[] = [
     );
   }),
   call("POST", "(?:/v1)?/messages/count_tokens", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
-    const { promptTokens } = replyTo(await promptOf(exchange));
+    accounts.requireKeyOrPayment(exchange);
+    const { promptTokens } = replyTo(await parsePrompt(exchange));
     send(exchange, json(200, { input_tokens: promptTokens }));
   }),
 ];

@@ -1,11 +1,11 @@
 import { json, send } from "./answer.ts";
-import { notFoundPage } from "./refusals.ts";
+import { notFoundPage } from "./error-answers.ts";
 import { call, type Route } from "./routes.ts";
 
-/** What NanoGPT answers about single models, and its old list without a version. */
+/** Routes of single models, and the old list without a version. */
 export const modelRoutes: readonly Route[] = [
   call("DELETE", "/models/.+", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
+    accounts.requireKeyOrPayment(exchange);
     const id = decodeURIComponent(exchange.path.replace(/^.*?\/models\//, ""));
     send(exchange, json(200, { id, object: "model", deleted: true }));
   }),
@@ -18,7 +18,7 @@ export const modelRoutes: readonly Route[] = [
     },
   },
   {
-    // One segment: an id whose slash has lost its encoding on the way finds the 404 page.
+    // One segment: an id whose `%2F` was decoded on the way gets the 404 page.
     methods: ["GET", "HEAD"],
     path: /^\/api\/models\/[^/]+\/providers$/,
     async answer(exchange, { accounts }) {

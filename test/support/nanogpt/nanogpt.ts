@@ -1,58 +1,58 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { createAccountBook, type Account } from "./accounts.ts";
+import { createAccounts, type Account } from "./accounts.ts";
 import { bundledCatalogue, type DetailedModel } from "./catalogue.ts";
 import { credentialOf } from "./credential.ts";
 import { respond } from "./endpoints.ts";
-import { exchangeOf, type Exchange, type Seen } from "./exchange.ts";
+import { createExchange, type Exchange, type ReceivedRequest } from "./exchange.ts";
 import { answerBroken, type Fault } from "./faults.ts";
 import { createClosedGate, type Gate } from "./gate.ts";
 import { createInterventions, type Where } from "./interventions.ts";
 import { isListRequest } from "./lists.ts";
 import { TOGGLE_PATH, toggle } from "./toggle.ts";
 
-export type { Account, DetailedModel, Fault, Seen, Where };
+export type { Account, DetailedModel, Fault, ReceivedRequest, Where };
 
-/** A NanoGPT of our own on a local port, with accounts to set, requests to look at and faults to cause. */
+/** A stand-in for NanoGPT on a local port, whose accounts can be set, requests inspected and faults injected. */
 export interface NanoGpt {
   /** The API's base URL, such as `http://127.0.0.1:43121/api`. */
   readonly url: string;
   readonly origin: string;
   readonly models: readonly DetailedModel[];
-  /** Every request since the start or the last reset, in order. */
-  readonly seen: Seen[];
-  /** Is what was seen of GET and HEAD on list routes, of all clients or of one key. */
-  lists(key?: string): Seen[];
-  /** Adds an account, or replaces the one with the same key and starts its day again. */
+  /** All requests since the start or the last reset, in order. */
+  readonly seen: ReceivedRequest[];
+  /** The list requests (GET and HEAD) among them, of all clients or of one key. */
+  lists(key?: string): ReceivedRequest[];
+  /** Adds or replaces the account of a key, with none of its daily limit used. */
   setAccount(account: Account): void;
   show(key: string, id: string): void;
   hide(key: string, id: string): void;
   revoke(key: string): void;
-  /** Breaks coming answers. Faults for so many `times` come first, in order; else the newest standing one. `undefined` clears all. */
+  /** Injects a fault into future answers, as `Interventions` orders them; `undefined` clears all. */
   fail(fault: Fault | undefined, where?: Where): void;
-  /** Makes coming answers wait that long before their headers. */
+  /** Delays future answers before their headers. */
   delay(ms: number, where?: Where): void;
-  /** Holds the next matching request (or the next `times`) before its answer, until released. */
+  /** Pauses the next matching request (or the next `times`) before its answer, until released. */
   hold(where?: Where): Hold;
-  /** Closes the port and every connection, so that clients are refused. */
+  /** Closes the port and every connection, so that connections are refused. */
   pause(): Promise<void>;
   /** Listens on the same port again. */
   resume(): Promise<void>;
-  /** Forgets what was seen, all faults and delays, and releases paused requests. */
+  /** Clears `seen`, faults and delays, and releases paused requests. */
   reset(): void;
-  /** Closes the port and every connection, and with them all that still waits. */
+  /** Closes the port and every connection, which ends paused and delayed requests. */
   stop(): Promise<void>;
 }
 
-/** A request that waits before its answer. */
+/** A request paused before its answer. */
 export interface Hold {
   release(): void;
-  /** Resolves when the first matching request has come. */
+  /** Resolves when the first matching request has arrived. */
   readonly arrived: Promise<void>;
 }
 
-/** Starts a NanoGPT on 127.0.0.1, on a free port unless one is given. */
+/** Starts a stand-in on 127.0.0.1, on a free port by default. */
 export async function startNanoGpt(
   options: {
     port?: number | undefined;
@@ -61,8 +61,8 @@ export async function startNanoGpt(
   } = {},
 ): Promise<NanoGpt> {
   const models = options.models ?? bundledCatalogue();
-  const accounts = createAccountBook(models, options.accounts ?? []);
-  const seen: Seen[] = [];
+  const accounts = createAccounts(models, options.accounts ?? []);
+  const seen: ReceivedRequest[] = [];
   const faults = createInterventions<Fault>();
   const delays = createInterventions<number>();
   const holds = createInterventions<Gate>();
@@ -76,15 +76,15 @@ export async function startNanoGpt(
     socket.on("close", () => sockets.delete(socket));
   });
   server.on("request", (request, response) => {
-    const exchange = exchangeOf(request, response);
+    const exchange = createExchange(request, response);
     response.setHeader("x-standin", "1");
     response.setHeader("set-cookie", "standin=1; Path=/; HttpOnly");
     response.sendDate = request.headers["x-standin-no-date"] !== "1";
     open.add(exchange);
     response.on("close", () => open.delete(exchange));
     serve(exchange).catch((error: unknown) => {
-      // An exchange that is over has nobody left to tell.
-      if (!exchange.signal.aborted) confess(exchange, error);
+      // Nothing can be sent once the exchange is over.
+      if (!exchange.signal.aborted) sendStandInError(exchange, error);
     });
   });
 
@@ -108,7 +108,7 @@ export async function startNanoGpt(
     if (!server.listening) return;
     const closed = once(server, "close");
     server.close();
-    for (const exchange of open) exchange.takeBlame();
+    for (const exchange of open) exchange.markEndedByServer();
     for (const socket of sockets) socket.destroy();
     await closed;
   }
@@ -138,7 +138,7 @@ export async function startNanoGpt(
     resume: () => listen(server, port),
     reset() {
       seen.length = 0;
-      for (const book of [faults, delays, holds]) book.clear();
+      for (const rules of [faults, delays, holds]) rules.clear();
       for (const gate of gates) gate.release();
       gates.clear();
     },
@@ -154,12 +154,13 @@ async function listen(server: Server, port: number): Promise<void> {
 
 function portOf(server: Server): number {
   const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("Cannot tell the port: not listening");
+  if (address === null || typeof address === "string")
+    throw new Error("Cannot read the port: the server must be listening");
   return address.port;
 }
 
-// A defect of the stand-in itself: it must show in the test that meets it.
-function confess({ response, request }: Exchange, error: unknown): void {
+// A bug in the stand-in itself must show in the test.
+function sendStandInError({ response, request }: Exchange, error: unknown): void {
   if (response.headersSent) {
     request.socket.destroy();
     return;

@@ -1,9 +1,9 @@
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, type ZlibOptions } from "node:zlib";
 import type { Exchange } from "./exchange.ts";
-import { badRequest } from "./refusals.ts";
+import { badRequest } from "./error-answers.ts";
 
-// The largest decoded body that NanoGPT takes.
+// The largest decoded body that NanoGPT accepts.
 const limit: ZlibOptions = { maxOutputLength: 32 * 1024 * 1024 };
 const decoders: Readonly<Record<string, (body: Buffer) => Promise<Buffer>>> = {
   identity: (body) => Promise.resolve(body),
@@ -12,17 +12,17 @@ const decoders: Readonly<Record<string, (body: Buffer) => Promise<Buffer>>> = {
   br: (body) => promisify<Buffer, ZlibOptions, Buffer>(brotliDecompress)(body, limit),
 };
 
-/** What a call asks for, out of its JSON body. */
+/** A call's JSON body. */
 export interface Prompt {
   readonly model: string;
   readonly streamed: boolean;
-  /** The last text the client wrote. */
+  /** The last text that the client wrote. */
   readonly text: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Reads the JSON body of a call, compressed or not, or throws a `Refusal`. */
-export async function promptOf(exchange: Exchange): Promise<Prompt> {
+/** Reads the JSON body of a call, compressed or not, or throws an `ErrorAnswer`. */
+export async function parsePrompt(exchange: Exchange): Promise<Prompt> {
   const coding = exchange.request.headers["content-encoding"] ?? "identity";
   const decode = decoders[coding.toLowerCase()];
   if (decode === undefined) throw badRequest(`Unsupported content encoding: ${coding}`, 415);
@@ -55,7 +55,7 @@ function parsed(text: string): Record<string, unknown> {
   throw badRequest("The body must be a JSON object.");
 }
 
-// Messages, their content and its parts nest differently in every API, but the text is always the last of them.
+// Every API nests messages and their parts differently, but in all of them the text comes last.
 function lastText(value: unknown): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return lastText(value.at(-1));

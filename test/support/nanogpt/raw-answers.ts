@@ -1,18 +1,18 @@
-import { closeConnection, resetConnection } from "./breakage.ts";
+import { closeConnection, resetAfterFlush } from "./breakage.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** An answer of which every byte is chosen, for what no HTTP library would write. */
+/** An answer given byte by byte, for what no HTTP library would write. */
 export interface RawFault {
   readonly kind: "raw";
-  /** The lines of the head, status line first; `LENGTH` in them stands for the length of the good list (`LENGTH16` in hexadecimal). */
+  /** Lines of the head; `LENGTH` is replaced by the length of the good list, `LENGTH16` by the same in hexadecimal. */
   readonly head: readonly string[];
-  /** What follows the head, with `GOOD` for the good list in it; the good list alone when left out. */
+  /** What follows the head, by default `GOOD`, which is replaced by the good list. */
   readonly body?: string | undefined;
-  /** What becomes of the connection; it is closed when left out. */
+  /** What happens to the connection, by default `close`. */
   readonly after?: "close" | "reset" | "stay" | undefined;
 }
 
-/** Says the bytes. */
+/** Sends the bytes. */
 export async function sendRaw(exchange: Exchange, good: string, fault: RawFault): Promise<void> {
   const { head, body = "GOOD", after = "close" } = fault;
   const length = Buffer.byteLength(good);
@@ -22,12 +22,9 @@ export async function sendRaw(exchange: Exchange, good: string, fault: RawFault)
       .replaceAll("LENGTH", String(length))
       .replaceAll("GOOD", () => good);
   const lines = head.map((line) => `${filled(line)}\r\n`);
-  // Lines as Latin-1, so that any byte can stand in them.
+  // Latin-1, so that lines can contain any byte.
   exchange.request.socket.write(`${lines.join("")}\r\n`, "latin1");
   exchange.request.socket.write(filled(body));
   if (after === "close") return closeConnection(exchange);
-  if (after === "stay") return;
-  // A RST may overtake bytes that the client has not read yet.
-  await exchange.wait(20);
-  resetConnection(exchange);
+  if (after === "reset") await resetAfterFlush(exchange);
 }

@@ -1,30 +1,30 @@
 import { connect } from "node:net";
 
-/** What came back over a connection, before any HTTP client could judge it. */
+/** The bytes of a response, not interpreted by an HTTP client. */
 export interface RawResponse {
-  /** Everything to the first empty line; empty when there was none. */
+  /** Everything up to the first empty line; empty when there is none. */
   readonly head: string;
   /** Everything after it, chunk sizes included. */
   readonly body: Buffer;
-  /** How the connection ended, or `none` when nothing more was said for a moment. */
+  /** How the connection ended; `none` when it was open and silent for 60 ms. */
   readonly end: "fin" | "reset" | "none";
 }
 
-/** Asks for a path on a connection of its own, and listens. */
+/** Sends GET on a new connection and reads until it ends or is silent for 60 ms. */
 export async function rawCall(origin: string, path: string, headers: readonly string[]): Promise<RawResponse> {
   const { port, hostname } = new URL(origin);
   const socket = connect(Number(port), hostname);
-  const over = Promise.withResolvers<RawResponse["end"]>();
+  const ended = Promise.withResolvers<RawResponse["end"]>();
   const chunks: Buffer[] = [];
   socket.on("data", (chunk) => {
     chunks.push(chunk);
-    socket.setTimeout(MOMENT_MS);
+    socket.setTimeout(SILENCE_MS);
   });
-  socket.on("timeout", () => over.resolve("none"));
-  socket.on("end", () => over.resolve("fin"));
-  socket.on("error", () => over.resolve("reset"));
+  socket.on("timeout", () => ended.resolve("none"));
+  socket.on("end", () => ended.resolve("fin"));
+  socket.on("error", () => ended.resolve("reset"));
   socket.write([`GET ${path} HTTP/1.1`, "Host: standin", ...headers, "", ""].join("\r\n"));
-  const end = await over.promise;
+  const end = await ended.promise;
   socket.destroy();
   const all = Buffer.concat(chunks);
   const blank = all.indexOf("\r\n\r\n");
@@ -32,4 +32,4 @@ export async function rawCall(origin: string, path: string, headers: readonly st
   return { head: all.toString("latin1", 0, bodyStart), body: all.subarray(bodyStart), end };
 }
 
-const MOMENT_MS = 60;
+const SILENCE_MS = 60;

@@ -1,6 +1,6 @@
 import type { Prompt } from "./prompt.ts";
 
-/** What the stand-in says to a prompt, in the pieces in which it streams. */
+/** A reply, also in the pieces in which it is streamed. */
 export interface Reply {
   readonly text: string;
   readonly pieces: readonly string[];
@@ -8,7 +8,7 @@ export interface Reply {
   readonly completionTokens: number;
 }
 
-/** Makes up a reply that quotes the prompt. Characters of several bytes show whether anything cuts text by bytes. */
+/** A reply that quotes the prompt, with multi-byte characters to reveal a cut inside one. */
 export function replyTo({ text }: Prompt): Reply {
   const reply = `You said “${text}” – grüße from the stand-in 🛰️.`;
   const pieces = reply.match(/\s*\S+/g) ?? [];

@@ -1,14 +1,14 @@
 import { json, send } from "./answer.ts";
 import { namedEvent, sendEvents } from "./event-stream.ts";
-import { promptOf, type Prompt } from "./prompt.ts";
+import { parsePrompt, type Prompt } from "./prompt.ts";
 import { replyTo, type Reply } from "./reply.ts";
 import { call, type Route } from "./routes.ts";
 
 /** OpenAI's Responses, whole or streamed. */
 export const responsesRoutes: readonly Route[] = [
   call("POST", "/responses", async (exchange, { accounts }) => {
-    accounts.admitToCall(exchange);
-    const prompt = await promptOf(exchange);
+    accounts.requireKeyOrPayment(exchange);
+    const prompt = await parsePrompt(exchange);
     const reply = replyTo(prompt);
     if (prompt.streamed) return sendEvents(exchange, prompt, events(prompt, reply));
     return send(exchange, json(200, completed(prompt, reply)));
@@ -17,22 +17,22 @@ export const responsesRoutes: readonly Route[] = [
 
 function events(prompt: Prompt, reply: Reply): string[] {
   const item_id = ITEM_ID;
-  const place = { item_id, output_index: 0, content_index: 0 };
+  const position = { item_id, output_index: 0, content_index: 0 };
   const stream: { readonly type: string; readonly [field: string]: unknown }[] = [
-    { type: "response.created", response: begun(prompt) },
-    { type: "response.in_progress", response: begun(prompt) },
+    { type: "response.created", response: inProgress(prompt) },
+    { type: "response.in_progress", response: inProgress(prompt) },
     { type: "response.output_item.added", output_index: 0, item: item("in_progress", []) },
-    { type: "response.content_part.added", ...place, part: part("") },
-    ...reply.pieces.map((delta) => ({ type: "response.output_text.delta", ...place, delta, logprobs: [] })),
-    { type: "response.output_text.done", ...place, text: reply.text, logprobs: [] },
-    { type: "response.content_part.done", ...place, part: part(reply.text) },
+    { type: "response.content_part.added", ...position, part: part("") },
+    ...reply.pieces.map((delta) => ({ type: "response.output_text.delta", ...position, delta, logprobs: [] })),
+    { type: "response.output_text.done", ...position, text: reply.text, logprobs: [] },
+    { type: "response.content_part.done", ...position, part: part(reply.text) },
     { type: "response.output_item.done", output_index: 0, item: item("completed", [part(reply.text)]) },
     { type: "response.completed", response: completed(prompt, reply) },
   ];
   return stream.map((event, sequence_number) => namedEvent({ ...event, sequence_number }));
 }
 
-function begun({ model }: Prompt) {
+function inProgress({ model }: Prompt) {
   return {
     id: "resp_standin",
     object: "response",
@@ -60,7 +60,7 @@ function completed(prompt: Prompt, reply: Reply) {
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: reply.promptTokens + reply.completionTokens,
   };
-  return { ...begun(prompt), status: "completed", output: [item("completed", [part(reply.text)])], usage };
+  return { ...inProgress(prompt), status: "completed", output: [item("completed", [part(reply.text)])], usage };
 }
 
 function item(status: string, content: object[]) {

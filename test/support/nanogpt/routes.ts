@@ -1,24 +1,24 @@
-import type { AccountBook } from "./accounts.ts";
+import type { Accounts } from "./accounts.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** The base URLs that NanoGPT's guides make people type, as a pattern; the first group is the list's name. */
+/** Pattern of the base URLs in NanoGPT's guides; its first group is the list's name. */
 export const BASE = "/api(?:/(personalized|subscription|paid))?/v1(?:legacy|thinking)?";
 
-/** What answers draw on. */
-export interface World {
-  readonly accounts: AccountBook;
+/** What routes need to answer. */
+export interface RouteContext {
+  readonly accounts: Accounts;
 }
 
 /** An endpoint of the stand-in. */
 export interface Route {
-  /** Left out where any method will do. */
+  /** All methods when undefined. */
   readonly methods?: readonly string[];
   readonly path: RegExp;
-  /** Answers, or throws a `Refusal`. */
-  answer(exchange: Exchange, world: World): Promise<void>;
+  /** Answers, or throws an `ErrorAnswer`. */
+  answer(exchange: Exchange, context: RouteContext): Promise<void>;
 }
 
-/** Is the route for calls of one kind, under every base URL. */
+/** Creates a route for a method and a path under every base URL. */
 export function call(method: string, path: string, answer: Route["answer"]): Route {
   return { methods: [method], path: new RegExp(`^${BASE}${path}/?$`), answer };
 }

@@ -3,100 +3,90 @@ import { inject, type TestContext } from "vitest";
 import { startNanoGpt, type Account, type NanoGpt } from "../nanogpt/nanogpt.ts";
 import { plainCall, type PlainAnswer } from "../plain-call.ts";
 import { ACCOUNTS } from "../setup.ts";
-import type { BoundAnswer, BoundCall, Received } from "./caller.ts";
+import type { BoundAnswer, BoundCall, BoundCalls } from "./client-worker.ts";
 import { startWorkerd } from "./workerd.ts";
 
-/** A call over the binding as a test writes it: a key in place of the header. */
-export interface Ask extends Omit<BoundCall, "path" | "leave"> {
+/** A call over the service binding, with a key instead of the header. */
+export interface KeyCall extends Omit<BoundCall, "path"> {
   readonly key?: string;
   readonly path?: string;
-  /** As in BoundCall; "on request" leaves when the test says so. */
-  readonly leave?: number | "at headers" | "on request";
 }
 
-/** The Worker as it is deployed, before a stand-in and behind a second Worker that calls it over a service binding. */
-export interface Bound {
+/** The deployed Worker in front of a NanoGPT stand-in, called by a second Worker over a service binding. */
+export interface BoundWorker {
   readonly nano: NanoGpt;
-  /** What Keylane wrote to its console. */
-  readonly said: () => string;
-  /** Makes calls over the binding, all at once, or each `pauseMs` after the one before it ended. */
-  readonly ask: (calls: readonly Ask[], pauseMs?: number) => Promise<readonly (BoundAnswer | null)[]>;
-  /** Makes calls over the binding that are cancelled when `leave` is called, which resolves once they are. */
-  readonly leaving: (calls: readonly Ask[]) => { readonly leave: () => Promise<void> };
-  /** Resolves once upstream has been asked for so many lists. */
-  readonly asked: (times: number) => Promise<void>;
-  /** Asks for a list over HTTP. */
+  /** All that Keylane has written to its console. */
+  readonly log: () => string;
+  /** Makes calls over the binding, all at once, or each `pauseMs` after the end of the previous one. */
+  readonly call: (calls: readonly KeyCall[], pauseMs?: number) => Promise<readonly (BoundAnswer | null)[]>;
+  /** Starts calls over the binding; `cancel` aborts them and resolves once they are aborted. */
+  readonly startCancellable: (calls: readonly KeyCall[]) => { readonly cancel: () => Promise<void> };
+  /** Resolves once upstream has received `count` list requests. */
+  readonly untilListRequests: (count: number) => Promise<void>;
+  /** Requests a list over HTTP. */
   readonly list: (key: string, fields?: string) => Promise<PlainAnswer>;
 }
 
-const CALLER = new URL("./caller.ts", import.meta.url).pathname;
-const LEAVE = "/leave-now";
+const CLIENT = new URL("./client-worker.ts", import.meta.url).pathname;
+const CANCEL_PATH = "/cancel-now";
 
-// The end of a request ends here all it began, as Cloudflare does to one that is out of time or CPU.
-const MORTAL = `import keylane from "keylane";
-const mortal = { waitUntil() {}, passThroughOnException() {} };
+// All work of a request ends with the request, as when Cloudflare ends one that has used up its time or CPU.
+const WITHOUT_WAIT_UNTIL = `import keylane from "keylane";
+const context = { waitUntil() {}, passThroughOnException() {} };
 export default {
-  fetch: (request, bindings, context) =>
-    keylane.fetch(request, bindings, request.headers.has("x-kept") ? context : mortal),
+  fetch: (request, bindings, real) =>
+    keylane.fetch(request, bindings, request.headers.has("x-wait-until") ? real : context),
 };`;
 
-export interface Odds {
+export interface BoundOptions {
   readonly accounts?: readonly Account[];
-  /** True where waitUntil keeps nothing alive, but for calls with a header field `x-kept`. */
-  readonly isMortal?: boolean;
+  /** False if `waitUntil` does nothing, except for requests with a header `x-wait-until`. */
+  readonly hasWaitUntil?: boolean;
 }
 
-/** Starts all three, and stops them when the test ends: of concurrent tests, the given one. */
-export async function boundWorker(
+/** Starts the stand-in and both Workers, and stops them at the end of the given test. */
+export async function startBoundWorker(
   { onTestFinished }: Pick<TestContext, "onTestFinished">,
   settings: Record<string, string> = {},
-  { accounts = ACCOUNTS, isMortal = false }: Odds = {},
-): Promise<Bound> {
+  { accounts = ACCOUNTS, hasWaitUntil = true }: BoundOptions = {},
+): Promise<BoundWorker> {
   const nano = await startNanoGpt({ accounts });
   const workerd = await startWorkerd(
     inject("deployedWorker"),
     { UPSTREAM_URL: nano.url, LOG_LEVEL: "warn", ...settings },
-    { caller: CALLER, entry: isMortal ? MORTAL : undefined },
+    { client: CLIENT, entry: hasWaitUntil ? undefined : WITHOUT_WAIT_UNTIL },
   );
   onTestFinished(async () => {
     await workerd.stop();
     await nano.stop();
   });
 
-  async function ask(calls: readonly Ask[], pauseMs?: number): Promise<readonly (BoundAnswer | null)[]> {
-    const received: Received = { calls: calls.map(boundCall), ...(pauseMs === undefined ? {} : { pauseMs }) };
-    const answer = await fetch(workerd.callerUrl, { method: "POST", body: JSON.stringify(received) });
-    if (answer.status !== 200) throw new Error(`The caller Worker failed: ${workerd.output.join("")}`);
-    return (await answer.json()) as (BoundAnswer | null)[];
-  }
-
-  function boundCall({ key, path = "/v1/models", headers = {}, leave, ...rest }: Ask): BoundCall {
-    return {
-      ...rest,
-      path,
-      headers: key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` },
-      ...(leave === undefined ? {} : { leave: leave === "on request" ? { when: nano.origin + LEAVE } : leave }),
-    };
+  async function call(calls: readonly KeyCall[], pauseMs?: number): Promise<readonly (BoundAnswer | null)[]> {
+    const all: BoundCalls = { calls: calls.map(boundCall), ...(pauseMs === undefined ? {} : { pauseMs }) };
+    const response = await fetch(workerd.clientUrl, { method: "POST", body: JSON.stringify(all) });
+    if (response.status !== 200) throw new Error(`The client Worker failed: ${workerd.output.join("")}`);
+    return (await response.json()) as (BoundAnswer | null)[];
   }
 
   return {
     nano,
-    said: () => workerd.output.join(""),
-    ask,
-    leaving(calls) {
-      const gate = nano.hold({ path: LEAVE, times: calls.length });
-      const made = ask(calls.map((call) => ({ ...call, leave: "on request" })));
+    log: () => workerd.output.join(""),
+    call,
+    startCancellable(calls) {
+      const gate = nano.hold({ path: CANCEL_PATH, times: calls.length });
+      const abort = { when: nano.origin + CANCEL_PATH };
+      const done = call(calls.map((one) => ({ ...one, abort })));
       return {
-        async leave() {
+        async cancel() {
           gate.release();
-          const answers = await made;
-          if (answers.some((answer) => answer !== null)) throw new Error("A client was answered before it left");
+          const answers = await done;
+          if (answers.some((answer) => answer !== null)) throw new Error("A call was answered before it was cancelled");
         },
       };
     },
-    async asked(times) {
-      for (let i = 0; nano.lists().length < times; i++) {
-        if (i > 500) throw new Error(`Upstream was asked for ${nano.lists().length} lists, not ${times}`);
+    async untilListRequests(count) {
+      for (let i = 0; nano.lists().length < count; i++) {
+        if (i > 500) throw new Error(`Upstream received ${nano.lists().length} list requests, not ${count}`);
         await sleep(10);
       }
     },
@@ -105,7 +95,15 @@ export async function boundWorker(
   };
 }
 
-/** Gives the model ids of a list answer, or undefined. */
+function boundCall({ key, path = "/v1/models", headers = {}, ...rest }: KeyCall): BoundCall {
+  return {
+    ...rest,
+    path,
+    headers: key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` },
+  };
+}
+
+/** The model ids of a list response; undefined for any other response. */
 export function idsOf({ status, text }: Pick<BoundAnswer, "status" | "text">): string[] | undefined {
   if (status !== 200) return undefined;
   return (JSON.parse(text) as { data: { id: string }[] }).data.map(({ id }) => id);

@@ -8,7 +8,7 @@ import type { TestProject } from "vitest/node";
 const run = promisify(execFile);
 const root = new URL("../../../", import.meta.url).pathname;
 
-/** Before all tests: bundles the Worker with wrangler, as it is deployed and as the tests drive it. */
+/** Vitest's global setup: bundles the Worker with wrangler, as deployed and with a movable clock. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-bundle-"));
   const [deployed, underTest] = await Promise.all([

@@ -3,40 +3,40 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buffer } from "node:stream/consumers";
 
-/** Cloudflare's stores as workerd talks to them over HTTP: the Cache API and one KV namespace, in the test's hands. */
+/** A server for the HTTP protocols by which workerd uses the Cache API and one KV namespace. */
 export interface EdgeStores {
-  /** Where it listens, such as `127.0.0.1:43121`. */
+  /** Host and port, such as `127.0.0.1:43121`. */
   readonly address: string;
-  /** What is kept, by URL (Cache API) or key (KV). */
-  readonly kept: Map<string, StoredValue>;
-  /** Every request: method, URL or key, and the options. */
+  /** The stored values, by URL (Cache API) or key (KV). */
+  readonly values: Map<string, StoredValue>;
+  /** Every request: method, URL or key with options, and the name of the cache. */
   readonly seen: string[];
-  /** Until changed. What is slow takes 200 ms; "silent" never answers. */
+  /** Applies to all requests until changed. "slow" delays them by 200 ms; "silent" never responds. */
   fault: "slow" | "slow to write" | "silent" | "broken" | "cut" | undefined;
   stop(): Promise<void>;
 }
 
 export interface StoredValue {
   bytes: Buffer;
-  /** The response's own fields (Cache API). */
+  /** The headers of the stored response (Cache API). */
   readonly fields: Record<string, string>;
-  /** Seconds, as asked for (KV). */
+  /** In seconds, as requested (KV). */
   readonly expirationTtl?: number;
 }
 
-/** Starts them on a free port. They keep everything for ever, so that a list's end is Keylane's own doing. */
+/** Starts the server on a free port. No value expires, so that a list ends only by Keylane's own expiry. */
 export async function startEdgeStores(): Promise<EdgeStores> {
-  const kept = new Map<string, StoredValue>();
+  const values = new Map<string, StoredValue>();
   const seen: string[] = [];
   const server = createServer((request, response) => {
-    answer(request, response).catch(() => response.destroy());
+    respond(request, response).catch(() => response.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   const stores: EdgeStores = {
     address: `127.0.0.1:${port}`,
-    kept,
+    values,
     seen,
     fault: undefined,
     async stop() {
@@ -46,7 +46,7 @@ export async function startEdgeStores(): Promise<EdgeStores> {
     },
   };
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
     const isKv = request.headers.host !== "keylane.invalid";
     const target = new URL(request.url ?? "", "https://keylane.invalid");
@@ -58,30 +58,30 @@ export async function startEdgeStores(): Promise<EdgeStores> {
     if (stores.fault === "silent") return;
     const isRead = request.method === "GET";
     if (stores.fault === "slow" || (stores.fault === "slow to write" && !isRead)) await sleep(200);
-    // Who gives up has not written.
+    // A request that was cancelled meanwhile writes nothing.
     if (response.destroyed) return;
-    if (isRead) return read(kept.get(name), isKv, response);
-    if (request.method === "PUT") kept.set(name, isKv ? valueOf(body, target) : responseOf(body));
-    const isFound = request.method === "PUT" || kept.delete(name);
+    if (isRead) return sendValue(values.get(name), isKv, response);
+    if (request.method === "PUT") values.set(name, isKv ? kvValue(body, target) : cachedResponse(body));
+    const isFound = request.method === "PUT" || values.delete(name);
     response.writeHead(isFound || isKv ? 200 : 404).end();
   }
 
   return stores;
 }
 
-function read(found: StoredValue | undefined, isKv: boolean, response: ServerResponse): void {
-  const state = { "cf-cache-status": found === undefined ? "MISS" : "HIT" };
-  if (found === undefined) response.writeHead(isKv ? 404 : 504, state).end();
-  else response.writeHead(200, { ...found.fields, ...state }).end(found.bytes);
+function sendValue(value: StoredValue | undefined, isKv: boolean, response: ServerResponse): void {
+  const status = { "cf-cache-status": value === undefined ? "MISS" : "HIT" };
+  if (value === undefined) response.writeHead(isKv ? 404 : 504, status).end();
+  else response.writeHead(200, { ...value.fields, ...status }).end(value.bytes);
 }
 
-function valueOf(bytes: Buffer, { searchParams }: URL): StoredValue {
+function kvValue(bytes: Buffer, { searchParams }: URL): StoredValue {
   const ttl = searchParams.get("expiration_ttl");
   return { bytes, fields: {}, ...(ttl === null ? {} : { expirationTtl: Number(ttl) }) };
 }
 
-// The Cache API puts a whole HTTP response into the request's body.
-function responseOf(body: Buffer): StoredValue {
+// The body of a Cache API PUT is a whole HTTP response.
+function cachedResponse(body: Buffer): StoredValue {
   const end = body.indexOf("\r\n\r\n");
   const [, ...lines] = body.subarray(0, end).toString("latin1").split("\r\n");
   const fields = Object.fromEntries(

@@ -6,27 +6,27 @@ import { ACCOUNTS } from "../setup.ts";
 import { startEdgeStores, type EdgeStores, type StoredValue } from "./edge-stores.ts";
 import { startWorkerd } from "./workerd.ts";
 
-/** The stores a Worker can have outside its isolate. */
+/** The remote store of a Worker: the Cache API or a KV namespace bound as LISTS. */
 export type EdgeStore = "cache" | "lists";
 
-/** Isolates of the Worker as it is deployed, with one far store between them. */
+/** Isolates of the deployed Worker that share one remote store. */
 export interface Isolates {
   readonly nano: NanoGpt;
   readonly edge: EdgeStores;
-  readonly ask: (isolate: number, key: string, more?: Asked) => Promise<IsolateAnswer>;
-  /** Asks until something lies in the far store: a busy machine may be late more than once. */
-  readonly store: (isolate: number, key: string) => Promise<void>;
-  /** Requests the stored list, in the isolate or outside: its status is 200, or 504 where there is none. */
-  readonly stored: (isolate: number, key: string, more?: Asked) => Promise<IsolateAnswer>;
-  /** The only value in the far store; throws where there are none or more. */
-  readonly only: () => StoredValue;
-  /** What an isolate wrote to its console, line by line. */
-  readonly said: (isolate: number) => string[];
-  /** The same but for a far store that a busy machine made late. */
-  readonly warned: (isolate: number) => string[];
+  readonly request: (isolate: number, key: string, options?: RequestOptions) => Promise<IsolateAnswer>;
+  /** Requests lists until the remote store contains one: on a busy machine a write may time out. */
+  readonly fetchUntilStored: (isolate: number, key: string) => Promise<void>;
+  /** Requests the list stored in the isolate or the remote store: 200, or 504 if neither has one. */
+  readonly getStored: (isolate: number, key: string, options?: RequestOptions) => Promise<IsolateAnswer>;
+  /** The only value in the remote store; throws if there are none or more. */
+  readonly onlyStored: () => StoredValue;
+  /** The lines that an isolate wrote to its console. */
+  readonly logLines: (isolate: number) => string[];
+  /** `logLines` without those about calls of the remote store that timed out on a busy machine. */
+  readonly warnings: (isolate: number) => string[];
 }
 
-export interface Asked {
+export interface RequestOptions {
   readonly path?: string;
   readonly method?: string;
   readonly fields?: string;
@@ -35,69 +35,67 @@ export interface Asked {
 export interface IsolateAnswer {
   readonly status: number;
   readonly text: string;
+  /** The `Cache-Status` header. */
   readonly outcome: string | undefined;
 }
 
-/** Time for calls of a remote store that are not late: on a busy machine some are. */
-export const IN_TIME = { timeout: 15_000, interval: 50 } as const;
+/** How long tests poll for an effect on the remote store: on a busy machine some of its calls time out. */
+export const STORE_POLL = { timeout: 15_000, interval: 50 } as const;
 
 export const CACHE_SECRET = "a secret that all isolates share";
 
 /** Starts one isolate for each of `settings`; all stop when the test ends. */
 export async function startIsolates(
   { onTestFinished }: Pick<TestContext, "onTestFinished">,
-  far: EdgeStore,
+  kind: EdgeStore,
   settings: readonly Record<string, string>[],
 ): Promise<Isolates> {
   const [nano, edge] = await Promise.all([startNanoGpt({ accounts: ACCOUNTS }), startEdgeStores()]);
-  const started = await Promise.all(
+  const isolates = await Promise.all(
     settings.map((own) =>
       startWorkerd(
         inject("deployedWorker"),
         { UPSTREAM_URL: nano.url, CACHE_SECRET, LOG_LEVEL: "warn", ...own },
-        { [far]: edge.address },
+        { [kind]: edge.address },
       ),
     ),
   );
   onTestFinished(async () => {
-    await Promise.all([...started.map((one) => one.stop()), nano.stop(), edge.stop()]);
+    await Promise.all([...isolates, nano, edge].map((one) => one.stop()));
   });
 
-  async function ask(isolate: number, key: string, { path, method, fields = "" }: Asked = {}): Promise<IsolateAnswer> {
-    const { status, text, rawHeaders } = await plainCall(`${started[isolate]?.url}${path ?? "/v1/models"}`, {
+  const request: Isolates["request"] = async (isolate, key, { path = "/v1/models", method, fields = "" } = {}) => {
+    const { status, text, rawHeaders } = await plainCall(`${isolates[isolate]?.url}${path}`, {
       ...(method === undefined ? {} : { method }),
       fields: `Authorization: Bearer ${key}\n${fields}`,
     });
     return { status, text, outcome: headerValues(rawHeaders, "cache-status")[0] };
-  }
-
-  async function store(isolate: number, key: string): Promise<void> {
-    for (let round = 0; round < 300; round++) {
-      await ask(isolate, key, round === 0 ? {} : { fields: "Cache-Control: no-cache" });
-      if (edge.kept.size > 0) return;
-      await sleep(50);
-    }
-    throw new Error("Nothing is stored");
-  }
-
-  const said = (isolate: number) =>
-    (started[isolate]?.output ?? [])
-      .join("")
-      .split("\n")
-      .filter((line) => line !== "");
+  };
+  const logLines = (isolate: number) => {
+    const lines = isolates[isolate]?.output.join("").split("\n") ?? [];
+    return lines.filter((line) => line !== "");
+  };
 
   return {
     nano,
     edge,
-    ask,
-    store,
-    stored: (isolate, key, more) => ask(isolate, key, { ...more, fields: "Cache-Control: only-if-cached" }),
-    only() {
-      const [kept, ...others] = edge.kept.values();
-      if (kept === undefined || others.length > 0) throw new Error(`There are ${edge.kept.size} values`);
-      return kept;
+    request,
+    async fetchUntilStored(isolate, key) {
+      for (let attempt = 0; attempt < 300; attempt++) {
+        await request(isolate, key, attempt === 0 ? {} : { fields: "Cache-Control: no-cache" });
+        if (edge.values.size > 0) return;
+        await sleep(50);
+      }
+      throw new Error("Nothing is stored");
     },
-    said,
-    warned: (isolate) => said(isolate).filter((line) => !line.includes('"fault":"late"')),
+    getStored: (isolate, key, options) =>
+      request(isolate, key, { ...options, fields: "Cache-Control: only-if-cached" }),
+    onlyStored() {
+      const [value, ...others] = edge.values.values();
+      if (value === undefined || others.length > 0) throw new Error(`There are ${edge.values.size} values`);
+      return value;
+    },
+    logLines,
+    warnings: (isolate) => logLines(isolate).filter((line) => !line.includes('"error":"timeout"')),
   };
 }

@@ -11,59 +11,58 @@ import { Readable } from "node:stream";
 export interface Workerd {
   /** Such as `http://127.0.0.1:43121`. */
   readonly url: string;
-  /** Where the client Worker listens, if there is one. */
-  readonly callerUrl: string;
-  /** What the Worker wrote to its console. */
+  /** URL of the client Worker, if there is one. */
+  readonly clientUrl: string;
+  /** What the Worker has written to its console, in pieces. */
   readonly output: string[];
   stop(): Promise<void>;
 }
 
-export interface Bindings {
-  /** The file of a second Worker, TypeScript without imports, which gets the first as its service binding KEYLANE. */
-  readonly caller?: string;
-  /** JavaScript that is the Worker in the bundle's place, and imports that as "keylane". */
+export interface WorkerdOptions {
+  /** File of a second Worker, TypeScript without imports, whose service binding KEYLANE is the first. */
+  readonly client?: string;
+  /** JavaScript that replaces the bundle as the Worker, and can import it as "keylane". */
   readonly entry?: string | undefined;
-  /** Where Cloudflare's Cache API listens, as workerd talks to it. */
+  /** Address of the Cache API's backend. */
   readonly cache?: string | undefined;
-  /** Where a KV namespace listens, bound as LISTS. */
+  /** Address of the backend of a KV namespace that is bound as LISTS. */
   readonly lists?: string | undefined;
-  /** Where a dataset of Analytics Engine listens, bound as FIGURES. */
-  readonly figures?: string | undefined;
+  /** Address of the backend of an Analytics Engine dataset that is bound as FIGURES. */
+  readonly dataset?: string | undefined;
 }
 
 /**
- * Starts a bundle in workerd itself, listening on a free port: no development server in between, which would code
- * bodies and rewrite targets on its own. `bindings` become text bindings.
+ * Starts a bundle in workerd itself on a free port, without a development server, which would encode bodies and rewrite
+ * targets. `bindings` become text bindings.
  */
 export async function startWorkerd(
   bundle: string,
   bindings: Record<string, string> = {},
-  peers: Bindings = {},
+  options: WorkerdOptions = {},
 ): Promise<Workerd> {
-  const { caller } = peers;
+  const { client } = options;
   const folder = await mkdtemp(join(tmpdir(), "keylane-workerd-"));
   const config = join(folder, "config.capnp");
-  const callerScript = caller && stripTypeScriptTypes(await readFile(caller, "utf8"));
-  await writeFile(config, configOf(bundle, bindings, peers, callerScript));
+  const clientScript = client && stripTypeScriptTypes(await readFile(client, "utf8"));
+  await writeFile(config, configOf(bundle, bindings, options, clientScript));
   const args = ["serve", "--control-fd=3", `--import-path=${dirname(bundle)}`, config];
-  // Its Analytics Engine counts as an experiment.
-  if (peers.figures !== undefined) args.push("--experimental");
-  const child = spawn(binary(), args, {
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-  });
+  // workerd's Analytics Engine is experimental.
+  if (options.dataset !== undefined) args.push("--experimental");
+  const child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
   const output: string[] = [];
-  child.stdout?.on("data", (data: Buffer) => output.push(data.toString()));
-  child.stderr?.on("data", (data: Buffer) => output.push(data.toString()));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (data: Buffer) => output.push(data.toString()));
+  }
   const exited = once(child, "exit");
   const control = child.stdio[3];
   if (!(control instanceof Readable)) throw new Error("workerd has no control pipe");
   const ports = new Map<string, number>();
   const listening = (async () => {
-    // One JSON line for each socket, once it listens.
+    // workerd writes one JSON line per socket when it listens.
     for await (const line of createInterface(control)) {
       const { socket, port } = JSON.parse(line) as { socket: string; port: number };
       ports.set(socket, port);
-      if (ports.has("http") && (caller === undefined || ports.has("caller"))) return;
+      if (ports.has("http") && (client === undefined || ports.has("client"))) return;
     }
     throw new Error(`workerd did not start: ${output.join("")}`);
   })();
@@ -73,7 +72,7 @@ export async function startWorkerd(
   ]);
   return {
     url: `http://127.0.0.1:${ports.get("http")}`,
-    callerUrl: `http://127.0.0.1:${ports.get("caller")}`,
+    clientUrl: `http://127.0.0.1:${ports.get("client")}`,
     output,
     async stop() {
       child.kill("SIGKILL");
@@ -86,30 +85,30 @@ export async function startWorkerd(
 function configOf(
   bundle: string,
   bindings: Record<string, string>,
-  { entry, cache, lists, figures }: Bindings,
-  caller: string | undefined,
+  { entry, cache, lists, dataset }: WorkerdOptions,
+  client: string | undefined,
 ): string {
-  const texts = Object.entries(bindings).map(
+  const bound = Object.entries(bindings).map(
     ([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`,
   );
-  if (lists !== undefined) texts.push('(name = "LISTS", kvNamespace = "lists")');
-  if (figures !== undefined) texts.push('(name = "FIGURES", analyticsEngine = "figures")');
+  if (lists !== undefined) bound.push('(name = "LISTS", kvNamespace = "lists")');
+  if (dataset !== undefined) bound.push('(name = "FIGURES", analyticsEngine = "dataset")');
   const modules = [
     module("keylane", `embed ${JSON.stringify(`/${basename(bundle)}`)}`),
-    ...textsBeside(bundle).map((name) => text(name, `embed ${JSON.stringify(`/${name}`)}`)),
+    ...bundledTexts(bundle).map((name) => text(name, `embed ${JSON.stringify(`/${name}`)}`)),
   ];
   // The first module is the Worker.
   if (entry !== undefined) modules.unshift(module("entry", JSON.stringify(entry)));
-  const services = [worker("main", modules, texts, cache)];
+  const services = [worker("main", modules, bound, cache)];
   if (cache !== undefined) services.push(external("cache", cache));
   if (lists !== undefined) services.push(external("lists", lists));
-  if (figures !== undefined) services.push(external("figures", figures));
+  if (dataset !== undefined) services.push(external("dataset", dataset));
   const sockets = [socket("http", "main")];
-  if (caller !== undefined) {
+  if (client !== undefined) {
     services.push(
-      worker("caller", [module("caller", JSON.stringify(caller))], ['(name = "KEYLANE", service = "main")']),
+      worker("client", [module("client", JSON.stringify(client))], ['(name = "KEYLANE", service = "main")']),
     );
-    sockets.push(socket("caller", "caller"));
+    sockets.push(socket("client", "client"));
   }
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -122,8 +121,8 @@ const config :Workerd.Config = (
 `;
 }
 
-/** Names the files that a bundle imports as texts: wrangler lays them beside it. */
-export function textsBeside(bundle: string): string[] {
+/** Names of the files that a bundle imports as text; wrangler puts them next to it. */
+export function bundledTexts(bundle: string): string[] {
   return readdirSync(dirname(bundle)).filter((name) => /^[0-9a-f]{40}-.*\.(?:html|css|js)$/.test(name));
 }
 
@@ -153,10 +152,10 @@ function socket(name: string, service: string): string {
   return `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${service}")`;
 }
 
-// The package's own entry knows where the binary of this platform is.
+// The package exports the path of the binary for this platform.
 function binary(): string {
   const require = createRequire(import.meta.url);
-  const found: unknown = require("workerd");
-  if (typeof found === "object" && found !== null && "default" in found) return String(found.default);
-  throw new Error("The package workerd names no binary");
+  const path: unknown = require("workerd");
+  if (typeof path === "object" && path !== null && "default" in path) return String(path.default);
+  throw new Error("The package workerd exports no binary");
 }

@@ -1,49 +1,49 @@
 import { json, type Answer } from "./answer.ts";
 
-/** A request that NanoGPT answers with an error. */
+/** Thrown by a route to answer with an error. */
 export class ErrorAnswer extends Error {
   readonly answer: Answer;
 
   constructor(message: string, answer: Answer) {
     super(message);
-    this.name = "Refusal";
+    this.name = "ErrorAnswer";
     this.answer = answer;
   }
 }
 
-/** No credential where one is needed. */
+/** 401 for a missing credential. */
 export function missingKey(): ErrorAnswer {
-  return enveloped(401, "missing_api_key", "authentication_error", "No API key was provided.");
+  return errorAnswer(401, "missing_api_key", "authentication_error", "No API key was provided.");
 }
 
-/** A credential that is unknown, revoked, expired or used up. */
-export function invalidKey(why: string): ErrorAnswer {
-  return enveloped(401, "invalid_api_key", "authentication_error", why);
+/** 401 for a credential that is unknown, revoked, expired or used up. */
+export function invalidKey(message: string): ErrorAnswer {
+  return errorAnswer(401, "invalid_api_key", "authentication_error", message);
 }
 
-/** A key bound to browser origins, used from elsewhere. */
+/** 403 for a key bound to browser origins, used from another. */
 export function originNotAllowed(): ErrorAnswer {
-  const why = "This API key may not be used from this origin.";
-  return enveloped(403, "api_key_origin_not_allowed", "permission_error", why);
+  const message = "This API key may not be used from this origin.";
+  return errorAnswer(403, "api_key_origin_not_allowed", "permission_error", message);
 }
 
-/** A key that has used up its requests of the day; they count again from midnight UTC. */
+/** 429 for a key that has used up its requests of the day, until midnight UTC. */
 export function dailyLimitExceeded(now: Date): ErrorAnswer {
   const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
   const retryAfter = String(Math.ceil((midnight - now.getTime()) / 1000));
-  const why = "The daily request limit of this API key is used up.";
-  return enveloped(429, "daily_rpd_limit_exceeded", "rate_limit_error", why, { "retry-after": retryAfter });
+  const message = "The daily request limit of this API key is used up.";
+  return errorAnswer(429, "daily_rpd_limit_exceeded", "rate_limit_error", message, { "retry-after": retryAfter });
 }
 
-/** Too many requests a second: a flat body on list routes, OpenAI's envelope elsewhere. */
+/** 429 for too many requests a second: a flat body on list routes, OpenAI's envelope elsewhere. */
 export function rateLimited(listRoute: boolean, retryAfter?: number): ErrorAnswer {
   const headers = retryAfter === undefined ? undefined : { "retry-after": String(retryAfter) };
   const message = "Too many requests. Please slow down.";
-  if (!listRoute) return enveloped(429, "rate_limited", "rate_limit_error", message, headers);
+  if (!listRoute) return errorAnswer(429, "rate_limited", "rate_limit_error", message, headers);
   return new ErrorAnswer(message, json(429, { code: "rate_limited", message }, headers));
 }
 
-/** A call without a key that is to be paid for by itself: the answer quotes a price. */
+/** 402 with a price, for a call without a key that offers to pay. */
 export function paymentRequired(): ErrorAnswer {
   const accepts = [{ scheme: "exact", network: "standin", asset: "USD", maxAmountRequired: "0.01" }];
   return new ErrorAnswer(
@@ -52,12 +52,12 @@ export function paymentRequired(): ErrorAnswer {
   );
 }
 
-/** A call that cannot be understood. */
-export function badRequest(why: string, status = 400): ErrorAnswer {
-  return enveloped(status, "invalid_request", "invalid_request_error", why);
+/** 400, or another status, for an invalid call. */
+export function badRequest(message: string, status = 400): ErrorAnswer {
+  return errorAnswer(status, "invalid_request", "invalid_request_error", message);
 }
 
-/** The website's own page, which is what an unknown API path gets. */
+/** The website's 404 page, which NanoGPT serves for an unknown API path. */
 export function notFoundPage(): ErrorAnswer {
   const page = "<!DOCTYPE html><html><head><title>404</title></head><body><h1>404</h1></body></html>\n";
   return new ErrorAnswer("Not found", {
@@ -67,7 +67,7 @@ export function notFoundPage(): ErrorAnswer {
   });
 }
 
-function enveloped(
+function errorAnswer(
   status: number,
   code: string,
   type: string,
