@@ -64,7 +64,7 @@ export function jsonLogger(level: LogLevel, now: Clock, write: (line: string) =>
   };
 }
 
-/** The first eight stack frames of an error, without its message, which may quote what was sent. */
+/** The first eight stack frames of an error, without its message, which may quote the request. */
 export function stackFrames(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   return stack

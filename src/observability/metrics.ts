@@ -35,7 +35,7 @@ export const FETCH_OUTCOMES = [
   "unauthorized",
   "rate_limited",
   "rejected",
-  // Any 5xx, no response in time, no connection, a response that is no list.
+  // Any 5xx, no response in time, no connection, a response that is not a list.
   "error",
   "timeout",
   "unreachable",

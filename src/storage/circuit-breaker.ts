@@ -20,7 +20,6 @@ const TIMEOUT_SLICES = 5;
 /** Time the breaker stays open after a call that was too slow; then one call probes. */
 const OPEN_MS = 500;
 
-/** */
 export function createCircuitBreaker(
   { label, writeMs }: Pick<RemoteStore, "label" | "writeMs">,
   now: Clock,

@@ -14,8 +14,8 @@ import { starts } from "./starts.ts";
 import { streams } from "./streams.ts";
 import { table } from "./table.ts";
 
-// All that is compared, in one run: `npm run bench`, `npm run bench -- hits misses`, `npm run bench -- --short`,
-// `npm run bench -- --json FILE`. README.md here says how to read it.
+// Runs the comparisons: `npm run bench`, `npm run bench -- hits misses`, `npm run bench -- --short`,
+// `npm run bench -- --json FILE`. README.md in this folder explains the output.
 
 const CASES: Readonly<Record<string, (setup: BenchSetup) => Promise<Row[]>>> = {
   hits,
@@ -31,17 +31,17 @@ const CASES: Readonly<Record<string, (setup: BenchSetup) => Promise<Row[]>>> = {
 const { values, positionals } = args();
 const names = positionals.length === 0 ? Object.keys(CASES) : positionals;
 const unknown = names.filter((name) => !(name in CASES));
-if (unknown.length > 0) refuse(`No case is named ${unknown.join(", ")}.`);
+if (unknown.length > 0) exitWithUsage(`No case is named ${unknown.join(", ")}.`);
 
-// So that what was setup is stopped also where the run is ended early.
+// Exit handlers stop what was started, also when the run is interrupted.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
 const cores = pinLoad();
 const rows: Row[] = [];
 for (const name of names) {
   const measured = await withSetup(values.short ? SHORT : FULL, async (setup) => CASES[name]?.(setup) ?? []);
-  const scale = values.short ? "; short: the figures mean nothing" : "";
-  console.log(`${name} (${cores}${scale})\n${table(measured)}\n`);
+  const note = values.short ? "; short: the numbers mean nothing" : "";
+  console.log(`${name} (${cores}${note})\n${table(measured)}\n`);
   rows.push(...measured);
 }
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ cores, rows }, undefined, 2)}\n`);
@@ -53,12 +53,12 @@ function args() {
       options: { short: { type: "boolean", default: false }, json: { type: "string" } },
     });
   } catch (error) {
-    const fault = error instanceof Error ? error.message : String(error);
-    return refuse(`${fault}\nnpm run bench -- [CASE…] [--short] [--json FILE]`);
+    const reason = error instanceof Error ? error.message : String(error);
+    return exitWithUsage(`${reason}\nnpm run bench -- [CASE…] [--short] [--json FILE]`);
   }
 }
 
-function refuse(message: string): never {
+function exitWithUsage(message: string): never {
   console.error(`${message}\nThe cases: ${Object.keys(CASES).join(", ")}`);
   process.exit(1);
 }

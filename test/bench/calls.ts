@@ -10,43 +10,43 @@ export interface Proxy {
   readonly server: Server;
 }
 
-/** Calls that pass through, by Keylane and by the least that a proxy can be. */
+/** Passthrough calls, through Keylane, a bare pipe and nginx. */
 export async function calls(setup: BenchSetup): Promise<Row[]> {
   const upstream = await startEchoUpstream(setup.onCleanup);
   const direct = { url: upstream, cpuMicros: () => Promise.resolve(Number.NaN) };
   const proxies = await startProxies(setup, upstream);
   const { requests, rounds } = setup.scale;
   const upload = Math.max(8, Math.floor(requests / 20));
-  const all = [
-    { name: "call: 1 KB chat, 1 connection", sent: post(1000), requests, connections: 1 },
-    { name: "call: 1 KB chat, 16 connections", sent: post(1000), requests, connections: 16 },
-    { name: "call: 1 MB upload", sent: post(2 ** 20), requests: upload, connections: 1 },
+  const cases = [
+    { name: "call: 1 KB chat, 1 connection", request: post(1000), requests, connections: 1 },
+    { name: "call: 1 KB chat, 16 connections", request: post(1000), requests, connections: 16 },
+    { name: "call: 1 MB upload", request: post(2 ** 20), requests: upload, connections: 1 },
   ];
   const rows: Row[] = [];
-  for (const { name, sent, requests, connections } of all) {
-    const contestants = proxies.map(({ name, server }) => ({
+  for (const { name, request, requests, connections } of cases) {
+    const candidates = proxies.map(({ name, server }) => ({
       name,
-      run: () => load(server, () => sent, requests, connections),
+      run: () => load(server, () => request, requests, connections),
     }));
-    const unproxied = async () => {
-      const { ms = Number.NaN } = await load(direct, () => sent, requests, connections);
+    const withoutProxy = async () => {
+      const { ms = Number.NaN } = await load(direct, () => request, requests, connections);
       return { ms };
     };
-    rows.push(...(await compare(name, [...contestants, { name: "no proxy", run: unproxied }], rounds)));
+    rows.push(...(await compare(name, [...candidates, { name: "no proxy", run: withoutProxy }], rounds)));
   }
   return rows;
 }
 
-/** Starts the bare pipe, Keylane and, where it is installed, nginx before the same upstream. */
+/** Starts the bare pipe, Keylane and, where it is installed, nginx in front of the same upstream. */
 export async function startProxies(setup: BenchSetup, upstream: string): Promise<Proxy[]> {
   const pipe = await nodeServer("test/bench/pipe.ts", { UPSTREAM: upstream }, setup.onCleanup);
   const keylane = await setup.keylane({ UPSTREAM_URL: upstream });
-  const recipe = await nginx("pass", upstream, setup.folder, setup.onCleanup);
-  const own = [
+  const nginxServer = await nginx("pass", upstream, setup.folder, setup.onCleanup);
+  const proxies = [
     { name: "bare pipe", server: pipe },
     { name: "keylane", server: keylane },
   ];
-  return recipe === undefined ? own : [...own, { name: "nginx, proxy_pass", server: recipe }];
+  return nginxServer === undefined ? proxies : [...proxies, { name: "nginx, proxy_pass", server: nginxServer }];
 }
 
 function post(bytes: number): LoadRequest {

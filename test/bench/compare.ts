@@ -1,9 +1,9 @@
-/** What one round gives, by unit: `µs CPU` of the measured process for each request, `ms` as its client sees it. */
+/** Results of one round, by unit: `µs CPU` of the measured process per request, `ms` as its client sees it. */
 export type Measurements = Readonly<Record<string, number>>;
 
 export interface Candidate {
   readonly name: string;
-  /** The candidate that it is compared with; by default the first. */
+  /** Name of the candidate that it is compared with; by default the first. */
   readonly baseline?: string;
   readonly run: () => Promise<Measurements>;
 }
@@ -14,10 +14,11 @@ export interface Row {
   readonly name: string;
   readonly unit: string;
   readonly median: number;
-  /** The least disturbed round: the figure to read on a busy machine. */
+  /** The least disturbed round: the number to read on a busy machine. */
   readonly best: number;
-  /** The median of each round over that of whom it is compared with in the same round; and best over best. */
+  /** Median over the rounds of this candidate's value divided by its baseline's in the same round. */
   readonly ratio: number | undefined;
+  /** `best` divided by the baseline's. */
   readonly bestRatio: number | undefined;
 }
 
@@ -34,34 +35,34 @@ export async function compare(
   const measured = candidates.map(() => new Map<string, number[]>());
   for (let round = 1 - warmUps; round <= rounds; round++) {
     for (const [index, { run }] of candidates.entries()) {
-      for (const [unit, figure] of Object.entries(await run())) {
-        const figures = measured[index]?.get(unit) ?? [];
-        if (round > 0) measured[index]?.set(unit, [...figures, figure]);
+      for (const [unit, value] of Object.entries(await run())) {
+        const values = measured[index]?.get(unit) ?? [];
+        if (round > 0) measured[index]?.set(unit, [...values, value]);
       }
     }
   }
   return candidates.flatMap(({ name, baseline = candidates[0]?.name }, index) =>
-    [...(measured[index] ?? [])].map(([unit, figures]) => {
+    [...(measured[index] ?? [])].map(([unit, values]) => {
       const base = measured[candidates.findIndex((one) => one.name === baseline)]?.get(unit) ?? [];
-      const [middle, least] = [median(figures), Math.min(...figures)];
-      const isAlone = name === baseline || base.length === 0;
+      const [middle, best] = [median(values), Math.min(...values)];
+      const isBaseline = name === baseline || base.length === 0;
       return {
         case: caseName,
         name,
         unit,
         median: middle,
-        best: least,
-        ratio: isAlone ? undefined : median(figures.map((figure, round) => figure / (base[round] ?? Number.NaN))),
-        bestRatio: isAlone ? undefined : least / Math.min(...base),
+        best,
+        ratio: isBaseline ? undefined : median(values.map((value, round) => value / (base[round] ?? Number.NaN))),
+        bestRatio: isBaseline ? undefined : best / Math.min(...base),
       };
     }),
   );
 }
 
-/** A line for what is measured alone. */
-export function singleRow(caseName: string, name: string, unit: string, figures: readonly number[]): Row {
-  const [middle, least] = [median(figures), Math.min(...figures)];
-  return { case: caseName, name, unit, median: middle, best: least, ratio: undefined, bestRatio: undefined };
+/** A row without a baseline. */
+export function singleRow(caseName: string, name: string, unit: string, values: readonly number[]): Row {
+  const [middle, best] = [median(values), Math.min(...values)];
+  return { case: caseName, name, unit, median: middle, best, ratio: undefined, bestRatio: undefined };
 }
 
 export function median(values: readonly number[]): number {

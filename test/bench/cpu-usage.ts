@@ -1,14 +1,13 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-// Loaded into a server under measurement. Answers a message with metrics of its own process: `cpu` with the CPU time it
-// has used, in microseconds, `loop` with the longest its event loop stood still since the last such message, in
-// milliseconds; `gc` collects garbage.
+// Loaded into a measured server. Answers messages: `cpu` with the CPU time that the process has used, in microseconds;
+// `loop` with the longest delay of its event loop since the last such message, in milliseconds; `gc` collects garbage.
 const delays = monitorEventLoopDelay({ resolution: 1 });
-process.on("message", (asked) => {
-  if (asked === "cpu") {
+process.on("message", (message) => {
+  if (message === "cpu") {
     const { user, system } = process.cpuUsage();
     process.send?.(user + system);
-  } else if (asked === "loop") {
+  } else if (message === "loop") {
     process.send?.(delays.max / 1e6);
     delays.enable();
     delays.reset();
@@ -17,5 +16,5 @@ process.on("message", (asked) => {
     process.send?.("done");
   }
 });
-// A bench that was cut short leaves nothing behind.
+// Exits when the bench is interrupted.
 process.on("disconnect", () => process.exit());

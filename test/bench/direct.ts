@@ -3,35 +3,35 @@ import { dirname, join } from "node:path";
 import { hasOpenssl, makeCertificate } from "../support/certificate.ts";
 import { waitForOutput } from "./wait-for-output.ts";
 
-// Keylane beside its client, and NanoGPT's stand-in 40 ms away over TLS, each in a network namespace: the model list, the
-// first token of a streamed chat, and that of a chat with a long history at 10 Mbit/s, by Keylane and direct. A cold
-// client connects for each call, as a program that starts again does; a warm one keeps its connection. Read the round
-// trips. There are no names to look up here: a cold direct call pays for that besides. Needs root, ip and openssl.
+// A client with Keylane in one network namespace, NanoGPT's stand-in 40 ms away over TLS in another. Measures the model list
+// and the first token of a streamed chat, also with a long history at 10 Mbit/s, through Keylane and direct. A cold client
+// connects for each call; a warm one keeps its connection. Read the column of round trips. DNS is not used here, which a
+// cold direct call needs as well. Needs root, ip and openssl.
 
 const DELAY_MS = 40;
 const HISTORY_BYTES = 400_000;
 const KEY = "key-for-the-bench";
-const [NEAR, FAR] = [`kl-near-${process.pid}`, `kl-far-${process.pid}`];
-const FAR_ADDRESS = "10.77.0.2";
+const [CLIENT_NETNS, REMOTE_NETNS] = [`kl-client-${process.pid}`, `kl-remote-${process.pid}`];
+const REMOTE_ADDRESS = "10.77.0.2";
 
-const reason = missing();
+const reason = missingRequirement();
 if (reason !== undefined) {
   console.log(`Skipped: ${reason}`);
   process.exit();
 }
-const certificate = await makeCertificate(FAR_ADDRESS);
+const certificate = await makeCertificate(REMOTE_ADDRESS);
 const children: ChildProcess[] = [];
 try {
-  const taps = [end(NEAR, "10.77.0.1"), end(FAR, FAR_ADDRESS)] as const;
-  const far = [certificate.path, join(dirname(certificate.path), "key.pem"), KEY];
-  await waitForOutput(within(FAR, ["test/bench/direct/remote.ts", ...far]).stdout, /listens/);
-  const roads = [await keylane(8787, "false"), await keylane(8788, "true")];
-  await compare("no limit of bandwidth", taps, roads, 1e9, 0);
-  await compare("10 Mbit/s, a history of 400 kB", taps, roads, 1e7, HISTORY_BYTES);
+  const taps = [createNamespace(CLIENT_NETNS, "10.77.0.1"), createNamespace(REMOTE_NETNS, REMOTE_ADDRESS)] as const;
+  const remoteArgs = [certificate.path, join(dirname(certificate.path), "key.pem"), KEY];
+  await waitForOutput(spawnIn(REMOTE_NETNS, ["test/bench/direct/remote.ts", ...remoteArgs]).stdout, /listens/);
+  const baseUrls = [await keylane(8787, "false"), await keylane(8788, "true")];
+  await compare("unlimited bandwidth", taps, baseUrls, 1e9, 0);
+  await compare("10 Mbit/s, a history of 400 kB", taps, baseUrls, 1e7, HISTORY_BYTES);
 } finally {
   for (const child of children) child.kill("SIGKILL");
-  for (const name of [NEAR, FAR]) {
-    // A namespace lives until its last process has ended, and its devices with it.
+  for (const name of [CLIENT_NETNS, REMOTE_NETNS]) {
+    // A namespace and its devices exist until its last process has exited.
     spawnSync("ip", ["link", "del", deviceOf(name, "out")]);
     spawnSync("ip", ["netns", "del", name]);
   }
@@ -39,22 +39,22 @@ try {
 }
 
 async function compare(
-  what: string,
+  title: string,
   taps: readonly [string, string],
-  roads: readonly string[],
+  baseUrls: readonly string[],
   bitsPerSecond: number,
   historyBytes: number,
 ): Promise<void> {
-  const wire = begun(process.execPath, ["test/bench/direct/wire.ts", ...taps, `${DELAY_MS}`, `${bitsPerSecond}`]);
-  const args = ["test/bench/direct/caller.ts", certificate.path, FAR_ADDRESS, ...roads, KEY, `${historyBytes}`];
-  const received = JSON.parse(await waitForOutput(within(NEAR, args).stdout, /^(\{.*\})$/m)) as Record<
+  const wire = start(process.execPath, ["test/bench/direct/wire.ts", ...taps, `${DELAY_MS}`, `${bitsPerSecond}`]);
+  const args = ["test/bench/direct/client.ts", certificate.path, REMOTE_ADDRESS, ...baseUrls, KEY, `${historyBytes}`];
+  const times = JSON.parse(await waitForOutput(spawnIn(CLIENT_NETNS, args).stdout, /^(\{.*\})$/m)) as Record<
     string,
     number[]
   >;
   wire.kill("SIGKILL");
-  const roundTrip = median(received["round trip"] ?? []);
-  console.log(`\n${what}: a round trip takes ${roundTrip.toFixed(1)} ms${" ".repeat(12)}ms  round trips`);
-  for (const [name, all] of Object.entries(received)) {
+  const roundTrip = median(times["round trip"] ?? []);
+  console.log(`\n${title}: a round trip takes ${roundTrip.toFixed(1)} ms${" ".repeat(12)}ms  round trips`);
+  for (const [name, all] of Object.entries(times)) {
     const ms = median(all);
     console.log(`  ${name.padEnd(48)}${ms.toFixed(1).padStart(10)}${(ms / roundTrip).toFixed(2).padStart(13)}`);
   }
@@ -67,17 +67,17 @@ function median(all: number[]): number {
 async function keylane(port: number, compressUploads: string): Promise<string> {
   const settings = {
     PORT: `${port}`,
-    UPSTREAM_URL: `https://${FAR_ADDRESS}/api`,
+    UPSTREAM_URL: `https://${REMOTE_ADDRESS}/api`,
     NODE_EXTRA_CA_CERTS: certificate.path,
     COMPRESS_UPLOADS: compressUploads,
     LOG_LEVEL: "silent",
   };
-  await waitForOutput(within(NEAR, ["src/node.ts"], settings).stderr, /base URL to/);
+  await waitForOutput(spawnIn(CLIENT_NETNS, ["src/node.ts"], settings).stderr, /base URL to/);
   return `http://127.0.0.1:${port}`;
 }
 
-/** Makes a namespace with an address, and gives the device at which its frames come out. */
-function end(name: string, address: string): string {
+/** Creates a network namespace with an address; gives the tap device that carries its frames. */
+function createNamespace(name: string, address: string): string {
   const [inside, outside, tap] = [deviceOf(name, "in"), deviceOf(name, "out"), deviceOf(name, "tap")];
   ip(`netns add ${name}`);
   ip(`link add ${outside} type veth peer name ${inside} netns ${name}`);
@@ -99,17 +99,17 @@ function ip(args: string): string {
   return String(stdout);
 }
 
-function missing(): string | undefined {
+function missingRequirement(): string | undefined {
   if (process.getuid?.() !== 0) return "network namespaces need root";
-  if (!hasOpenssl) return "openssl is not installed here";
-  return spawnSync("ip", ["netns"]).status === 0 ? undefined : "ip (iproute2) is not installed here";
+  if (!hasOpenssl) return "openssl is not installed";
+  return spawnSync("ip", ["netns"]).status === 0 ? undefined : "ip (iproute2) is not installed";
 }
 
-function within(name: string, args: string[], env: Record<string, string> = {}) {
-  return begun("ip", ["netns", "exec", name, process.execPath, ...args], env);
+function spawnIn(name: string, args: string[], env: Record<string, string> = {}) {
+  return start("ip", ["netns", "exec", name, process.execPath, ...args], env);
 }
 
-function begun(command: string, args: string[], env: Record<string, string> = {}) {
+function start(command: string, args: string[], env: Record<string, string> = {}) {
   const options = { env: { PATH: process.env["PATH"], ...env } };
   const child = spawn(command, args, options);
   child.stderr.on("data", (data: Buffer) => {

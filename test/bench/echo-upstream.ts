@@ -6,34 +6,34 @@ import type { OnCleanup } from "./processes.ts";
 export const EVENTS_PER_SECOND = 50;
 
 /**
- * An upstream for calls that pass through. It answers a POST with 1 KB once the body is in, and a GET of
- * `/v1/events?n=` with so many events, each the time at which it was sent, by this process's clock.
+ * Starts an upstream for passthrough calls and gives its URL. It answers a POST with 1 KB once it has read the body, and a
+ * GET of `/v1/events?n=N` with N events; the data of each is the time it was sent, by this process's clock.
  */
-export async function startEchoUpstream(stops: OnCleanup): Promise<string> {
-  const answer = Buffer.from(JSON.stringify({ text: "a".repeat(1000) }));
+export async function startEchoUpstream(onCleanup: OnCleanup): Promise<string> {
+  const body = Buffer.from(JSON.stringify({ text: "a".repeat(1000) }));
   const server = createServer((incoming, outgoing) => {
     if (incoming.method === "GET") {
       const count = Number(new URL(incoming.url ?? "", "http://local").searchParams.get("n"));
       outgoing.writeHead(200, { "content-type": "text/event-stream" });
-      void tell(count, (text) => outgoing.write(text)).then(() => outgoing.end());
+      void sendEvents(count, (text) => outgoing.write(text)).then(() => outgoing.end());
       return;
     }
-    const fields = { "content-type": "application/json", "content-length": answer.length };
-    incoming.resume().on("end", () => outgoing.writeHead(200, fields).end(answer));
+    const fields = { "content-type": "application/json", "content-length": body.length };
+    incoming.resume().on("end", () => outgoing.writeHead(200, fields).end(body));
   });
   server.keepAliveTimeout = 60_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  stops(() => {
+  onCleanup(() => {
     server.close();
     server.closeAllConnections();
   });
   const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The stand-in has no port");
+  if (address === null || typeof address === "string") throw new Error("The upstream has no port");
   return `http://127.0.0.1:${address.port}`;
 }
 
-async function tell(count: number, write: (text: string) => void): Promise<void> {
+async function sendEvents(count: number, write: (text: string) => void): Promise<void> {
   const startedAt = performance.now();
   for (let sent = 0; sent < count; sent++) {
     write(`data: ${performance.now()}\n\n`);

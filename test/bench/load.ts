@@ -7,36 +7,36 @@ export interface LoadRequest {
   readonly path: string;
   readonly headers?: Record<string, string>;
   readonly body?: Uint8Array;
-  /** The coding that is right, where one is asked for. */
+  /** The expected content coding. */
   readonly coding?: string;
-  /** The status that is right; anything else ends the bench. */
+  /** The expected status; any other ends the bench. */
   readonly status?: number;
 }
 
-/** Sends a request again and again over so many connections; gives the server's CPU time for each and the latency. */
+/** Sends requests over several connections; gives the server's CPU time per request and the median latency. */
 export async function load(
   { url, cpuMicros }: Pick<Server, "url" | "cpuMicros">,
-  sent: (turn: number) => LoadRequest,
+  requestAt: (index: number) => LoadRequest,
   requests: number,
   connections: number,
 ): Promise<Measurements> {
   const dispatcher = new Agent({ connections });
   const times: number[] = [];
-  let turn = 0;
-  const caller = async () => {
-    while (turn < requests) {
-      const { path, status = 200, coding, ...rest } = sent(turn++);
+  let index = 0;
+  const client = async () => {
+    while (index < requests) {
+      const { path, status = 200, coding, ...rest } = requestAt(index++);
       const startedAt = performance.now();
-      const answer = await request(url + path, { dispatcher, ...rest });
-      await answer.body.dump({ limit: 1e9 });
+      const response = await request(url + path, { dispatcher, ...rest });
+      await response.body.dump({ limit: 1e9 });
       times.push(performance.now() - startedAt);
-      if (coding !== undefined && answer.headers["content-encoding"] !== coding)
-        throw new Error(`${url}${path} is not coded in ${coding}`);
-      if (answer.statusCode !== status) throw new Error(`${url}${path} answered ${answer.statusCode}`);
+      if (coding !== undefined && response.headers["content-encoding"] !== coding)
+        throw new Error(`${url}${path} has not the coding ${coding}`);
+      if (response.statusCode !== status) throw new Error(`${url}${path} answered ${response.statusCode}`);
     }
   };
   const before = await cpuMicros();
-  await Promise.all(Array.from({ length: connections }, caller));
+  await Promise.all(Array.from({ length: connections }, client));
   const after = await cpuMicros();
   await dispatcher.destroy();
   return { "µs CPU": (after - before) / requests, ms: median(times) };

@@ -6,29 +6,33 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../support/free-port.ts";
 import { kernelCpuMicros, spawnPinned, kill, type Server, type OnCleanup } from "./processes.ts";
 
-/** The recipe people use: `fly` compresses each answer, `stored` keeps upstream's gzip, `pass` is a mere proxy. */
-export type Recipe = "fly" | "stored" | "pass";
+/** Common configurations: `on-the-fly` compresses each response, `stored` caches upstream's gzip, `pass` only proxies. */
+export type Recipe = "on-the-fly" | "stored" | "pass";
 
-const isHere = spawnSync("nginx", ["-v"]).status === 0;
+const isInstalled = spawnSync("nginx", ["-v"]).status === 0;
 
-/** Starts an nginx of one process, with all its files in `folder`; undefined where none is installed. */
+/** Starts nginx as one process, with all its files in `folder`; undefined where it is not installed. */
 export async function nginx(
   recipe: Recipe,
   upstream: string,
   folder: string,
-  stops: OnCleanup,
+  onCleanup: OnCleanup,
 ): Promise<Server | undefined> {
-  if (!isHere) return undefined;
-  const [port, own] = [await freePort(), join(folder, `nginx-${recipe}-${process.pid}`)];
-  await mkdir(own, { recursive: true });
-  const file = join(own, "nginx.conf");
-  await writeFile(file, configuration(recipe, upstream, port, own));
-  const child = spawnPinned("nginx", ["-p", own, "-e", join(own, "error.log"), "-c", file], process.env);
-  let received = "";
-  child.stderr?.on("data", (data: Buffer) => (received += data.toString()));
-  stops(() => kill(child));
+  if (!isInstalled) return undefined;
+  const [port, nginxFolder] = [await freePort(), join(folder, `nginx-${recipe}-${process.pid}`)];
+  await mkdir(nginxFolder, { recursive: true });
+  const file = join(nginxFolder, "nginx.conf");
+  await writeFile(file, configuration(recipe, upstream, port, nginxFolder));
+  const child = spawnPinned(
+    "nginx",
+    ["-p", nginxFolder, "-e", join(nginxFolder, "error.log"), "-c", file],
+    process.env,
+  );
+  let stderr = "";
+  child.stderr?.on("data", (data: Buffer) => (stderr += data.toString()));
+  onCleanup(() => kill(child));
   while (!(await isOpen(port))) {
-    if (child.exitCode !== null) throw new Error(`nginx did not start: ${received}`);
+    if (child.exitCode !== null) throw new Error(`nginx did not start: ${stderr}`);
     await sleep(20);
   }
   return { url: `http://127.0.0.1:${port}`, child, cpuMicros: () => kernelCpuMicros(child.pid) };
@@ -41,7 +45,7 @@ const CACHED = `
       proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;
       proxy_hide_header Set-Cookie;`;
 const RECIPES: Readonly<Record<Recipe, string>> = {
-  fly: `${CACHED}
+  "on-the-fly": `${CACHED}
       proxy_set_header Accept-Encoding "";
       gzip on;
       gzip_proxied any;

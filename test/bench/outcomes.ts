@@ -10,15 +10,15 @@ const PATH = "/v1/models?detailed=true";
 const headers = { authorization: `Bearer ${KEY}`, "accept-encoding": "gzip" };
 
 /**
- * Each outcome of a list request: hit, 304, stale, missing key, two keys, miss. With BASELINE naming another checkout, that
- * program runs in the same rounds and comes first, so that `ratio` is this program over it.
+ * Each outcome of a list request: hit, 304, stale, missing key, two keys, miss. If BASELINE names another checkout, that
+ * program runs in the same rounds and comes first, so that `ratio` compares this program with it.
  */
 export async function outcomes(setup: BenchSetup): Promise<Row[]> {
   const baseline = process.env["BASELINE"];
   const { requests, rounds, warmUps } = setup.scale;
-  const missesEach = Math.max(8, Math.floor(requests / 20));
+  const missesPerRound = Math.max(8, Math.floor(requests / 20));
   const [long, short] = ["long", "short"].map((kind) =>
-    Array.from({ length: missesEach * (rounds + warmUps) * 2 }, (_, i) => `${KEY}-${kind}-${i}`),
+    Array.from({ length: missesPerRound * (rounds + warmUps) * 2 }, (_, i) => `${KEY}-${kind}-${i}`),
   ) as [string[], string[]];
   const visible = bundledCatalogue()
     .slice(0, 3)
@@ -43,7 +43,7 @@ export async function outcomes(setup: BenchSetup): Promise<Row[]> {
     fresh.map(async ({ server }) => (await fetch(server.url + PATH, { headers })).headers.get("etag")),
   );
   const etag = etags[0] ?? "";
-  // A stored list that is stale, whose refresh has failed and is not repeated.
+  // The stored list is stale, and its failed refresh is not repeated.
   const stale = await start({ MAX_AGE: "1ms", STALE_WHILE_REVALIDATE: "1h", REFUSAL_MAX_AGE: "1h" });
   for (const { server } of stale) await (await fetch(server.url + PATH, { headers })).arrayBuffer();
   nano.fail({ kind: "status", status: 503, body: "" });
@@ -61,10 +61,10 @@ export async function outcomes(setup: BenchSetup): Promise<Row[]> {
     ["two keys: 400", fresh, { path: PATH, headers: { ...headers, "x-api-key": "other" }, status: 400 }],
   ];
   const rows: Row[] = [];
-  for (const [name, servers, sent] of cases) {
+  for (const [name, servers, request] of cases) {
     const candidates = servers.map(({ name, server }) => ({
       name,
-      run: () => load(server, () => sent, requests, CONNECTIONS),
+      run: () => load(server, () => request, requests, CONNECTIONS),
     }));
     rows.push(...(await compare(name, candidates, rounds, warmUps)));
   }
@@ -72,8 +72,8 @@ export async function outcomes(setup: BenchSetup): Promise<Row[]> {
     const candidates = fresh.map((program) => ({
       name: program.name,
       run: () => {
-        const own = keys.splice(0, missesEach);
-        return load(program.server, (turn) => requestOf(own[turn]), own.length, CONNECTIONS);
+        const roundKeys = keys.splice(0, missesPerRound);
+        return load(program.server, (index) => requestWith(roundKeys[index]), roundKeys.length, CONNECTIONS);
       },
     }));
     rows.push(...(await compare(name, candidates, rounds, warmUps)));
@@ -81,6 +81,6 @@ export async function outcomes(setup: BenchSetup): Promise<Row[]> {
   return rows;
 }
 
-function requestOf(key: string | undefined): LoadRequest {
+function requestWith(key: string | undefined): LoadRequest {
   return { path: PATH, headers: { ...headers, authorization: `Bearer ${key}` } };
 }

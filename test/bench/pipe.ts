@@ -1,15 +1,15 @@
 import { Agent, createServer, request } from "node:http";
 import { once } from "node:events";
 
-// The least a Node proxy can do: UPSTREAM's answer piped down, the client's body piped up, no field looked at.
+// The minimum a Node proxy can do: it pipes the client's body up and UPSTREAM's response down, and reads no header field.
 const upstream = new URL(process.env["UPSTREAM"] ?? "");
 const agent = new Agent({ keepAlive: true });
 const server = createServer((incoming, outgoing) => {
   const { method, url: path, headers } = incoming;
   const { hostname, port } = upstream;
-  const up = request({ agent, hostname, port, method, path, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-    answer.pipe(outgoing);
+  const up = request({ agent, hostname, port, method, path, headers }, (response) => {
+    outgoing.writeHead(response.statusCode ?? 502, response.rawHeaders);
+    response.pipe(outgoing);
   });
   up.on("error", () => outgoing.destroy());
   outgoing.on("close", () => up.destroy());

@@ -8,44 +8,44 @@ import type { BenchSetup } from "./setup.ts";
 
 const KEY = "key-for-the-bench";
 
-/** How long the event loop stands still while a detailed list is refreshed behind a stale answer. */
+/** Longest delay of the event loop while a detailed list is refreshed in the background. */
 export async function refresh(setup: BenchSetup): Promise<Row[]> {
   const nano = await startNanoGpt({ accounts: [{ key: KEY }] });
   setup.onCleanup(() => nano.stop());
   const keylane = await setup.keylane({ UPSTREAM_URL: nano.url, MAX_AGE: "10ms" });
-  const [still, idle]: [number[], number[]] = [[], []];
-  for (let turn = 0; turn < setup.scale.rounds * 6; turn++) {
-    await longest(keylane);
+  const [refreshing, idle]: [number[], number[]] = [[], []];
+  for (let round = 0; round < setup.scale.rounds * 6; round++) {
+    await longestDelay(keylane);
     await sleep(60);
-    idle.push(await longest(keylane));
-    await ask(keylane.url);
+    idle.push(await longestDelay(keylane));
+    await requestList(keylane.url);
     await sleep(60);
-    still.push(await longest(keylane));
+    refreshing.push(await longestDelay(keylane));
   }
-  const name = "refresh: longest stop of the loop";
+  const name = "refresh: longest loop delay";
   return [
     singleRow(name, "keylane, no refresh", "ms", warm(idle)),
-    singleRow(name, "keylane, a refresh", "ms", warm(still)),
-    singleRow(`${name}, p95`, "keylane, a refresh", "ms", [quantile(warm(still), 0.95)]),
-    singleRow(`${name}, cold`, "keylane, first fetch", "ms", still.slice(0, 1)),
-    singleRow(`${name}, cold`, "keylane, first refresh", "ms", still.slice(1, 2)),
+    singleRow(name, "keylane, a refresh", "ms", warm(refreshing)),
+    singleRow(`${name}, p95`, "keylane, a refresh", "ms", [quantile(warm(refreshing), 0.95)]),
+    singleRow(`${name}, cold`, "keylane, first fetch", "ms", refreshing.slice(0, 1)),
+    singleRow(`${name}, cold`, "keylane, first refresh", "ms", refreshing.slice(1, 2)),
   ];
 }
 
-// The first ones run before the code is compiled.
+// V8 has not compiled the code in the first rounds.
 function warm(all: readonly number[]): readonly number[] {
   return all.slice(Math.floor(all.length / 3));
 }
 
-async function ask(url: string): Promise<void> {
+async function requestList(url: string): Promise<void> {
   const headers = { authorization: `Bearer ${KEY}`, "accept-encoding": "gzip" };
-  const answer = await request(`${url}/v1/models?detailed=true`, { headers });
-  await answer.body.dump({ limit: 1e9 });
-  if (answer.statusCode !== 200) throw new Error(`A list was answered ${answer.statusCode}`);
+  const response = await request(`${url}/v1/models?detailed=true`, { headers });
+  await response.body.dump({ limit: 1e9 });
+  if (response.statusCode !== 200) throw new Error(`The status was ${response.statusCode}`);
 }
 
-async function longest({ child }: Server): Promise<number> {
+async function longestDelay({ child }: Server): Promise<number> {
   child.send("loop");
-  const [received] = await once(child, "message");
-  return Number(received);
+  const [ms] = await once(child, "message");
+  return Number(ms);
 }

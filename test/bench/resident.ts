@@ -8,7 +8,7 @@ import type { BenchSetup } from "./setup.ts";
 
 const MB = 2 ** 20;
 
-/** Resident memory while one built program holds the detailed lists of so many keys, at the default MEMORY_MAX_SIZE. */
+/** Resident memory while one built program stores the detailed lists of many keys, with the default MEMORY_MAX_SIZE. */
 export async function resident(setup: BenchSetup): Promise<Row[]> {
   const program = await buildKeylane();
   const rows: Row[] = [];
@@ -17,30 +17,29 @@ export async function resident(setup: BenchSetup): Promise<Row[]> {
     const nano = await startNanoGpt({ accounts: keys.map((key) => ({ key })) });
     setup.onCleanup(() => nano.stop());
     const keylane = await setup.keylane({ UPSTREAM_URL: nano.url }, program);
-    const idle = await settled(keylane);
-    const by = (directives: string) => (turn: number) => ({
+    const idle = await residentAfterGc(keylane);
+    const requestAt = (directives: string) => (index: number) => ({
       path: "/v1/models?detailed=true",
       headers: {
-        authorization: `Bearer ${keys[turn]}`,
+        authorization: `Bearer ${keys[index]}`,
         "accept-encoding": "gzip",
         "cache-control": directives,
       },
     });
-    await load(keylane, by("max-age=3600"), count, 8);
-    const full = await settled(keylane);
-    // Each is still there: a list that had to leave would be answered 504, and end the bench.
-    await load(keylane, by("only-if-cached"), count, 8);
+    await load(keylane, requestAt("max-age=3600"), count, 8);
+    const full = await residentAfterGc(keylane);
+    // Every list is still stored: for an evicted one the response would be 504, which ends the bench.
+    await load(keylane, requestAt("only-if-cached"), count, 8);
     const name = `memory: ${count} keys`;
     rows.push(singleRow(name, "keylane, idle", "MB", [idle / MB]));
-    const own = singleRow(name, "keylane, full", "MB", [full / MB]);
-    rows.push({ ...own, ratio: full / idle, bestRatio: full / idle });
+    rows.push({ ...singleRow(name, "keylane, full", "MB", [full / MB]), ratio: full / idle, bestRatio: full / idle });
     rows.push(singleRow(name, "keylane, over idle", "MB", [(full - idle) / MB]));
   }
   return rows;
 }
 
-async function settled({ child }: Server): Promise<number> {
-  for (let turn = 0; turn < 3; turn++) {
+async function residentAfterGc({ child }: Server): Promise<number> {
+  for (let i = 0; i < 3; i++) {
     child.send("gc");
     await once(child, "message");
     await sleep(300);

@@ -1,8 +1,8 @@
-/** How much is measured. The short one only shows that everything runs: its metrics mean nothing. */
+/** How much is measured. SHORT only shows that everything runs: its numbers mean nothing. */
 export interface Scale {
   readonly rounds: number;
   readonly requests: number;
-  /** Rounds of hits before those that count: until V8 has compiled what is hot, for 12,000 requests. */
+  /** Uncounted first rounds of hits: V8 compiles hot code until about 12,000 requests. */
   readonly warmUps: number;
   readonly keys: readonly number[];
   readonly streams: number;

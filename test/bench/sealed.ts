@@ -5,15 +5,15 @@ import { createSeal } from "../../src/storage/encryption.ts";
 import type { Coding, StoredList } from "../../src/storage/store.ts";
 import { bundledCatalogue } from "../support/nanogpt/catalogue.ts";
 
-// What a seal costs: the real catalogue, compressed, sealed and opened as for a far store, against bare AES-256-GCM over
-// the same bytes and a mere copy of them, in interleaved rounds of one run. Read the ratios; the microseconds are the
-// machine's. The first use of a client's seal derives its key besides (HKDF), once for each request that asks a far
-// store. It runs on Node alone: the clock of a Worker stands still while it computes.
+// Cost of sealing: the real catalogue, compressed, sealed and opened as for a remote store, compared with plain AES-256-GCM
+// over the same bytes and with a copy of them, in interleaved rounds of one run. Read the ratios; the microseconds depend on
+// the machine. Each request that uses a remote store also derives the client's key once (HKDF). Runs on Node only: a
+// Worker's clock does not advance while it computes.
 
 const ROUNDS = 400;
 const WARM_UP = 100;
 const key = { fingerprint: "f".repeat(64), variant: "1 personalized detailed=true" };
-const own = createSeal("a secret for the bench", "key-for-the-bench");
+const sealer = createSeal("a secret for the bench", "key-for-the-bench");
 const bareKey = randomBytes(32);
 const text = JSON.stringify({ object: "list", data: bundledCatalogue() });
 const catalogue = new Uint8Array(new TextEncoder().encode(text));
@@ -21,12 +21,12 @@ const catalogue = new Uint8Array(new TextEncoder().encode(text));
 console.log("list             bytes   sealed   | median µs: seal   bare   copy | open   bare");
 for (const coding of ["gzip", "br", "identity"] as const) await measure(coding);
 
-const derivations = Array.from({ length: ROUNDS + WARM_UP }, (_, turn) => {
-  const begun = performance.now();
-  createSeal("a secret for the bench", `key-for-the-bench-${turn}`);
-  return performance.now() - begun;
+const derivations = Array.from({ length: ROUNDS + WARM_UP }, (_, index) => {
+  const startedAt = performance.now();
+  createSeal("a secret for the bench", `key-for-the-bench-${index}`);
+  return performance.now() - startedAt;
 });
-console.log(`a caller's key (HKDF): ${micros(derivations)} µs`);
+console.log(`key derivation (HKDF): ${micros(derivations)} µs`);
 
 async function measure(coding: Coding): Promise<void> {
   const original = await encodeOriginal(catalogue, coding, codecs);
@@ -38,39 +38,39 @@ async function measure(coding: Coding): Promise<void> {
     views: new Map(),
   };
   const { bytes } = original;
-  const sealed = own.seal(key, list);
-  const bare = barelySealed(bytes);
-  const works = {
-    seal: () => own.seal(key, list),
-    bareSeal: () => barelySealed(bytes),
+  const sealed = sealer.seal(key, list);
+  const bare = encryptAesGcm(bytes);
+  const operations = {
+    seal: () => sealer.seal(key, list),
+    bareSeal: () => encryptAesGcm(bytes),
     copy: () => bytes.slice(),
-    open: () => own.open(key, sealed),
-    bareOpen: () => barelyOpened(bare),
+    open: () => sealer.open(key, sealed),
+    bareOpen: () => decryptAesGcm(bare),
   };
-  if (works.open()?.original.etag !== original.etag) throw new Error("The seal does not open");
+  if (operations.open()?.original.etag !== original.etag) throw new Error("The sealed list cannot be opened");
   const times: Record<string, number[]> = {};
   for (let round = 0; round < ROUNDS + WARM_UP; round++) {
-    for (const [name, work] of Object.entries(works)) {
-      const begun = performance.now();
-      work();
-      (times[name] ??= []).push(performance.now() - begun);
+    for (const [name, run] of Object.entries(operations)) {
+      const startedAt = performance.now();
+      run();
+      (times[name] ??= []).push(performance.now() - startedAt);
     }
   }
-  const received = ["seal", "bareSeal", "copy", "open", "bareOpen"].map((name) => micros(times[name] ?? []));
-  const [sealing = "", bareSealing = "", copying = "", opening = "", bareOpening = ""] = received;
+  const columns = ["seal", "bareSeal", "copy", "open", "bareOpen"].map((name) => micros(times[name] ?? []));
+  const [sealing = "", bareSealing = "", copying = "", opening = "", bareOpening = ""] = columns;
   const sizes = `${String(bytes.length).padStart(9)}   +${sealed.length - bytes.length}`;
   console.log(
     `${coding.padEnd(12)} ${sizes}      |${sealing.padStart(16)}${bareSealing.padStart(7)}${copying.padStart(7)} |${opening.padStart(5)}${bareOpening.padStart(7)}`,
   );
 }
 
-interface Barely {
+interface Ciphertext {
   readonly nonce: Uint8Array;
   readonly bytes: Uint8Array;
   readonly tag: Uint8Array;
 }
 
-function barelySealed(plain: Uint8Array): Barely {
+function encryptAesGcm(plain: Uint8Array): Ciphertext {
   const nonce = randomBytes(12);
   const cipher = createCipheriv("aes-256-gcm", bareKey, nonce);
   const bytes = cipher.update(plain);
@@ -78,7 +78,7 @@ function barelySealed(plain: Uint8Array): Barely {
   return { nonce, bytes, tag: cipher.getAuthTag() };
 }
 
-function barelyOpened({ nonce, bytes, tag }: Barely): Uint8Array {
+function decryptAesGcm({ nonce, bytes, tag }: Ciphertext): Uint8Array {
   const decipher = createDecipheriv("aes-256-gcm", bareKey, nonce, { authTagLength: 16 });
   decipher.setAuthTag(tag);
   const plain = decipher.update(bytes);
@@ -87,6 +87,6 @@ function barelyOpened({ nonce, bytes, tag }: Barely): Uint8Array {
 }
 
 function micros(milliseconds: readonly number[]): string {
-  const counted = milliseconds.slice(WARM_UP).toSorted((a, b) => a - b);
-  return ((counted[counted.length >> 1] ?? Number.NaN) * 1000).toFixed(0);
+  const sorted = milliseconds.slice(WARM_UP).toSorted((a, b) => a - b);
+  return ((sorted[sorted.length >> 1] ?? Number.NaN) * 1000).toFixed(0);
 }

@@ -1,31 +1,31 @@
 import type { Row } from "./compare.ts";
 
-const WIDTHS = [42, 26, 10, 11, 11, 8, 8] as const;
+const WIDTHS = [42, 28, 10, 11, 11, 8, 12] as const;
 
-/** Writes the rows as a table: metrics, and ratios to the first line of the same case. */
+/** Formats rows as a table. */
 export function table(rows: readonly Row[]): string {
-  const heads = ["case", "who", "unit", "median", "best", "ratio", "of best"];
+  const header = ["case", "candidate", "unit", "median", "best", "ratio", "best ratio"];
   const lines = rows.map((row) => [
     row.case,
     row.name,
     row.unit,
-    figure(row.median),
-    figure(row.best),
-    figure(row.ratio),
-    figure(row.bestRatio),
+    format(row.median),
+    format(row.best),
+    format(row.ratio),
+    format(row.bestRatio),
   ]);
-  return [heads, ...lines]
-    .map((cells) => cells.map((cell, i) => padded(cell, i)).join(""))
+  return [header, ...lines]
+    .map((cells) => cells.map((cell, i) => pad(cell, i)).join(""))
     .map((line) => line.trimEnd())
     .join("\n");
 }
 
-function padded(cell: string, column: number): string {
+function pad(cell: string, column: number): string {
   const width = WIDTHS[column] ?? 0;
   return column < 3 ? cell.padEnd(width) : cell.padStart(width);
 }
 
-function figure(value: number | undefined): string {
+function format(value: number | undefined): string {
   if (value === undefined) return "";
   return value.toFixed(value < 100 ? 2 : 0);
 }

@@ -1,7 +1,7 @@
 // A stored list is fresh, then stale, then only a fallback for errors, then expired; a 4xx from upstream deletes it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { answered, breakUpstream, quick } from "../support/faults/drive.ts";
+import { expectedOutcome, outcomeOf, breakUpstream, fastSettings } from "../support/faults/drive.ts";
 import { FAILURES } from "../support/faults/table.ts";
 import { ACCOUNTS, ALICE, BOB, setup } from "../support/setup.ts";
 import { errorOf, storedList, NEW, OLD, POLL, staleSetup } from "../support/stale-setup.ts";
@@ -82,9 +82,9 @@ describe("a stale list, past STALE_WHILE_REVALIDATE and within STALE_IF_ERROR", 
 
 describe("an expired list", () => {
   test.each(FAILURES)("is not served when the fetch fails: NanoGPT $name", async (row) => {
-    const all = await staleSetup(EXPIRED_MS, { ...LIFETIMES, ...quick(row) });
+    const all = await staleSetup(EXPIRED_MS, { ...LIFETIMES, ...fastSettings(row) });
     await breakUpstream(all, row);
-    expect(answered(await all.list(ALICE))).toEqual(answered(row, []));
+    expect(outcomeOf(await all.list(ALICE))).toEqual(expectedOutcome(row, []));
     expect(await storedList(all, ALICE)).toBeUndefined();
   });
 });

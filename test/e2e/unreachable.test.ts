@@ -1,3 +1,4 @@
+// An unreachable upstream, and connections that it closes, give clean errors; Retry-After is passed on when it is valid.
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -8,10 +9,10 @@ import { errorOf, OLD } from "../support/stale-setup.ts";
 
 const UNREACHABLE = { status: 502, code: "upstream_unreachable" };
 
-/** Upstream URLs behind which no NanoGPT is to be had. */
-const NOWHERE: Readonly<Record<string, () => Promise<string>>> = {
-  "a host without an address": async () => "http://nowhere.invalid/api",
-  "a port where nobody listens": async () => {
+/** Upstream URLs without a NanoGPT behind them. */
+const BAD_URLS: Readonly<Record<string, () => Promise<string>>> = {
+  "a host name that does not resolve": async () => "http://nowhere.invalid/api",
+  "a port where nothing listens": async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
@@ -19,19 +20,19 @@ const NOWHERE: Readonly<Record<string, () => Promise<string>>> = {
     await once(server, "close");
     return `http://127.0.0.1:${port}/api`;
   },
-  "https where plain HTTP is spoken": async () => {
+  "https to a plain HTTP server": async () => {
     const nano = await startNanoGpt({ accounts: [{ key: ALICE }] });
     onTestFinished(() => nano.stop());
     return nano.url.replace("http:", "https:");
   },
-  "plain HTTP where TLS is spoken": async () => (await startRawUpstream("\x15\x03\x03\x00\x02\x02\x46")).url,
-  "a server that closes as soon as it is asked": async () => (await startRawUpstream("")).url,
-  "a server that resets as soon as it is asked": async () =>
+  "plain HTTP to a TLS server": async () => (await startRawUpstream("\x15\x03\x03\x00\x02\x02\x46")).url,
+  "a server that closes every connection on the first request": async () => (await startRawUpstream("")).url,
+  "a server that resets every connection on the first request": async () =>
     (await startRawUpstream((socket) => void socket.resetAndDestroy())).url,
 };
 
-describe("an UPSTREAM_URL that leads nowhere", () => {
-  test.for(Object.entries(NOWHERE))("is an error that says so: %s", async ([, url]) => {
+describe("an UPSTREAM_URL where no NanoGPT answers", () => {
+  test.for(Object.entries(BAD_URLS))("gives an error that names the setting: %s", async ([, url]) => {
     const { list, call } = await setup({ UPSTREAM_URL: await url() });
     const answer = await list(ALICE);
     expect(errorOf(answer)).toEqual(UNREACHABLE);
@@ -41,9 +42,9 @@ describe("an UPSTREAM_URL that leads nowhere", () => {
   });
 });
 
-describe("connections that upstream closes as the next call goes out", () => {
+describe("connections that upstream closes while the next request is sent", () => {
   test.for(["keep-alive-close", "early-second"] as const)(
-    "bring each client a list of their own or a clean error: %s",
+    "give each client its own list or a clean error: %s",
     async (kind) => {
       const { list, nano } = await setup();
       nano.fail({ kind });
@@ -64,7 +65,7 @@ describe("connections that upstream closes as the next call goes out", () => {
   );
 });
 
-describe("upstream's Retry-After, in any form and with any status that means later", () => {
+describe("upstream's Retry-After, with each transient status, becomes a valid one", () => {
   const forms: readonly (readonly [string, RegExp])[] = [
     ["30", /^30$/],
     [" 30 ", /^30$/],
@@ -83,11 +84,11 @@ describe("upstream's Retry-After, in any form and with any status that means lat
     ["Fri, 31 Dec 9999 23:59:59 GMT", /^\d{10}$/],
     ["99999999999999999999", /^2147483648$/],
   ];
-  test.for(forms)("%j", async ([said, received]) => {
+  test.for(forms)("%j", async ([value, expected]) => {
     for (const status of [408, 425, 429, 500, 503]) {
       const { list, nano } = await setup();
-      nano.fail({ kind: "status", status, headers: { "retry-after": said } });
-      expect((await list(ALICE)).headers["retry-after"], String(status)).toMatch(received);
+      nano.fail({ kind: "status", status, headers: { "retry-after": value } });
+      expect((await list(ALICE)).headers["retry-after"], String(status)).toMatch(expected);
     }
   });
 });

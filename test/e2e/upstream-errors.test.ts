@@ -1,7 +1,8 @@
+// Upstream's errors keep their status and text, without markup or the key on list routes, byte for byte on all others.
 import { describe, expect, test } from "vitest";
 import { ALICE, setup } from "../support/setup.ts";
 
-const said = (body: unknown, status = 403, contentType = "application/json") =>
+const errorResponse = (body: unknown, status = 403, contentType = "application/json") =>
   ({
     kind: "status",
     status,
@@ -25,32 +26,32 @@ describe("an upstream 4xx on a list route", () => {
       { message: "No.", type: "permission_error", code: null },
     ],
     ["a code that is a number", { error: { message: "No.", code: 1234 } }, { message: "No.", code: "1234" }],
-    ["a text as error", { error: "No." }, { message: "No.", type: "permission_error", code: null, param: null }],
-    ["a text as error with a code beside it", { error: "No.", code: "c" }, { message: "No.", code: "c" }],
+    ["a string as error", { error: "No." }, { message: "No.", type: "permission_error", code: null, param: null }],
+    ["a string as error, with a code beside it", { error: "No.", code: "c" }, { message: "No.", code: "c" }],
     [
       "the flat form",
       { code: "c", message: "No." },
       { message: "No.", type: "permission_error", code: "c", param: null },
     ],
     ["a message alone", { message: "No." }, { message: "No.", code: null }],
-    ["more than is known", { error: { ...full, stack: "at /srv" }, trace: "t" }, full],
-    ["objects for texts", { error: { message: { a: 1 }, code: ["c"] } }, plain],
+    ["unknown fields", { error: { ...full, stack: "at /srv" }, trace: "t" }, full],
+    ["objects instead of strings", { error: { message: { a: 1 }, code: ["c"] } }, plain],
     ["no envelope", { ok: false }, plain],
-    ["a text", '"No."', plain],
-    ["nothing", "", plain],
+    ["a string", '"No."', plain],
+    ["an empty body", "", plain],
     ["null", "null", plain],
     ["an array", "[1]", plain],
-    ["cut JSON", '{"error":{"message":"N', plain],
-  ] as const)("keeps what is said in %s", async ([, body, wanted]) => {
+    ["truncated JSON", '{"error":{"message":"N', plain],
+  ] as const)("keeps the message, type, code and param of: %s", async ([, body, expected]) => {
     const { list, nano } = await setup();
-    nano.fail(said(body));
+    nano.fail(errorResponse(body));
     const answer = await list(ALICE);
     expect(answer.status).toBe(403);
     expect(answer.headers["content-type"]).toBe("application/json");
     const { error, ...rest } = answer.json();
     expect(rest).toEqual({});
     expect(Object.keys(error).sort()).toEqual(["code", "message", "param", "type"]);
-    expect(error).toMatchObject(wanted);
+    expect(error).toMatchObject(expected);
   });
 
   test.for([
@@ -64,9 +65,9 @@ describe("an upstream 4xx on a list route", () => {
     [429, "rate_limit_error"],
     [451, "invalid_request_error"],
     [499, "invalid_request_error"],
-  ] as const)("%i keeps its status, and %s stands in for a type that was not given", async ([status, type]) => {
+  ] as const)("%i keeps its status, and has type %s unless upstream gives one", async ([status, type]) => {
     const { list, nano } = await setup();
-    nano.fail(said({ error: { message: "No.", code: "c" } }, status));
+    nano.fail(errorResponse({ error: { message: "No.", code: "c" } }, status));
     const answer = await list(ALICE);
     expect(answer.status).toBe(status);
     expect(answer.json().error).toEqual({ message: "No.", type, param: null, code: "c" });
@@ -81,7 +82,7 @@ describe("an upstream 4xx on a list route", () => {
     ["text/plain", "Blocked"],
   ])("never echoes markup: %s %s", async ([contentType, body]) => {
     const { list, nano } = await setup();
-    nano.fail(said(body, 403, contentType));
+    nano.fail(errorResponse(body, 403, contentType));
     const answer = await list(ALICE);
     expect(answer.status).toBe(403);
     expect(answer.text).not.toMatch(/[<>]|Blocked/);
@@ -91,12 +92,12 @@ describe("an upstream 4xx on a list route", () => {
   test.for([
     ["message", { error: { message: `The key ${ALICE} (${ALICE}) is bad.` } }],
     ["code, type and param", { error: { message: "No.", code: ALICE, type: `x${ALICE}`, param: ALICE } }],
-    ["a text as error", { error: `Bearer ${ALICE}` }],
+    ["a string as error", { error: `Bearer ${ALICE}` }],
     ["the flat form", { code: "c", message: ALICE }],
-    ["a text so long that it is cut within the key", { message: "x".repeat(990) + ALICE }],
-  ])("masks the key where it is quoted in %s", async ([, body]) => {
+    ["a string so long that it is truncated within the key", { message: "x".repeat(990) + ALICE }],
+  ])("masks the key quoted in %s", async ([, body]) => {
     const { list, nano, keylane } = await setup();
-    nano.fail(said(body));
+    nano.fail(errorResponse(body));
     const answer = await list(ALICE);
     expect(answer.status).toBe(403);
     expect(answer.text).toContain("[key");
@@ -104,9 +105,9 @@ describe("an upstream 4xx on a list route", () => {
     expect((await keylane.log()).join("\n")).not.toMatch(/sk-nano|No\.|is bad/);
   });
 
-  test("is sent again, unchanged, while it is remembered", async () => {
+  test("is repeated unchanged while it is remembered", async () => {
     const { list, nano } = await setup();
-    nano.fail(said({ error: { message: "No.", code: "c" } }));
+    nano.fail(errorResponse({ error: { message: "No.", code: "c" } }));
     const first = await list(ALICE);
     const second = await list(ALICE);
     expect(second.status).toBe(403);
@@ -114,7 +115,7 @@ describe("an upstream 4xx on a list route", () => {
     expect(nano.lists()).toHaveLength(1);
   });
 
-  test("of NanoGPT's own: a key that is unknown, used up, bound to an origin, too quick", async () => {
+  test("keeps NanoGPT's code for an unknown key, a daily limit, an origin that is not allowed and a rate limit", async () => {
     const keys = ["sk-nano-test-used-up", "sk-nano-test-bound"];
     const { list, nano } = await setup({}, [
       { key: ALICE },
@@ -135,7 +136,7 @@ describe("an upstream 4xx on a list route", () => {
   });
 });
 
-describe("on a call that passes through, upstream's error", () => {
+describe("an upstream error on a passthrough call", () => {
   const page = "<html><body>Bad <b>gateway</b></body></html>";
   test.for([
     [400, "application/json", '{"error":"No.", "x":1.0}'],
@@ -146,7 +147,7 @@ describe("on a call that passes through, upstream's error", () => {
     [502, "text/html; charset=utf-8", page],
     [504, "application/json", "{}"],
     [529, "application/json", '{"type":"error","error":{"type":"overloaded_error"}}'],
-  ] as const)("%i goes down as it came", async ([status, contentType, body]) => {
+  ] as const)("%i is passed on unchanged", async ([status, contentType, body]) => {
     const { list, nano } = await setup();
     nano.fail({ kind: "status", status, body, contentType, headers: { "retry-after": "x" } }, { path: "/chat" });
     const answer = await list(ALICE, { method: "POST", path: "/v1/chat/completions", body: "{}" });
@@ -159,7 +160,7 @@ describe("on a call that passes through, upstream's error", () => {
     });
   });
 
-  test("redirects go down as they came too", async () => {
+  test("a redirect is passed on unchanged", async () => {
     const { list, nano } = await setup();
     nano.fail({ kind: "redirect", status: 307 }, { path: "/echo" });
     const answer = await list(ALICE, { path: "/v1/echo" });

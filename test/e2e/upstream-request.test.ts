@@ -1,16 +1,18 @@
+// A list fetch sends upstream the credential, Origin and query, and nothing else of the client's request.
 import { describe, expect, test } from "vitest";
 import { runtime } from "../support/keylane.ts";
 import { ALICE, setup } from "../support/setup.ts";
 
-describe("what reaches upstream's list endpoint", () => {
-  // What the runtime's own HTTP client says for itself.
-  const OF_THE_CLIENT = runtime === "node" ? ["connection", "host"] : ["cache-control", "connection", "host", "pragma"];
-  const OWN = ["accept", "accept-encoding", "authorization", "user-agent"];
+describe("a list fetch", () => {
+  // Headers that the runtime's own HTTP client adds.
+  const RUNTIME_HEADERS =
+    runtime === "node" ? ["connection", "host"] : ["cache-control", "connection", "host", "pragma"];
+  const KEYLANE_HEADERS = ["accept", "accept-encoding", "authorization", "user-agent"];
 
   test.each([
-    { of: "a bearer", credential: { authorization: `Bearer ${ALICE}` } },
-    { of: "an x-api-key", credential: { "x-api-key": ALICE } },
-  ])("is credential, Origin, query and Keylane's own fields, nothing else: of $of", async ({ credential }) => {
+    { from: "Authorization", credential: { authorization: `Bearer ${ALICE}` } },
+    { from: "x-api-key", credential: { "x-api-key": ALICE } },
+  ])("sends only the credential from $from, Origin, query and Keylane's own headers", async ({ credential }) => {
     const { call, nano } = await setup();
     const sent = {
       ...credential,
@@ -33,8 +35,8 @@ describe("what reaches upstream's list endpoint", () => {
     };
     await call("/v1/models?sort=favorites&team=7", { headers: sent });
     const [seen] = nano.seen;
-    const names = Object.keys(seen?.headers ?? {}).filter((name) => !OF_THE_CLIENT.includes(name));
-    expect(new Set(names)).toEqual(new Set([...OWN, "origin"]));
+    const names = Object.keys(seen?.headers ?? {}).filter((name) => !RUNTIME_HEADERS.includes(name));
+    expect(new Set(names)).toEqual(new Set([...KEYLANE_HEADERS, "origin"]));
     expect(seen?.headers.authorization).toBe(`Bearer ${ALICE}`);
     expect(seen?.headers.accept).toBe("application/json");
     expect(seen?.headers["accept-encoding"]).toMatch(/^(gzip, br|br, gzip)$/);
@@ -43,7 +45,7 @@ describe("what reaches upstream's list endpoint", () => {
     expect([seen?.method, seen?.body.length]).toEqual(["GET", 0]);
   });
 
-  test("is GET for a HEAD, too, and no Origin where there was none", async () => {
+  test("is a GET for a HEAD request, without an Origin if the client sent none", async () => {
     const { list, nano } = await setup();
     expect((await list(ALICE, { method: "HEAD" })).status).toBe(200);
     expect(nano.seen[0]?.method).toBe("GET");

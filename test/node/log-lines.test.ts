@@ -1,3 +1,4 @@
+// The log is written in order, at its level, without losing lines, and a full disk does not stop the program.
 import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -20,26 +21,26 @@ const linesOf = (program: Program) =>
     .map((line) => JSON.parse(line) as Line);
 const summary = ({ level, msg, route = "" }: Line) => `${level} ${msg} ${route}`.trim();
 
-async function started(level: string) {
+async function setup(level: string) {
   const program = await startProgram({
     LOG_LEVEL: level,
     UPSTREAM_URL: `http://127.0.0.1:${await freePort()}`,
   });
   return {
     program,
-    ask: async () => {
+    sendRequests: async () => {
       await plainCall(`${program.url}/healthz`);
       await plainCall(`${program.url}/v1/models`, { fields: "Authorization: Bearer key-of-nobody" });
     },
   };
 }
 
-describe("the lines of a program's log", () => {
+describe("log lines", () => {
   const WARNING = "warn model list fetch failed";
 
-  test("are in the order in which they were logged, from all sources", async () => {
-    const { program, ask } = await started("info");
-    await ask();
+  test("are in the order in which they were logged, whether buffered or not", async () => {
+    const { program, sendRequests } = await setup("info");
+    await sendRequests();
     program.child.kill("SIGTERM");
     await program.exited;
     const lines = linesOf(program);
@@ -48,13 +49,13 @@ describe("the lines of a program's log", () => {
   });
 
   test("are written while the program runs", async () => {
-    const { program, ask } = await started("info");
-    await ask();
+    const { program, sendRequests } = await setup("info");
+    await sendRequests();
     await expect.poll(() => linesOf(program).length, { timeout: 2000 }).toBe(3);
   });
 
-  test("are all there, however many come at once", async () => {
-    const { program } = await started("info");
+  test("are not lost when many are logged at once", async () => {
+    const { program } = await setup("info");
     const calls = Array.from({ length: 300 }, () => plainCall(`${program.url}/healthz`));
     await Promise.all(calls);
     program.child.kill("SIGTERM");
@@ -62,19 +63,19 @@ describe("the lines of a program's log", () => {
     expect(linesOf(program).map(summary)).toEqual(calls.map(() => "info request healthz"));
   });
 
-  test("are those of its level and above", async () => {
-    const { program, ask } = await started("warn");
-    await ask();
+  test("below LOG_LEVEL are not written", async () => {
+    const { program, sendRequests } = await setup("warn");
+    await sendRequests();
     program.child.kill("SIGTERM");
     await program.exited;
     expect(linesOf(program).map(summary)).toEqual([WARNING]);
   });
 });
 
-const isFullHere = existsSync("/dev/full");
-if (!isFullHere) console.warn("Skipped: a log on a full disk, which only Linux has as /dev/full.");
+const hasFullDevice = existsSync("/dev/full");
+if (!hasFullDevice) console.warn("Skipped: tests of a log on a full disk, since /dev/full exists only on Linux.");
 
-async function onFullDisk(): Promise<Program> {
+async function startOnFullDisk(): Promise<Program> {
   const file = await open("/dev/full", "w");
   onTestFinished(() => file.close());
   const program = await startProgram({ UPSTREAM_URL: "http://127.0.0.1:9" }, file.fd);
@@ -82,9 +83,9 @@ async function onFullDisk(): Promise<Program> {
   return program;
 }
 
-describe.skipIf(!isFullHere && process.env["CI"] !== "true")("a program whose log cannot be written", () => {
-  test("says so, continues, and stops on a signal", async () => {
-    const program = await onFullDisk();
+describe.skipIf(!hasFullDevice && process.env["CI"] !== "true")("a program whose log cannot be written", () => {
+  test("reports it once, continues, and stops on a signal", async () => {
+    const program = await startOnFullDisk();
     await expect.poll(() => program.stderr(), { timeout: 2000 }).toContain("The log cannot be written (ENOSPC)");
     expect((await plainCall(`${program.url}/healthz`)).status).toBe(200);
     program.child.kill("SIGTERM");
@@ -92,12 +93,12 @@ describe.skipIf(!isFullHere && process.env["CI"] !== "true")("a program whose lo
     expect(program.stderr().match(/cannot be written/g)).toHaveLength(1);
   });
 
-  test("ends at once on a second signal", async () => {
-    const program = await onFullDisk();
+  test("exits at once on a second signal", async () => {
+    const program = await startOnFullDisk();
     program.child.kill("SIGTERM");
     await expect.poll(() => program.stderr()).toContain("Stopping");
     program.child.kill("SIGTERM");
-    // It may have ended by itself meanwhile, or be exiting, where the signal finds no handler any more.
+    // The program may have exited by itself already, or be exiting, when the signal's handler no longer exists.
     expect([0, 143, "SIGTERM"]).toContain(await program.exited);
   });
 });

@@ -16,7 +16,7 @@ const LABEL_VALUES: Readonly<Record<string, RegExp>> = {
 };
 const UNREGISTERED_STATUSES = [209, 299, 306, 399, 418, 419, 444, 498, 509, 520, 599];
 
-const randomText = () => randomBytes(6).toString("hex");
+const random = () => randomBytes(6).toString("hex");
 const seriesNames = (samples: readonly Sample[]) =>
   new Set(samples.map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`));
 const scrape = async ({ call }: Setup): Promise<readonly Sample[]> =>
@@ -28,19 +28,19 @@ async function flood({ keylane, nano }: Setup): Promise<void> {
     sendRaw(keylane.url, `${[line, "Host: a", "Connection: close", ...fields].join("\r\n")}\r\n\r\n`);
   const bearer = `Authorization: Bearer ${ALICE}`;
   for (const status of UNREGISTERED_STATUSES) {
-    nano.fail({ kind: "status", status }, { path: "/v1/strange", times: 1 });
-    await sendRequest(`GET /v1/strange/${randomText()} HTTP/1.1`, bearer);
+    nano.fail({ kind: "status", status }, { path: "/v1/unregistered", times: 1 });
+    await sendRequest(`GET /v1/unregistered/${random()} HTTP/1.1`, bearer);
     nano.fail({ kind: "status", status }, { times: 1 });
-    await sendRequest("GET /v1/models HTTP/1.1", `Authorization: Bearer sk-nano-${randomText()}`);
+    await sendRequest("GET /v1/models HTTP/1.1", `Authorization: Bearer sk-nano-${random()}`);
   }
   for (const method of ["GET", "POST", "PURGE", "PROPFIND", "M-SEARCH", "OPTIONS", "TRACE", "SUBSCRIBE"]) {
-    for (const path of ["/v1/models", `/v1/models/${randomText()}`, `/v1/${randomText()}`, `/${randomText()}`, "/metrics"]) {
-      await sendRequest(`${method} ${path}?${randomText()}=${randomText()} HTTP/1.1`, bearer, `X-${randomText()}: ${randomText()}`);
+    for (const path of ["/v1/models", `/v1/models/${random()}`, `/v1/${random()}`, `/${random()}`, "/metrics"]) {
+      await sendRequest(`${method} ${path}?${random()}=${random()} HTTP/1.1`, bearer, `X-${random()}: ${random()}`);
     }
-    await sendRequest(`${method} /v1/../${randomText()} HTTP/1.1`);
+    await sendRequest(`${method} /v1/../${random()} HTTP/1.1`);
   }
-  await sendRequest("GET /v1/models HTTP/1.1", bearer, `Cache-Control: ${randomText()}=${randomText()}`, `Origin: ${randomText()}`);
-  await sendRequest(`${randomText()} /v1/models HTTP/1.1`, bearer);
+  await sendRequest("GET /v1/models HTTP/1.1", bearer, `Cache-Control: ${random()}=${random()}`, `Origin: ${random()}`);
+  await sendRequest(`${random()} /v1/models HTTP/1.1`, bearer);
 }
 
 test("random requests and statuses add no label value and no series", async () => {

@@ -26,7 +26,7 @@ describeWithRedis.for([2, 4])("%i Keylanes over one Redis", (count) => {
         operations: OPERATIONS,
         seed,
         path,
-        hearingMs: PURGE_DELIVERY_MS,
+        purgeDeliveryMs: PURGE_DELIVERY_MS,
       });
       if (violation !== undefined) expect.fail(violation);
       if (path !== undefined) return;

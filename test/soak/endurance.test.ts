@@ -1,3 +1,4 @@
+// Minutes of mixed faults leak no memory, sockets, files or timers.
 import { expect, onTestFinished, test } from "vitest";
 import { startNanoGpt } from "../support/nanogpt/nanogpt.ts";
 import { plainCall } from "../support/plain-call.ts";
@@ -11,7 +12,7 @@ const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const WARM_UP_MS = 20_000;
 const MB = 1024 * 1024;
 
-// Short, so that each of them comes to its end many times.
+// Short, so that each of them expires many times.
 const SETTINGS = {
   MAX_AGE: "1s",
   STALE_WHILE_REVALIDATE: "2s",
@@ -25,30 +26,30 @@ const SETTINGS = {
 };
 
 test(
-  `${MINUTES} minutes of mixed faults (SEED=${SEED}) leave heap, sockets, files and timers where they were`,
+  `${MINUTES} minutes of mixed faults (SEED=${SEED}) leak no heap, sockets, files or timers`,
   async () => {
     const nano = await startNanoGpt({ accounts: ACCOUNTS });
     onTestFinished(() => nano.stop());
     const program = await startMeasuredProgram({ UPSTREAM_URL: nano.url, ...SETTINGS });
-    const dice = diceOf(SEED);
+    const random = createRandom(SEED);
 
-    async function quiet(): Promise<ProgramMetrics> {
-      // Ends what idles between the two, and lets the time limits of what was left hanging run out.
+    async function measureIdle(): Promise<ProgramMetrics> {
+      // Closes idle connections, and waits for the timeouts of hanging requests.
       await nano.pause();
       await nano.resume();
-      let figures = await program.measure();
-      const isQuiet = async () => {
-        figures = await program.measure();
-        return figures.resources["TCPSocketWrap"] ?? 0;
+      let metrics = await program.measure();
+      const openSockets = async () => {
+        metrics = await program.measure();
+        return metrics.resources["TCPSocketWrap"] ?? 0;
       };
-      await expect.poll(isQuiet, { timeout: 20_000, interval: 500 }).toBe(0);
-      return figures;
+      await expect.poll(openSockets, { timeout: 20_000, interval: 500 }).toBe(0);
+      return metrics;
     }
 
-    await injectFaults(nano, program.url, dice, WARM_UP_MS);
-    const before = await quiet();
-    const calls = await injectFaults(nano, program.url, dice, MINUTES * 60_000);
-    const after = await quiet();
+    await injectFaults(nano, program.url, random, WARM_UP_MS);
+    const before = await measureIdle();
+    const calls = await injectFaults(nano, program.url, random, MINUTES * 60_000);
+    const after = await measureIdle();
     console.log(JSON.stringify({ calls, before, after }));
 
     expect(calls).toBeGreaterThan(MINUTES * 500);
@@ -66,8 +67,8 @@ test(
   (MINUTES + 2) * 60_000,
 );
 
-// Mulberry32: small, and the same for the same seed.
-function diceOf(seed: number): Random {
+// Mulberry32, a small seeded generator.
+function createRandom(seed: number): Random {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -1,3 +1,4 @@
+// The Dockerfile's steps produce a program that runs unprivileged on read-only files.
 import { execFile } from "node:child_process";
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,18 +15,18 @@ import { ACCOUNTS, ALICE } from "../support/setup.ts";
 
 const run = promisify(execFile);
 const root = new URL("../../", import.meta.url).pathname;
-const [build, dependencies, last] = parseDockerfile();
-const inLast = (instruction: string) => last?.steps.find((step) => step.instruction === instruction);
+const [build, dependencies, final] = parseDockerfile();
+const inFinal = (instruction: string) => final?.steps.find((step) => step.instruction === instruction);
 
-/** Does in a folder of its own what the Dockerfile says, and gives the folder that would be the image's. */
-async function image(): Promise<string> {
+/** Runs the Dockerfile's steps in a temporary folder and gives the folder of the final stage. */
+async function buildImage(): Promise<string> {
   const work = await mkdtemp(join(tmpdir(), "keylane-image-"));
   onTestFinished(async () => {
     await run("chmod", ["-R", "u+w", work]);
     await rm(work, { recursive: true });
   });
   const folders: Record<string, string> = {};
-  for (const stage of [build, dependencies, last]) {
+  for (const stage of [build, dependencies, final]) {
     const folder = join(work, stage?.name ?? "final");
     folders[stage?.name ?? "final"] = folder;
     await mkdir(folder);
@@ -34,29 +35,29 @@ async function image(): Promise<string> {
         const from = folders[flags[0]?.replace("--from=", "") ?? ""];
         for (const name of args.slice(0, -1)) {
           const target = args.at(-1)?.endsWith("/") ? name : (args.at(-1) ?? "");
-          const isThere = from !== undefined || buildContext().includes(name);
-          expect(isThere, `${name} is part of what is built from`).toBe(true);
+          const exists = from !== undefined || buildContext().includes(name);
+          expect(exists, `the build context contains ${name}`).toBe(true);
           const source = from === undefined ? join(root, name) : join(from, name.replace("/keylane/", ""));
           await cp(source, join(folder, target), { recursive: true, verbatimSymlinks: true });
         }
       }
-      // The development dependencies are those that this test runs with: `npm ci` brought them.
+      // This checkout's dependencies, which `npm ci` has installed.
       if (text === "npm ci") await symlink(join(root, "node_modules"), join(folder, "node_modules"));
-      else if (instruction === "RUN" && stage !== last) await run("sh", ["-c", text], { cwd: folder });
+      else if (instruction === "RUN" && stage !== final) await run("sh", ["-c", text], { cwd: folder });
     }
   }
-  const final = folders["final"] ?? "";
-  await run("chmod", ["-R", "a-w,a+rX", final]);
+  const folder = folders["final"] ?? "";
+  await run("chmod", ["-R", "a-w,a+rX", folder]);
   await chmod(work, 0o755);
-  return final;
+  return folder;
 }
 
 testInContainer(
-  "the image's steps make a program that runs as another user, on files that nobody can write, as process 1",
+  "the image runs as process 1, as another user and on read-only files",
   async () => {
-    const folder = await image();
+    const folder = await buildImage();
     expect((await readdir(folder)).sort()).toEqual(["LICENSE", "dist", "node_modules", "package.json"]);
-    // No build tools, no development dependencies, nothing but JavaScript of our own.
+    // No development dependencies.
     const { devDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
       devDependencies: Record<string, string>;
     };
@@ -68,10 +69,10 @@ testInContainer(
     onTestFinished(() => nano.stop());
     const port = String(await freePort());
     const environment = Object.fromEntries(
-      (inLast("ENV")?.text.split(" ") ?? []).map((pair) => pair.split("=") as [string, string]),
+      (inFinal("ENV")?.text.split(" ") ?? []).map((pair) => pair.split("=") as [string, string]),
     );
-    const node = ["node", ...(inLast("ENTRYPOINT")?.args.slice(1) ?? [])];
-    const running = await startContainer(folder, node, inLast("USER")?.text ?? "", {
+    const node = ["node", ...(inFinal("ENTRYPOINT")?.args.slice(1) ?? [])];
+    const running = await startContainer(folder, node, inFinal("USER")?.text ?? "", {
       ...environment,
       PORT: port,
       UPSTREAM_URL: nano.url,
@@ -81,18 +82,18 @@ testInContainer(
     expect(status).toMatch(/^NSpid:\t\d+\t1$/m);
     expect(status).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
     expect(status).toMatch(/^CapEff:\t0+$/m);
-    // Neither its own files nor any others.
+    // No file is writable, inside or outside the program's folder.
     for (const path of ["dist/node.js", "new", "/tmp/new", "/new"]) {
       const { code } = await running.exec(["sh", "-c", `echo >> ${path}`]);
       expect(code, path).not.toBe(0);
     }
 
-    const { status: answered, text } = await plainCall(`http://127.0.0.1:${port}/v1/models`, {
+    const { status: httpStatus, text } = await plainCall(`http://127.0.0.1:${port}/v1/models`, {
       fields: `Authorization: Bearer ${ALICE}`,
     });
-    expect(answered).toBe(200);
+    expect(httpStatus).toBe(200);
     expect(JSON.parse(text)).toMatchObject({ object: "list", data: [{}, {}] });
-    const check = inLast("HEALTHCHECK")?.text ?? "";
+    const check = inFinal("HEALTHCHECK")?.text ?? "";
     const health = JSON.parse(check.slice(check.indexOf("["))) as string[];
     expect(await running.exec(health)).toEqual({ code: 0, stdout: "", stderr: "" });
 

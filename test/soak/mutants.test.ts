@@ -1,3 +1,4 @@
+// The fuzz test passes on Keylane, and fails for each of the bugs in `MUTANTS`.
 import { describe, expect, test } from "vitest";
 import { mutatedKeylane } from "../support/fuzz/mutated-source.ts";
 import { fuzz } from "../support/fuzz/fuzz.ts";
@@ -8,7 +9,7 @@ const TIMEOUT_MS = 300_000;
 
 describe("the concurrency fuzz test", () => {
   test(
-    "find nothing wrong with a copy of Keylane",
+    "passes on an unchanged copy of Keylane",
     async () => {
       const { violation } = await fuzz(await mutatedKeylane({ edits: [] }), { operations: 5000, seed });
       if (violation !== undefined) expect.fail(violation);
@@ -17,13 +18,13 @@ describe("the concurrency fuzz test", () => {
   );
 
   test.each(MUTANTS)(
-    "find out that $breaks",
+    "fails if $breaks",
     async ({ edits }) => {
       const start = await mutatedKeylane({ edits });
       const { violation, operations } = await fuzz(start, { operations: 50_000, seed });
-      if (violation === undefined) expect.fail(`nothing was found in ${operations} operations, SEED=${seed}`);
+      if (violation === undefined) expect.fail(`no violation in ${operations} operations, SEED=${seed}`);
       process.stderr.write(`  after ${operations} operations: ${violation.split("\n")[0]}\n`);
-      // What was found is an answer of Keylane's, and no mistake in the copy.
+      // The violation is a wrong answer; a broken copy would give none.
       expect(violation).not.toContain("no answer to");
     },
     TIMEOUT_MS,

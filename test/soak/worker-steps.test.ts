@@ -1,3 +1,4 @@
+// The README's steps for Workers work in a clean checkout, without an account.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -13,7 +14,7 @@ const root = new URL("../../", import.meta.url).pathname;
 const PARTS = ["package.json", "wrangler.toml", "tsconfig.json", "src", ".dev.vars.example"];
 const readme = await readFile(join(root, "README.md"), "utf8");
 
-/** A clean folder with what the README's steps for Workers need. */
+/** Creates a folder with the files that the README's steps for Workers need. */
 async function checkout(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-steps-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -22,9 +23,9 @@ async function checkout(): Promise<string> {
   return folder;
 }
 
-/** Runs a line as it would be typed, without any account or network. */
-function typed(line: string, cwd: string) {
-  const quiet = {
+/** Runs a shell command without an account or network. */
+function runCommand(line: string, cwd: string) {
+  const settings = {
     CI: "true",
     NO_COLOR: "1",
     WRANGLER_SEND_METRICS: "false",
@@ -32,27 +33,27 @@ function typed(line: string, cwd: string) {
     WRANGLER_HIDE_BANNER: "true",
     CLOUDFLARE_CF_FETCH_ENABLED: "false",
   };
-  const env = { PATH: process.env["PATH"], HOME: cwd, ...quiet };
-  // A group of its own, so that Ctrl-C can be sent to all of it, as a terminal does.
+  const env = { PATH: process.env["PATH"], HOME: cwd, ...settings };
+  // A process group, to which SIGINT can be sent as by a terminal's Ctrl-C.
   const child = spawn("sh", ["-c", line], { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
-  let isOver = false;
-  // All of the group has gone when nobody can write to its output any more.
-  const exited = once(child, "close").finally(() => (isOver = true));
+  let hasExited = false;
+  // The output closes when all processes of the group have ended.
+  const exited = once(child, "close").finally(() => (hasExited = true));
   const signal = (name: NodeJS.Signals) => {
-    if (!isOver && child.pid !== undefined) process.kill(-child.pid, name);
+    if (!hasExited && child.pid !== undefined) process.kill(-child.pid, name);
   };
   onTestFinished(() => signal("SIGKILL"));
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += String(data)));
-  return { exited, said: () => said, interrupt: () => signal("SIGINT") };
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += String(data)));
+  return { exited, output: () => output, interrupt: () => signal("SIGINT") };
 }
 
 test("the Worker is bundled without an account", async () => {
-  const { exited, said } = typed("npm run deploy:dry", await checkout());
+  const { exited, output } = runCommand("npm run deploy:dry", await checkout());
   const [code] = await exited;
-  expect(code, said()).toBe(0);
-  expect(said()).toContain("--dry-run: exiting now.");
-  expect(said()).toContain("env.MODELS_LIST");
+  expect(code, output()).toBe(0);
+  expect(output()).toContain("--dry-run: exiting now.");
+  expect(output()).toContain("env.MODELS_LIST");
 }, 120_000);
 
 test("the Worker runs locally by the README's own lines, with a secret from .dev.vars", async () => {
@@ -60,26 +61,26 @@ test("the Worker runs locally by the README's own lines, with a secret from .dev
   const nano = await startNanoGpt({ accounts: ACCOUNTS });
   onTestFinished(() => nano.stop());
   const [, copy = "", start = ""] = /```sh\n(cp \.dev\.vars.*)\n(npm run dev:worker .*)\n```/.exec(readme) ?? [];
-  await typed(copy, folder).exited;
+  await runCommand(copy, folder).exited;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/v1/models`;
   const line = `${start.replace("8788", String(port))} --var UPSTREAM_URL:${nano.url} --inspector-port ${await freePort()}`;
   expect(line).toContain(`--port ${port} --var MAX_AGE:10s `);
   const fields = `Authorization: Bearer ${ALICE}`;
-  const ask = () => plainCall(url, { fields }).catch(() => undefined);
+  const request = () => plainCall(url, { fields }).catch(() => undefined);
 
-  // A secret that is refused shows that the file is read.
+  // An invalid secret shows that the file is read.
   const secrets = await readFile(join(folder, ".dev.vars"), "utf8");
   await writeFile(join(folder, ".dev.vars"), secrets.replace(/^CACHE_SECRET=$/m, "CACHE_SECRET=short"));
-  const refused = typed(line, folder);
-  await expect.poll(async () => (await ask())?.status, { timeout: 60_000, interval: 500 }).toBe(500);
-  await expect.poll(() => refused.said(), { timeout: 10_000 }).toContain("CACHE_SECRET must be");
-  refused.interrupt();
-  await refused.exited;
+  const rejecting = runCommand(line, folder);
+  await expect.poll(async () => (await request())?.status, { timeout: 60_000, interval: 500 }).toBe(500);
+  await expect.poll(() => rejecting.output(), { timeout: 10_000 }).toContain("CACHE_SECRET must be");
+  rejecting.interrupt();
+  await rejecting.exited;
 
   await writeFile(join(folder, ".dev.vars"), secrets);
-  const running = typed(line, folder);
-  await expect.poll(async () => (await ask())?.status, { timeout: 60_000, interval: 500 }).toBe(200);
+  const running = runCommand(line, folder);
+  await expect.poll(async () => (await request())?.status, { timeout: 60_000, interval: 500 }).toBe(200);
   const { text, rawHeaders } = await plainCall(url, { fields });
   expect(JSON.parse(text)).toMatchObject({ object: "list", data: [{}, {}] });
   expect(headerValues(rawHeaders, "cache-status")[0]).toMatch(/^keylane; hit; ttl=(?:-?\d|10)\b/);

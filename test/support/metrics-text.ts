@@ -1,11 +1,11 @@
-/** One sample of a page for Prometheus. */
+/** One sample in Prometheus' text format. */
 export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Reads a page for Prometheus. Throws where a line is none. */
+/** Parses Prometheus' text format. Throws on an invalid line. */
 export function samplesOf(page: string): Sample[] {
   const lines = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return lines.map((line) => {
@@ -16,11 +16,11 @@ export function samplesOf(page: string): Sample[] {
   });
 }
 
-/** Sums the samples of a name that have these labels. */
+/** Sums the samples with this name and these labels; throws if there is none. */
 export function metricValue(page: string, name: string, labels: Readonly<Record<string, string>> = {}): number {
-  const found = samplesOf(page).filter(
+  const samples = samplesOf(page).filter(
     (sample) => sample.name === name && Object.entries(labels).every(([label, text]) => sample.labels[label] === text),
   );
-  if (found.length === 0) throw new Error(`No sample of ${name} ${JSON.stringify(labels)}`);
-  return found.reduce((sum, { value }) => sum + value, 0);
+  if (samples.length === 0) throw new Error(`No sample of ${name} ${JSON.stringify(labels)}`);
+  return samples.reduce((sum, { value }) => sum + value, 0);
 }

@@ -8,17 +8,19 @@ import { describe, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { freePort } from "./free-port.ts";
 
-const isHere = ["prometheus", "promtool"].every((name) => spawnSync(name, ["--version"]).status === 0);
-if (!isHere) console.warn("Skipped: tests that need prometheus and promtool, which are not installed here.");
+const isInstalled = ["prometheus", "promtool"].every((name) => spawnSync(name, ["--version"]).status === 0);
+if (!isInstalled) console.warn("Skipped: tests that need prometheus and promtool, which are not installed.");
 
-/** `describe` for what needs Prometheus: skipped where there is none, unless CI=true says that it has to be there. */
-export const describeWithPrometheus: typeof describe.only = describe.skipIf(!isHere && process.env["CI"] !== "true");
+/** `describe` for tests that need Prometheus: skipped where it is not installed, unless CI=true. */
+export const describeWithPrometheus: typeof describe.only = describe.skipIf(
+  !isInstalled && process.env["CI"] !== "true",
+);
 
 export const OBSERVABILITY: string = new URL("../../examples/observability/", import.meta.url).pathname;
 const SCRAPE_INTERVAL = "500ms";
 
-/** What a query found: labels and value. */
-export interface Found {
+/** One series of a query's result: labels and value. */
+export interface Series {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
 }
@@ -28,12 +30,12 @@ export interface Alert {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** A Prometheus of a test's own, asked over its HTTP API. */
+/** A Prometheus for one test, queried over its HTTP API. */
 export interface Prometheus {
-  query(expression: string): Promise<Found[]>;
+  query(expression: string): Promise<Series[]>;
   alerts(): Promise<Alert[]>;
-  /** What is wrong with the rules that it evaluates. */
-  faults(): Promise<string[]>;
+  /** Errors of the rules that it evaluates. */
+  ruleErrors(): Promise<string[]>;
 }
 
 interface Config {
@@ -41,19 +43,19 @@ interface Config {
   readonly scrape_configs: readonly [{ readonly job_name: string; readonly static_configs: object }];
 }
 
-/** Starts Prometheus as the example configures it, but for its pace, and for these targets; it stops with the test. */
+/** Starts Prometheus with the example's configuration, a shorter interval and these targets; stops it with the test. */
 export async function startPrometheus(targets: readonly string[]): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-prometheus-"));
   const config = parse(await readFile(join(OBSERVABILITY, "prometheus.yml"), "utf8")) as Config;
-  const paced = { scrape_interval: SCRAPE_INTERVAL, scrape_timeout: SCRAPE_INTERVAL };
-  const own = {
+  const intervals = { scrape_interval: SCRAPE_INTERVAL, scrape_timeout: SCRAPE_INTERVAL };
+  const testConfig = {
     ...config,
-    global: { ...config.global, ...paced, evaluation_interval: SCRAPE_INTERVAL },
+    global: { ...config.global, ...intervals, evaluation_interval: SCRAPE_INTERVAL },
     rule_files: [join(OBSERVABILITY, "alerts.yaml")],
     scrape_configs: [{ ...config.scrape_configs[0], static_configs: [{ targets }] }],
   };
-  // JSON is YAML too.
-  await writeFile(join(folder, "prometheus.yml"), JSON.stringify(own));
+  // JSON is valid YAML.
+  await writeFile(join(folder, "prometheus.yml"), JSON.stringify(testConfig));
   const address = `127.0.0.1:${await freePort()}`;
   const child = spawn(
     "prometheus",
@@ -65,10 +67,10 @@ export async function startPrometheus(targets: readonly string[]): Promise<Prome
     ],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
-  let said = "";
-  child.stderr.on("data", (data: Buffer) => (said += data.toString()));
+  let stderr = "";
+  child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
   const exited = once(child, "exit").catch(() => {
-    throw new Error("prometheus cannot be started: install it");
+    throw new Error("Cannot start prometheus: install it");
   });
   onTestFinished(async () => {
     child.kill("SIGKILL");
@@ -76,36 +78,36 @@ export async function startPrometheus(targets: readonly string[]): Promise<Prome
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function ask<T>(path: string): Promise<T> {
-    const answer = (await (await fetch(`http://${address}/api/v1/${path}`)).json()) as {
+  async function getData<T>(path: string): Promise<T> {
+    const response = (await (await fetch(`http://${address}/api/v1/${path}`)).json()) as {
       readonly data: T;
       readonly error?: string;
     };
-    if (answer.error !== undefined) throw new Error(`${answer.error} in ${decodeURIComponent(path)}`);
-    return answer.data;
+    if (response.error !== undefined) throw new Error(`${response.error} in ${decodeURIComponent(path)}`);
+    return response.data;
   }
 
-  for (let tries = 0; ; tries++) {
+  for (let attempts = 0; ; attempts++) {
     const isReady = await fetch(`http://${address}/-/ready`).then(
       ({ ok }) => ok,
       () => false,
     );
     if (isReady) break;
-    if (tries > 300 || child.exitCode !== null) throw new Error(`prometheus did not start: ${said}`);
+    if (attempts > 300 || child.exitCode !== null) throw new Error(`prometheus did not start: ${stderr}`);
     await sleep(100);
   }
   return {
     async query(expression) {
-      type Sample = { readonly metric: Found["metric"]; readonly value: readonly [number, string] };
+      type Sample = { readonly metric: Series["metric"]; readonly value: readonly [number, string] };
       const path = `query?query=${encodeURIComponent(expression)}`;
-      const { result } = await ask<{ readonly result: readonly Sample[] }>(path);
+      const { result } = await getData<{ readonly result: readonly Sample[] }>(path);
       return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
     },
-    alerts: async () => (await ask<{ readonly alerts: Alert[] }>("alerts")).alerts,
-    async faults() {
+    alerts: async () => (await getData<{ readonly alerts: Alert[] }>("alerts")).alerts,
+    async ruleErrors() {
       type Rule = { readonly name: string; readonly health: string; readonly lastError?: string };
       type Groups = { readonly groups: readonly { readonly rules: readonly Rule[] }[] };
-      const { groups } = await ask<Groups>("rules");
+      const { groups } = await getData<Groups>("rules");
       const rules = groups.flatMap((group) => group.rules);
       return rules
         .filter(({ health }) => health !== "ok")

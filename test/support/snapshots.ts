@@ -3,35 +3,35 @@ import { Session } from "node:inspector/promises";
 import { setFlagsFromString, writeHeapSnapshot } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-// Loaded into the program before it starts (NODE_OPTIONS=--import): SIGUSR2 makes it write down all that it can reach,
-// objects and strings as SNAPSHOT_FILE, and the bytes of every buffer as SNAPSHOT_FILE.bytes.
+// Loaded into the program before it starts (NODE_OPTIONS=--import): on SIGUSR2 it writes everything reachable, objects and
+// strings to SNAPSHOT_FILE and the bytes of every buffer to SNAPSHOT_FILE.bytes.
 setFlagsFromString("--expose-gc");
-// A snapshot would cut strings after 1024 characters, and with them what is searched for.
+// By default a snapshot truncates strings after 1024 characters.
 setFlagsFromString("--heap-snapshot-string-limit=10000000");
-const collect = runInNewContext("gc") as () => void;
+const collectGarbage = runInNewContext("gc") as () => void;
 
-// A buffer of our own (in hexadecimal, so that it is no string) shows that buffers are searched.
+// This buffer shows that buffers are searched. It is given in hexadecimal, so that its text is not also a string.
 const probe = Buffer.from(process.env["SNAPSHOT_PROBE"] ?? "", "hex");
 
 process.on("SIGUSR2", () => void write(process.env["SNAPSHOT_FILE"] ?? ""));
 
 async function write(file: string): Promise<void> {
   for (let i = 0; i < 5; i++) {
-    // Finalizers, and what they let go of, need turns of their own.
+    // Finalizers, and the objects they release, need several turns of the event loop.
     await new Promise((resolve) => {
       setTimeout(resolve, 20);
     });
-    collect();
+    collectGarbage();
   }
   writeHeapSnapshot(`${file}.part`);
-  writeFileSync(`${file}.bytes`, Buffer.from(await everyBuffer(), "base64"));
+  writeFileSync(`${file}.bytes`, Buffer.from(await readAllBuffers(), "base64"));
   if (probe.length === 0) throw new Error("SNAPSHOT_PROBE is not set");
-  // Moved into place only when all is whole.
+  // Moved into place once both files are complete.
   renameSync(`${file}.part`, file);
 }
 
-/** Gives the bytes of all that a snapshot only names: every ArrayBuffer that is alive. In base64. */
-async function everyBuffer(): Promise<string> {
+/** Gives the bytes of every live ArrayBuffer, which a snapshot does not contain, in base64. */
+async function readAllBuffers(): Promise<string> {
   const session = new Session();
   session.connect();
   try {

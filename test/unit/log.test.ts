@@ -1,3 +1,4 @@
+// Access-log lines are valid JSON of their fields, written at level info; request ids are random and distinct.
 import { METHODS } from "node:http";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -15,14 +16,14 @@ const FIELDS: AccessLogFields = {
   caller: "0a1b2c3d",
 };
 
-describe("the line of a request", () => {
-  test("is the JSON of what it tells, whatever that is", () => {
+describe("an access-log line", () => {
+  test("is one line of JSON with all fields", () => {
     const newId = requestIdGenerator();
     const fields = fc.record({
       time: fc.nat(),
       id: fc.oneof(fc.stringMatching(/^[\w.:-]{1,128}$/), fc.constant(0).map(newId)),
       method: fc.oneof(fc.constantFrom(...METHODS), fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}$/)),
-      route: fc.constantFrom("models", "passthrough", "refused", "nowhere"),
+      route: fc.constantFrom("models", "passthrough", "invalid", "not_found"),
       status: fc.integer({ min: 100, max: 999 }),
       ms: fc.oneof(fc.integer(), fc.double({ noDefaultInfinity: true, noNaN: true })),
       cache: fc.constantFrom(undefined, "hit", "stale", "miss"),
@@ -30,14 +31,14 @@ describe("the line of a request", () => {
     }) as fc.Arbitrary<AccessLogFields>;
     fc.assert(
       fc.property(fields, (fields) => {
-        const received = JSON.parse(JSON.stringify({ level: "info", ...fields, msg: "request" })) as object;
-        expect(JSON.parse(accessLogLine(fields))).toEqual(received);
+        const expected = JSON.parse(JSON.stringify({ level: "info", ...fields, msg: "request" })) as object;
+        expect(JSON.parse(accessLogLine(fields))).toEqual(expected);
         expect(accessLogLine(fields)).not.toContain("\n");
       }),
     );
   });
 
-  test("is written where lines of its level are", () => {
+  test("is written where LOG_LEVEL includes info", () => {
     for (const level of LOG_LEVELS) {
       const lines: string[] = [];
       const log = jsonLogger(level, Date.now, (line) => lines.push(line));
@@ -49,7 +50,7 @@ describe("the line of a request", () => {
 });
 
 describe("request ids", () => {
-  test("are 32 hex digits, and new each time, for longer than they are drawn together", () => {
+  test("are 32 hex digits and distinct, beyond one batch of random bytes", () => {
     const newId = requestIdGenerator();
     const ids = Array.from({ length: 1000 }, newId);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);

@@ -1,3 +1,4 @@
+// With an Analytics Engine dataset bound, a Worker writes data points that name no key; it has no /metrics.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
@@ -14,31 +15,32 @@ import {
   serializeRequest,
 } from "../support/key-carrying-requests.ts";
 
-interface Point {
+interface DataPoint {
   readonly indexes: readonly string[];
   readonly blobs: readonly string[];
   readonly doubles: readonly number[];
 }
 
-const withBinding = (figures: string) => `import keylane from "keylane";
-const FIGURES = ${figures};
+const withBinding = (binding: string) => `import keylane from "keylane";
+const FIGURES = ${binding};
 export default { fetch: (request, bindings, context) => keylane.fetch(request, { ...bindings, FIGURES }, context) };`;
-const THAT_FAILS = withBinding('{ writeDataPoint() { throw new Error("a point too many"); } }');
-const OF_NO_DATASET = withBinding('"a text"');
+const FAILING_DATASET = withBinding('{ writeDataPoint() { throw new Error("too many points"); } }');
+const NOT_A_DATASET = withBinding('"a text"');
 
-/** Analytics Engine as workerd talks to it: each point a request, its texts as bytes, what is left out empty or 0. */
-async function dataset() {
-  const points: Point[] = [];
+/** Receives data points from workerd: one HTTP request for each, strings as bytes, missing fields empty or 0. */
+async function startDataset() {
+  const points: DataPoint[] = [];
   const raw: string[] = [];
   const server = createServer((request, response) => {
     void text(request).then((json) => {
       const fields = JSON.parse(json) as Record<string, unknown>;
       const twenty = Array.from({ length: 20 }, (_, i) => i + 1);
-      const texts = (names: string[]) => names.map((name) => Buffer.from((fields[name] ?? []) as number[]).toString());
-      const blobs = texts(twenty.map((i) => `blob${i}`));
+      const strings = (names: string[]) =>
+        names.map((name) => Buffer.from((fields[name] ?? []) as number[]).toString());
+      const blobs = strings(twenty.map((i) => `blob${i}`));
       const doubles = twenty.map((i) => Number(fields[`double${i}`] ?? 0));
       points.push({
-        indexes: texts(["index1"]),
+        indexes: strings(["index1"]),
         blobs: blobs.slice(0, blobs.findLastIndex((blob) => blob !== "") + 1),
         doubles: doubles.slice(0, 2),
       });
@@ -55,33 +57,33 @@ async function dataset() {
   return { address: `127.0.0.1:${port}`, points, raw };
 }
 
-async function started(entry?: string) {
-  const bird = createCanary();
-  const nano = await startNanoGpt({ accounts: [{ key: bird.key, visible: ["openai/gpt-4-turbo"] }] });
+async function setup(entry?: string) {
+  const canary = createCanary();
+  const nano = await startNanoGpt({ accounts: [{ key: canary.key, visible: ["openai/gpt-4-turbo"] }] });
   const settings = { UPSTREAM_URL: nano.url, LOG_LEVEL: "silent", MAX_AGE: "1s", LIST_TIMEOUT: "400ms" };
-  const { address, points, raw } = await dataset();
-  const peers = entry === "unbound" ? {} : { entry, dataset: address };
-  const workerd = await startWorkerd(inject("deployedWorker"), settings, peers);
+  const { address, points, raw } = await startDataset();
+  const services = entry === "unbound" ? {} : { entry, dataset: address };
+  const workerd = await startWorkerd(inject("deployedWorker"), settings, services);
   onTestFinished(async () => {
     await workerd.stop();
     await nano.stop();
   });
   const output = () => workerd.output.join("");
   return {
-    ...bird,
+    ...canary,
     nano,
     url: workerd.url,
     output,
     list: (fields = "") =>
-      plainCall(`${workerd.url}/v1/models`, { fields: `Authorization: Bearer ${bird.key}\n${fields}` }),
+      plainCall(`${workerd.url}/v1/models`, { fields: `Authorization: Bearer ${canary.key}\n${fields}` }),
     points,
     raw,
   };
 }
 
 describe("a Worker with a dataset bound as FIGURES", () => {
-  test("writes a point for each request, each list it asks for and each refresh", async () => {
-    const { nano, url, list, points } = await started();
+  test("writes a point for each request, list fetch and refresh", async () => {
+    const { nano, url, list, points } = await setup();
     await list();
     await list();
     await plainCall(`${url}/v1/echo`);
@@ -92,7 +94,7 @@ describe("a Worker with a dataset bound as FIGURES", () => {
       { indexes: ["request"], blobs: ["models", "hit"], doubles: [ms, 200] },
       { indexes: ["request"], blobs: ["passthrough", "none"], doubles: [ms, 200] },
     ];
-    // Each goes its own way, so not in order.
+    // Each is sent separately, so the order may vary.
     await expect.poll(() => points).toHaveLength(first.length);
     expect(points).toEqual(expect.arrayContaining(first));
 
@@ -112,33 +114,33 @@ describe("a Worker with a dataset bound as FIGURES", () => {
     );
   });
 
-  test("writes nothing of a key, wherever it stands, nor of who has it", async () => {
-    const { key, url, tracesIn, output, points, raw } = await started();
-    const ways = [...LIST_REQUESTS, ...REFUSED_REQUESTS, ...PASSTHROUGH_REQUESTS];
-    await Promise.all(ways.map((way) => sendRaw(url, serializeRequest(way, key))));
-    const requests = () => points.filter(({ indexes }) => indexes[0] === "request").length;
-    await expect.poll(requests).toBeGreaterThan(30);
+  test("writes no part of a key, wherever a request carries it, and no name of a client", async () => {
+    const { key, url, tracesIn, output, points, raw } = await setup();
+    const requests = [...LIST_REQUESTS, ...REFUSED_REQUESTS, ...PASSTHROUGH_REQUESTS];
+    await Promise.all(requests.map((request) => sendRaw(url, serializeRequest(request, key))));
+    const requestPoints = () => points.filter(({ indexes }) => indexes[0] === "request").length;
+    await expect.poll(requestPoints).toBeGreaterThan(30);
     expect(tracesIn(output() + raw.join("\n"))).toEqual([]);
-    const args = new Set(points.flatMap(({ indexes, blobs }) => indexes.concat(blobs)));
-    expect([...args].filter((text) => !/^[a-z_]{3,13}$/.test(text))).toEqual([]);
-    expect(args.size).toBeLessThan(20);
+    const values = new Set(points.flatMap(({ indexes, blobs }) => indexes.concat(blobs)));
+    expect([...values].filter((text) => !/^[a-z_]{3,13}$/.test(text))).toEqual([]);
+    expect(values.size).toBeLessThan(20);
   });
 
-  test("answers all the same when no point can be written", async () => {
-    const { list } = await started(THAT_FAILS);
+  test("answers even if no point can be written", async () => {
+    const { list } = await setup(FAILING_DATASET);
     expect((await list()).status).toBe(200);
     expect((await list()).status).toBe(200);
   });
 
-  test("says so where it is none", async () => {
-    const { list, output } = await started(OF_NO_DATASET);
+  test("reports a binding that is not a dataset", async () => {
+    const { list, output } = await setup(NOT_A_DATASET);
     expect((await list()).status).toBe(500);
     expect(output()).toContain("FIGURES must be an Analytics Engine dataset");
   });
 });
 
-test("a Worker has no /metrics: it is a path like any that is unknown", async () => {
-  const { url } = await started("unbound");
+test("on a Worker /metrics is an unknown path", async () => {
+  const { url } = await setup("unbound");
   for (const method of ["GET", "POST"]) {
     const [answer, unknown] = await Promise.all(
       ["/metrics", "/unknown"].map((path) => plainCall(url + path, { method, fields: "Origin: https://a.example" })),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:tls";
 import { startNanoGpt } from "../../support/nanogpt/nanogpt.ts";
 
-// The far end: the stand-in, and TLS before it.
+// The remote end: NanoGPT's stand-in behind TLS.
 const [certPath = "", keyPath = "", key = ""] = process.argv.slice(2);
 const nano = await startNanoGpt({ accounts: [{ key }] });
 const { port } = new URL(nano.url);

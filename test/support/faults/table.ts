@@ -5,46 +5,46 @@ import { LISTS } from "./lists.ts";
 import { ODDITIES } from "./oddities.ts";
 import { STATUSES } from "./statuses.ts";
 
-/** Something that NanoGPT does, and by its group what Keylane makes of it. */
+/** A fault of NanoGPT; its group says how Keylane handles it. */
 export interface FaultRow {
-  /** What NanoGPT does, so that "NanoGPT …" is a sentence. */
+  /** Completes the sentence "NanoGPT …". */
   readonly name: string;
   readonly group: GroupName;
-  /** `refuse`: nobody listens at its port. */
+  /** `refuse`: NanoGPT's port is closed. */
   readonly cause: Fault | "refuse";
-  /** The status, where it is NanoGPT's own. */
+  /** The status that NanoGPT sends. */
   readonly status?: number | undefined;
-  /** The error's code, where it is NanoGPT's own or not the group's. */
+  /** The code of the client's error, unless it is the group's. */
   readonly code?: string | null | undefined;
-  /** The ids that clients get of a good list; the same when left out. */
+  /** The ids that clients get from a good list; all of them when undefined. */
   readonly ids?: ((good: readonly string[]) => readonly string[]) | undefined;
-  /** How long it takes where that is not the group's. */
+  /** The client's wait, unless it is the group's. */
   readonly within?: Within | undefined;
-  /** Where one runtime judges otherwise than the other, which is not ours to say. */
+  /** Set where the runtimes' HTTP clients treat the fault differently. */
   readonly only?: Runtime | undefined;
 }
 
-/** What Keylane makes of a group of faults. A row of the README's table is one group, under the same name. */
-export interface Outcome {
-  /** With nothing stored: the list, or an error; `its own` is the status or code that NanoGPT said. */
+/** How Keylane handles a group of faults. The README's table has one row for each group, with the same name. */
+export interface Handling {
+  /** The answer with nothing stored; `its own` is the status or code that NanoGPT sent. */
   readonly cold: "the list" | { readonly status: number | "its own"; readonly code: string };
-  /** With a list stored that is too old to be served unasked. */
+  /** The answer with a stored list past STALE_WHILE_REVALIDATE. */
   readonly stored: "the new list" | "the stored list" | "the same error";
-  /** What is stored for that key afterwards. */
+  /** The lists stored for that key afterwards. */
   readonly kept: "the new list" | "the stored list" | "its other lists" | "nothing";
   readonly within: Within;
 }
 
-/** How long a client with nothing stored waits; with a list to fall back on, half of `LIST_TIMEOUT` at most. */
+/** How long a client with nothing stored waits; with a stored list, half of `LIST_TIMEOUT` at most. */
 export type Within = "at once" | "a quarter of LIST_TIMEOUT" | "LIST_TIMEOUT";
 
-const failure = (status: number | "its own", code: string): Outcome => ({
+const failure = (status: number | "its own", code: string): Handling => ({
   cold: { status, code },
   stored: "the stored list",
   kept: "the stored list",
   within: "at once",
 });
-const refusal = (kept: Outcome["kept"]): Outcome => ({
+const upstreamError = (kept: Handling["kept"]): Handling => ({
   cold: { status: "its own", code: "its own" },
   stored: "the same error",
   kept,
@@ -70,7 +70,7 @@ export type GroupName =
   | "says another 5xx";
 
 /** All groups, in the README's order. */
-export const GROUPS: Readonly<Record<GroupName, Outcome>> = {
+export const GROUPS: Readonly<Record<GroupName, Handling>> = {
   "sends a good list in an odd way": {
     cold: "the list",
     stored: "the new list",
@@ -87,8 +87,8 @@ export const GROUPS: Readonly<Record<GroupName, Outcome>> = {
   "sends what is no model list": failure(502, "upstream_invalid_response"),
   "sends a success other than 200": failure(502, "upstream_invalid_response"),
   redirects: failure(502, "upstream_invalid_response"),
-  "says 401": refusal("nothing"),
-  "says another 4xx": refusal("its other lists"),
+  "says 401": upstreamError("nothing"),
+  "says another 4xx": upstreamError("its other lists"),
   "says 408, 425 or 429": failure("its own", "its own"),
   "says 503": failure(503, "upstream_unavailable"),
   "says another 5xx": failure(502, "upstream_error"),
@@ -97,7 +97,7 @@ export const GROUPS: Readonly<Record<GroupName, Outcome>> = {
 /** Every fault, group by group. */
 export const FAULTS: readonly FaultRow[] = [...ODDITIES, ...CONNECTIONS, ...LISTS, ...STATUSES];
 
-/** The first fault of each group that keeps a stored list, to stand for the rest. */
+/** The first fault of each group that keeps a stored list. */
 export const FAILURES: readonly FaultRow[] = FAULTS.filter(
   ({ group }, index) =>
     GROUPS[group].stored === "the stored list" && FAULTS.findIndex((row) => row.group === group) === index,

@@ -1,18 +1,18 @@
-import type { Seen } from "./client.ts";
-import type { NegativeState } from "./model-state.ts";
-import { serializeRecord, type UpstreamRecord } from "./record.ts";
+import type { RejectedFetch } from "./model-state.ts";
+import { queryKey, type FetchRecord } from "./record.ts";
+import type { ReceivedAnswer } from "./requests.ts";
 
-/** Counts how often each kind of thing has happened: a law that was never put to the test proves nothing. */
+/** Counts how often each kind of event has occurred: a property whose case never occurs proves nothing. */
 export interface Counters {
   operations: number;
   readonly counts: ReadonlyMap<string, number>;
   count(kind: string): void;
-  countAnswer(seen: Seen): void;
-  /** Counts what has happened to fetches in flight; once a round is over. */
-  countFlights(records: readonly UpstreamRecord[], revocations: (caller: number) => readonly NegativeState[]): void;
+  countAnswer(answer: ReceivedAnswer): void;
+  /** Counts fetches that overlapped each other or a 401, once a round is over. */
+  countFetches(records: readonly FetchRecord[], revocations: (client: number) => readonly RejectedFetch[]): void;
 }
 
-const ARGS = /fwd=[\w-]+|detail=[\w-]+|collapsed|stored/g;
+const OUTCOMES = /fwd=[\w-]+|detail=[\w-]+|collapsed|stored/g;
 
 export function createCounters(): Counters {
   const counts = new Map<string, number>();
@@ -22,21 +22,21 @@ export function createCounters(): Counters {
     counts,
     count,
     countAnswer({ status, headers, text }) {
-      const outcome = headers["cache-status"];
+      const cacheStatus = headers["cache-status"];
       if (status !== 200) count(String(status));
-      if (typeof outcome !== "string") count(/"code":"(\w+)"/.exec(text)?.[1] ?? "error to HEAD");
-      else for (const text of outcome.match(ARGS) ?? ["fresh hit"]) count(text);
+      if (typeof cacheStatus !== "string") count(/"code":"(\w+)"/.exec(text)?.[1] ?? "error to HEAD");
+      else for (const outcome of cacheStatus.match(OUTCOMES) ?? ["fresh hit"]) count(outcome);
     },
-    countFlights(records, revocations) {
-      const last = new Map<string, UpstreamRecord>();
+    countFetches(records, revocations) {
+      const last = new Map<string, FetchRecord>();
       for (const one of records) {
-        const { arrived, caller, question } = one;
+        const { arrived, client, query } = one;
         const ended = one.answered ?? arrived;
-        const name = `${caller} ${serializeRecord(question)}`;
-        if ((last.get(name)?.answered ?? 0) > arrived) count("overlapping fetches of one query");
-        last.set(name, one);
-        for (const { seen, record } of revocations(caller)) {
-          if (arrived < (record.answered ?? 0) && ended > seen) count("fetch in flight during a 401");
+        const owner = `${client} ${queryKey(query)}`;
+        if ((last.get(owner)?.answered ?? 0) > arrived) count("overlapping fetches of one query");
+        last.set(owner, one);
+        for (const { receivedAt, record } of revocations(client)) {
+          if (arrived < (record.answered ?? 0) && ended > receivedAt) count("fetch in flight during a 401");
         }
       }
     },

@@ -1,49 +1,49 @@
 import * as fc from "fast-check";
-import { rounds } from "./operations.ts";
-import { runRound, type Start } from "./run.ts";
 import { createCounters } from "./counters.ts";
+import { rounds } from "./operations.ts";
+import { runRound, type StartKeylane } from "./run.ts";
 
-export interface FuzzScale {
-  /** How many operations in all, at least. */
+export interface FuzzOptions {
+  /** Minimum number of operations. */
   readonly operations: number;
   readonly seed: number;
-  /** The one round to repeat, as a report named it. */
+  /** Repeats only this round of a report. */
   readonly path?: string | undefined;
-  /** How long the several Keylanes behind one address need to hear of one another's purges; 0 for one alone. */
-  readonly hearingMs?: number;
+  /** Time that several Keylanes at one address need to announce a purge to each other; 0 for a single one. */
+  readonly purgeDeliveryMs?: number;
 }
 
 export interface FuzzResult {
-  /** What was wrong first, how to do it again, and what had led to it. */
+  /** The first violation, how to repeat it, and the trace that led to it. */
   readonly violation: string | undefined;
   readonly operations: number;
-  /** How often each kind of thing has happened. */
+  /** How often each kind of event has occurred. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
 const STEPS = 500;
 
 /**
- * Runs many clients against a Keylane, round after round, and ends with the first response that a client must not be
- * given. What is done follows from the seed; when each thing happens is chance. So nothing is made shorter after a
- * failure, which might not come back: the report shows the last that was done to the client concerned.
+ * Runs rounds of operations by many clients against Keylane, up to the first answer that a client must not get. The
+ * seed determines the operations but not their timing. So a failure may not recur and is not shrunk: the report shows
+ * the last events of the client instead.
  */
 export async function fuzz(
-  start: Start,
-  { operations, seed, path = "", hearingMs = 0 }: FuzzScale,
+  start: StartKeylane,
+  { operations, seed, path = "", purgeDeliveryMs = 0 }: FuzzOptions,
 ): Promise<FuzzResult> {
-  const seen = createCounters();
+  const counters = createCounters();
   const property = fc.asyncProperty(rounds(STEPS), async (round) => {
-    const violation = await runRound(start, round, seen, hearingMs);
+    const violation = await runRound(start, round, counters, purgeDeliveryMs);
     if (violation !== undefined) throw new Error(violation);
   });
   const numRuns = path === "" ? Math.ceil(operations / STEPS) : 1;
   const details = await fc.check(property, { seed, path, numRuns, endOnFailure: true, unbiased: true });
   const { errorInstance: error, counterexamplePath } = details;
-  const fault = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
   return {
-    violation: details.failed ? `SEED=${seed} ROUND=${counterexamplePath}: ${fault}` : undefined,
-    operations: seen.operations,
-    counts: seen.counts,
+    violation: details.failed ? `SEED=${seed} ROUND=${counterexamplePath}: ${message}` : undefined,
+    operations: counters.operations,
+    counts: counters.counts,
   };
 }

@@ -1,135 +1,141 @@
-import { caller as callerAt } from "./callers.ts";
-import type { SentRequest, Seen } from "./client.ts";
-import type { Interval } from "./oracle.ts";
+import { clientAt } from "./clients.ts";
 import type { ModelState } from "./model-state.ts";
 import { MAX_AGE_MS, STALE_IF_ERROR_MS } from "./operations.ts";
-import { serialIn, viewText, serializeRecord, type UpstreamRecord } from "./record.ts";
+import type { Interval } from "./oracle.ts";
+import { queryKey, serialIn, viewText, type FetchRecord } from "./record.ts";
+import type { ReceivedAnswer, SentRequest } from "./requests.ts";
 
-/** A 200 or a 304, and all that is known when it is judged. */
+/** A 200 or a 304, and everything needed to check it. */
 export interface Case {
-  readonly asked: SentRequest;
-  readonly seen: Seen;
+  readonly request: SentRequest;
+  readonly answer: ReceivedAnswer;
   readonly when: Interval;
-  readonly memory: ModelState;
-  readonly records: readonly UpstreamRecord[];
+  readonly state: ModelState;
+  readonly records: readonly FetchRecord[];
   readonly refusalMaxAgeMs: number;
-  /** Keylanes that share a far store: they tell one another of purges and 401s, and of no other refusal. */
+  /** Whether several Keylanes share a remote store: they announce purges and 401s to each other, but not other errors. */
   readonly hasPeers: boolean;
 }
 
-/** Says what is wrong with a good answer to a request for a list or a model. */
-export function violationOfGood(one: Case): string | undefined {
-  const { asked, seen, memory } = one;
-  const { etag, "cache-status": status } = seen.headers;
-  if (typeof etag !== "string" || typeof status !== "string") return "ETag or Cache-Status is missing";
-  const form = faultOfFields(one, etag);
-  if (form !== undefined) return form;
-  const known = memory.etags.get(etag);
-  if (known !== undefined && known.owner !== asked.owner) return `ETag ${etag} was given for ${known.owner}`;
-  const text = seen.text === "" ? known?.text : seen.text;
-  memory.etags.set(etag, { owner: asked.owner, text });
-  memory.lastEtag.set(asked.view, etag);
-  // An answer to HEAD before anybody has seen the list: who comes later will see what it stood for.
+/** Checks a 200 or a 304 to a request for a list or a model. Gives undefined, or a sentence about the violation. */
+export function checkGoodAnswer(one: Case): string | undefined {
+  const { request, answer, state } = one;
+  const { etag, "cache-status": cacheStatus } = answer.headers;
+  if (typeof etag !== "string" || typeof cacheStatus !== "string") return "ETag or Cache-Status is missing";
+  const malformed = checkForm(one, etag);
+  if (malformed !== undefined) return malformed;
+  const known = state.etags.get(etag);
+  if (known !== undefined && known.owner !== request.owner) return `ETag ${etag} belongs to ${known.owner}`;
+  const text = answer.text === "" ? known?.text : answer.text;
+  state.etags.set(etag, { owner: request.owner, text });
+  state.lastEtag.set(request.view, etag);
+  // A HEAD before the first GET: later answers show the text of this ETag.
   if (text === undefined) return undefined;
   const record = one.records[serialIn(text) ?? -1];
-  if (record === undefined) return `upstream has never answered this: ${text}`;
-  const fault =
-    faultOfText(record, one, text) ??
-    faultOfTime(record, one) ??
-    faultOfOutcome(record, one, status) ??
-    faultOfAge(record, one, status);
-  if (!memory.firstSeen.has(record.serial)) memory.firstSeen.set(record.serial, one.when.ended);
-  return fault === undefined ? undefined : `${fault} (upstream's answer ${record.serial})`;
+  if (record === undefined) return `upstream never sent this: ${text}`;
+  const violation =
+    checkText(record, one, text) ??
+    checkInvalidation(record, one) ??
+    checkCacheStatus(record, one, cacheStatus) ??
+    checkAge(record, one, cacheStatus);
+  if (!state.firstReceivedAt.has(record.serial)) state.firstReceivedAt.set(record.serial, one.when.ended);
+  return violation === undefined ? undefined : `${violation} (fetch ${record.serial})`;
 }
 
-function faultOfFields({ asked, seen }: Case, etag: string): string | undefined {
-  const { headers, status, text } = seen;
+function checkForm({ request, answer }: Case, etag: string): string | undefined {
+  const { headers, status, text } = answer;
   if (headers["cache-control"] !== "private, no-cache") return "Cache-Control is not private, no-cache";
-  if (headers["vary"] !== "Authorization, X-API-Key, Origin, Accept-Encoding") return "Vary is not whole";
+  if (headers["vary"] !== "Authorization, X-API-Key, Origin, Accept-Encoding") return "Vary is incomplete";
   if (headers["content-type"] !== "application/json") return "Content-Type is not JSON";
-  if (status === 200) return (text === "") === (asked.operation.method === "HEAD") ? undefined : "no body";
+  if (status === 200) return (text === "") === (request.operation.method === "HEAD") ? undefined : "no body";
   if (text !== "") return "304 has a body";
-  return asked.headers["if-none-match"] === etag ? undefined : "304 to a caller who has another list or none";
+  return request.headers["if-none-match"] === etag ? undefined : "304 to a client without this list";
 }
 
-// Whose list it is, of which question, and every byte of it.
-function faultOfText(record: UpstreamRecord, { asked }: Case, text: string): string | undefined {
-  const { operation, question, shape, id } = asked;
-  if (record.caller !== operation.caller) return `the list is that of ${callerAt(record.caller).name}`;
-  if (serializeRecord(record.question) !== serializeRecord(question))
-    return `the list is of ${serializeRecord(record.question)}, not of ${serializeRecord(question)}`;
+// The client, the query and every byte.
+function checkText(record: FetchRecord, { request }: Case, text: string): string | undefined {
+  const { operation, query, shape, id } = request;
+  if (record.client !== operation.client) return `the list belongs to ${clientAt(record.client).name}`;
+  if (queryKey(record.query) !== queryKey(query))
+    return `the list is of ${queryKey(record.query)}, not of ${queryKey(query)}`;
   if (record.outcome !== "good" && record.outcome !== "empty")
     return `the list is from a broken answer: ${record.outcome}`;
-  return viewText(record, shape, id) === text ? undefined : `the view is not the one asked for: ${text}`;
+  return viewText(record, shape, id) === text ? undefined : `the view is not the requested one: ${text}`;
 }
 
-// What a purge, a 401 or another 4xx has ended must not come back.
-function faultOfTime(record: UpstreamRecord, { asked, when, memory, seen, hasPeers }: Case): string | undefined {
-  const { caller } = asked.operation;
-  if (callerAt(caller).kind === "token") return undefined;
-  const { arrived, serial } = record;
-  const isSince = (answered: number | undefined) => arrived > (answered ?? Number.POSITIVE_INFINITY);
-  if (memory.purges(caller).some(({ begun, ended }) => ended < when.begun && arrived < begun))
-    return "the list was purged before it was asked for";
-  for (const { seen, record: refused } of memory.revocations(caller)) {
-    if (isSince(refused.answered)) continue;
-    if (seen < when.begun) return "the list is from before a 401 that the key got";
-    // Asked for before the 401, but answered by upstream only when Keylane had answered a client with it.
-    if (!hasPeers && seen < (record.answered ?? 0)) return "the list came after a 401 to the key, and was delivered";
+// A list that a purge, a 401 or another 4xx has removed must not come back.
+function checkInvalidation(
+  { arrived, answered, serial }: FetchRecord,
+  { request, answer, when, state, hasPeers }: Case,
+): string | undefined {
+  const { client } = request.operation;
+  if (clientAt(client).kind === "token") return undefined;
+  if (state.purges(client).some(({ begun, ended }) => ended < when.begun && arrived < begun))
+    return "the list was purged before the request";
+  for (const { receivedAt, record: rejected } of state.revocations(client)) {
+    if (arrived > (rejected.answered ?? Number.POSITIVE_INFINITY)) continue;
+    if (receivedAt < when.begun) return "the list is from before a 401 that the key got";
+    // Fetched before the 401, but upstream answered only after a client had received the 401.
+    if (!hasPeers && receivedAt < (answered ?? 0)) return "the list came after a 401 to the key, and was delivered";
   }
-  if (hasPeers || !String(seen.headers["cache-status"]).includes("; hit")) return undefined;
-  const known = memory.firstSeen.get(serial) ?? Number.POSITIVE_INFINITY;
-  const rejected = memory.rejections(`${caller} ${serializeRecord(asked.question)}`).some(
-    ({ seen, record: { arrived } }) =>
-      seen < when.begun &&
+  if (hasPeers || !String(answer.headers["cache-status"]).includes("; hit")) return undefined;
+  const known = state.firstReceivedAt.get(serial) ?? Number.POSITIVE_INFINITY;
+  const isRejected = state.rejections(request.owner).some(
+    ({ receivedAt, record: { arrived } }) =>
+      receivedAt < when.begun &&
       known < arrived &&
-      // A flight that the clock has overtaken has no say any more.
-      !memory.advances.some(({ begun, ended }) => begun < seen && ended > arrived),
+      // An advance of the clock makes fetches overdue, and the error of a superseded fetch removes nothing.
+      !state.advances.some(({ begun, ended }) => begun < receivedAt && ended > arrived),
   );
-  return rejected ? "the list was stored before a 4xx that the key got" : undefined;
+  return isRejected ? "the list was stored before a 4xx that the key got" : undefined;
 }
 
-// How Keylane says it came by the list, against what was asked and what became of the same list elsewhere.
-function faultOfOutcome({ serial }: UpstreamRecord, { asked, when, memory }: Case, status: string): string | undefined {
-  const { operation } = asked;
-  const isHit = status.includes("; hit");
-  const isFallback = status.includes("; detail=");
-  const isStored = isHit || status.includes("; stored");
-  const before = memory.isStored.get(serial);
-  memory.isStored.set(serial, isStored);
-  if (callerAt(operation.caller).kind === "token") {
-    if (before !== undefined) return "a token's list was given twice";
-    return status === "keylane; fwd=bypass" ? undefined : `a token's list came as ${status}`;
+// Cache-Status must agree with the request and with other answers that contain the same list.
+function checkCacheStatus(
+  { serial }: FetchRecord,
+  { request, when, state }: Case,
+  cacheStatus: string,
+): string | undefined {
+  const { operation } = request;
+  const isHit = cacheStatus.includes("; hit");
+  const isFallback = cacheStatus.includes("; detail=");
+  const isStored = isHit || cacheStatus.includes("; stored");
+  const wasStored = state.isStored.get(serial);
+  state.isStored.set(serial, isStored);
+  if (clientAt(operation.client).kind === "token") {
+    if (wasStored !== undefined) return "a token's list was delivered twice";
+    return cacheStatus === "keylane; fwd=bypass" ? undefined : `a token's list has ${cacheStatus}`;
   }
-  if (before !== undefined && before !== isStored) return "a list that was not to be stored was kept";
+  if (wasStored !== undefined && wasStored !== isStored) return "a list that must not be stored was stored";
   if (operation.cacheControl === "no-store" && isStored && !isFallback) return "no-store was stored";
   if (operation.cacheControl === "only-if-cached" && !(isHit && !isFallback))
-    return `only-if-cached was answered with ${status}`;
-  // Who has waited for a flight cannot have come after somebody read what it brought.
-  const known = memory.firstSeen.get(serial) ?? Number.POSITIVE_INFINITY;
-  return !isHit && known < when.begun ? `a list that was known already came as ${status}` : undefined;
+    return `only-if-cached was answered with ${cacheStatus}`;
+  // A request that begins after the result of a fetch was received cannot have waited for that fetch.
+  const known = state.firstReceivedAt.get(serial) ?? Number.POSITIVE_INFINITY;
+  return !isHit && known < when.begun ? `a known list has ${cacheStatus}` : undefined;
 }
 
-// Ages are counted in the clock's movements alone: real time only adds to them.
-function faultOfAge(record: UpstreamRecord, one: Case, status: string): string | undefined {
-  const { asked, seen, when, memory, refusalMaxAgeMs } = one;
-  const { cacheControl } = asked.operation;
-  const known = memory.firstSeen.get(record.serial) ?? Number.POSITIVE_INFINITY;
-  const least = moved(one, ({ begun, ended }) => begun > known && ended < when.begun);
-  const most =
-    moved(one, ({ begun, ended }) => ended > record.arrived && begun < when.ended) + (Date.now() - record.arrivedAtMs);
-  const ageMs = Number(seen.headers["age"]) * 1000;
-  if (!(ageMs >= 0) || ageMs > most + 1000 || ageMs + 1000 <= least)
-    return `Age ${String(seen.headers["age"])} is not between ${least} and ${most} ms`;
-  if (!status.includes("; hit")) return undefined;
+// Lower bounds of an age count only the clock's advances; upper bounds add the real time.
+function checkAge(record: FetchRecord, one: Case, cacheStatus: string): string | undefined {
+  const { request, answer, when, state, refusalMaxAgeMs } = one;
+  const { cacheControl } = request.operation;
+  const known = state.firstReceivedAt.get(record.serial) ?? Number.POSITIVE_INFINITY;
+  const minimum = advancedMs(one, ({ begun, ended }) => begun > known && ended < when.begun);
+  const maximum =
+    advancedMs(one, ({ begun, ended }) => ended > record.arrived && begun < when.ended) +
+    (Date.now() - record.arrivedAtMs);
+  const ageMs = Number(answer.headers["age"]) * 1000;
+  if (!(ageMs >= 0) || ageMs > maximum + 1000 || ageMs + 1000 <= minimum)
+    return `Age ${String(answer.headers["age"])} is not between ${minimum} and ${maximum} ms`;
+  if (!cacheStatus.includes("; hit")) return undefined;
   let limit = MAX_AGE_MS;
-  if (status.includes("; detail=") || cacheControl === "only-if-cached") limit += STALE_IF_ERROR_MS;
+  if (cacheStatus.includes("; detail=") || cacheControl === "only-if-cached") limit += STALE_IF_ERROR_MS;
   else if (cacheControl === "no-cache" || cacheControl === "max-age=0") limit = 1000;
   else if (cacheControl === "max-age=5") limit = 5001;
   if (record.outcome === "empty") limit = Math.min(limit, MAX_AGE_MS, refusalMaxAgeMs);
-  return least < limit ? undefined : `the list is ${least} ms old and came as ${status}`;
+  return minimum < limit ? undefined : `the list is ${minimum} ms old and has ${cacheStatus}`;
 }
 
-function moved({ memory }: Case, isCounted: (span: ModelState["advances"][number]) => boolean): number {
-  return memory.advances.reduce((sum, span) => sum + (isCounted(span) ? span.ms : 0), 0);
+function advancedMs({ state }: Case, isCounted: (span: ModelState["advances"][number]) => boolean): number {
+  return state.advances.reduce((sum, span) => sum + (isCounted(span) ? span.ms : 0), 0);
 }

@@ -1,56 +1,55 @@
-import type { UpstreamRecord } from "./record.ts";
+import type { FetchRecord } from "./record.ts";
 
 /** What clients have received so far. Numbers are positions in the trace. */
 export interface ModelState {
-  /** Every validator given: to whom, for which question, and the text it stood for where that was seen. */
+  /** Every ETag received: the client and query that it belongs to, and its text once known. */
   readonly etags: Map<string, { readonly owner: string; text: string | undefined }>;
-  /** The last validator given for a view. */
+  /** The last ETag received for a view. */
   readonly lastEtag: Map<string, string>;
-  /** When the first client had read an answer of that serial. */
-  readonly firstSeen: Map<number, number>;
-  /** Whether an answer was delivered as one that may be stored. */
+  /** When a client first received the list of a fetch, by serial. */
+  readonly firstReceivedAt: Map<number, number>;
+  /** Whether the list of a fetch was delivered as one that is stored, by serial. */
   readonly isStored: Map<number, boolean>;
   readonly advances: Span[];
-  readonly purges: ByName<Span, number>;
-  /** The 401s that a key has received. */
-  readonly revocations: ByName<NegativeState, number>;
-  /** The 403s and 404s, by client and question. */
-  readonly rejections: ByName<NegativeState, string>;
+  readonly purges: Grouped<Span, number>;
+  /** The 401s that a client has received. */
+  readonly revocations: Grouped<RejectedFetch, number>;
+  /** The 403s and 404s, by client and query. */
+  readonly rejections: Grouped<RejectedFetch, string>;
 }
 
-type ByName<T, Name> = (name: Name) => T[];
+type Grouped<T, Group> = (group: Group) => T[];
 
 export interface Span {
   readonly begun: number;
-  /** Infinite as long as it lasts. */
+  /** Infinite until it ends. */
   ended: number;
   readonly ms: number;
 }
 
-export interface NegativeState {
-  /** When it had been read. */
-  readonly seen: number;
-  readonly record: UpstreamRecord;
+export interface RejectedFetch {
+  readonly receivedAt: number;
+  readonly record: FetchRecord;
 }
 
 export function emptyModelState(): ModelState {
   return {
     etags: new Map(),
     lastEtag: new Map(),
-    firstSeen: new Map(),
+    firstReceivedAt: new Map(),
     isStored: new Map(),
     advances: [],
-    purges: lists(),
-    revocations: lists(),
-    rejections: lists(),
+    purges: grouped(),
+    revocations: grouped(),
+    rejections: grouped(),
   };
 }
 
-function lists<T>(): ByName<T, string | number> {
-  const all = new Map<string | number, T[]>();
-  return (name) => {
-    const found = all.get(name) ?? [];
-    all.set(name, found);
+function grouped<T>(): Grouped<T, string | number> {
+  const groups = new Map<string | number, T[]>();
+  return (group) => {
+    const found = groups.get(group) ?? [];
+    groups.set(group, found);
     return found;
   };
 }

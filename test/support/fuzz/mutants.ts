@@ -1,4 +1,4 @@
-/** A way in which Keylane could be wrong: exact texts of its source, each of which must be there once, and others. */
+/** A bug to insert into Keylane. Each edit replaces a text that its file must contain exactly once. */
 export interface Mutant {
   readonly breaks: string;
   readonly edits: readonly Edit[];
@@ -22,7 +22,7 @@ const generations = (breaks: string, from: string, to: string) => mutant(breaks,
 
 const PURGE_ON_401 = "        store.purge(key.fingerprint);\n";
 const UPDATE_SIZE = "if (variants?.some((one) => one.list === list)) set(key.fingerprint, [...variants]);";
-const FLIGHT_KEY = "${fingerprint} ${variant} ${options";
+const FETCH_KEY = "${fingerprint} ${variant} ${options";
 
 export const MUTANTS: readonly Mutant[] = [
   cacheKey("the fingerprint is no part of the cache key", "{ fingerprint, variant", '{ fingerprint: "", variant'),
@@ -31,9 +31,9 @@ export const MUTANTS: readonly Mutant[] = [
   cacheKey("the query is no part of the cache key", "isPlain ? query :", 'isPlain ? "" :'),
   cacheKey("Origin is no part of the cache key", "): CacheKey {", "): CacheKey {\n  origin = undefined;"),
 
-  listCache("a purge leaves fetches in flight alone", "    generations.advance(fingerprint);\n", ""),
+  listCache("a purge ignores fetches in flight", "    generations.advance(fingerprint);\n", ""),
   listCache(
-    "a purge leaves the stored lists",
+    "a purge keeps the stored lists",
     "generations.advance(fingerprint);\n    store.purge(fingerprint);",
     "generations.advance(fingerprint);",
   ),
@@ -61,33 +61,29 @@ export const MUTANTS: readonly Mutant[] = [
     "const known = inFlight.get(key);",
     "const known = inFlight.get(key) ?? inFlight.values().next().value;",
   ),
-  listCache("fetches of all keys are one", FLIGHT_KEY, "${variant} ${options"),
-  listCache("fetches of all lists of a key are one", FLIGHT_KEY, "${fingerprint} ${options"),
+  listCache("fetches of all keys are shared", FETCH_KEY, "${variant} ${options"),
+  listCache("fetches of all lists of a key are shared", FETCH_KEY, "${fingerprint} ${options"),
   listCache("no-store joins other fetches", 'options.isStored ? "" : "no-store"', '""'),
 
-  fetchJob("a 401 leaves the stored lists", PURGE_ON_401, ""),
-  fetchJob(
-    "a 401 leaves other fetches in flight alone",
-    "        generations.advance(key.fingerprint, failure);\n",
-    "",
-  ),
+  fetchJob("a 401 keeps the stored lists", PURGE_ON_401, ""),
+  fetchJob("a 401 ignores other fetches in flight", "        generations.advance(key.fingerprint, failure);\n", ""),
   generations("a list fetched before a 401 is delivered after it", "revocation.number > generation ?", "false ?"),
   {
-    breaks: "a 401 is an error for which stale lists are served",
+    breaks: "a stale list is served on a 401",
     edits: [
       { file: "cache/fetch-job.ts", from: PURGE_ON_401, to: "" },
       { file: "cache/list-cache.ts", from: " || !isTransient(error.body.status)", to: "" },
     ],
   },
-  fetchJob("another 4xx leaves the stored list", " else if (isRejected) store.delete(key);", ""),
+  fetchJob("another 4xx keeps the stored list", " else if (isRejected) store.delete(key);", ""),
   mutant(
-    "a remembered failure is everybody's",
+    "a remembered failure applies to other keys",
     "cache/negative-cache.ts",
     "const byVariant = entries.get(fingerprint);",
     "const byVariant = entries.values().next().value;",
   ),
   mutant(
-    "a remembered failure is that of all lists",
+    "a remembered failure applies to all lists of its key",
     "cache/negative-cache.ts",
     "[byVariant?.get(ANY_VARIANT), byVariant?.get(variant)]",
     "[...(byVariant?.values() ?? [])]",
@@ -98,7 +94,7 @@ export const MUTANTS: readonly Mutant[] = [
   listCache("no-cache is answered with a stored list", "return ageMs >= NO_CACHE_INTERVAL_MS;", "return false;"),
   listCache("an expired list is served", 'stateOf(list) === "expired" ? undefined : list', "list"),
   mutant("a stale list is fresh", "http/freshness.ts", "staleForMs < 0", "staleForMs < 10_000"),
-  mutant("an empty list lives like any", "http/freshness.ts", "if (!isEmpty) return", "return"),
+  mutant("an empty list is fresh as long as others", "http/freshness.ts", "if (!isEmpty) return", "return"),
 
   mutant(
     "x-api-key is ignored beside Authorization",
@@ -135,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    breaks: "a hit gives everyone the first client's list",
+    breaks: "a hit gives all clients the first client's list",
     edits: [
       {
         file: "cache/list-cache.ts",
@@ -163,12 +159,12 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant("a quoted key is not masked", "upstream/failures.ts", 'value.replaceAll(credential, "[key]")', "value"),
 
-  mutant("a view is stored without its id", "cache/representation.ts", '${coding} ${view.id ?? ""}', "${coding}"),
+  mutant("a view is stored without the model id", "cache/representation.ts", '${coding} ${view.id ?? ""}', "${coding}"),
   mutant(
     "a view is stored without its shape",
     "cache/representation.ts",
     '${isWhole(list, view) ? "original" : view.shape}',
     "view",
   ),
-  mutant("304 is for everyone", "http/cache-headers.ts", 'ifNoneMatch.trim() === "*"', "true"),
+  mutant("every If-None-Match gets 304", "http/cache-headers.ts", 'ifNoneMatch.trim() === "*"', "true"),
 ];

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Mutant } from "./mutants.ts";
-import type { Start } from "./run.ts";
+import type { StartKeylane } from "./run.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
-/** Copies the source, changes the copy, and gives what starts it on Node; it is removed when the test ends. */
-export async function mutatedKeylane({ edits }: Pick<Mutant, "edits">): Promise<Start> {
+/** Copies the source, edits the copy, and gives a function that starts it on Node. The copy is removed after the test. */
+export async function mutatedKeylane({ edits }: Pick<Mutant, "edits">): Promise<StartKeylane> {
   const folder = await mkdtemp(join(tmpdir(), "keylane-mutant-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await cp(join(ROOT, "src"), join(folder, "src"), { recursive: true });
@@ -18,13 +18,13 @@ export async function mutatedKeylane({ edits }: Pick<Mutant, "edits">): Promise<
     const path = join(folder, "src", file);
     const pieces = (await readFile(path, "utf8")).split(from);
     if (pieces.length !== 2)
-      throw new Error(`Cannot change ${file}: ${from} must be there once, found it ${pieces.length - 1} times`);
+      throw new Error(`Cannot edit ${file}: it must contain this text once, got ${pieces.length - 1} times: ${from}`);
     await writeFile(path, pieces.join(to));
   }
-  const at = <T>(file: string): Promise<T> => import(/* @vite-ignore */ join(folder, "src", file)) as Promise<T>;
-  const { parseSettings } = await at<typeof import("../../../src/config/settings.ts")>("config/settings.ts");
-  const { jsonLogger } = await at<typeof import("../../../src/observability/log.ts")>("observability/log.ts");
-  const { start } = await at<typeof import("../../../src/node/start.ts")>("node/start.ts");
+  const load = <T>(file: string): Promise<T> => import(/* @vite-ignore */ join(folder, "src", file)) as Promise<T>;
+  const { parseSettings } = await load<typeof import("../../../src/config/settings.ts")>("config/settings.ts");
+  const { jsonLogger } = await load<typeof import("../../../src/observability/log.ts")>("observability/log.ts");
+  const { start } = await load<typeof import("../../../src/node/start.ts")>("node/start.ts");
   return async (source) => {
     const lines: string[] = [];
     let offsetMs = 0;

@@ -1,15 +1,15 @@
-import { caller } from "./callers.ts";
+import { clientAt } from "./clients.ts";
 import type { Plan } from "./operations.ts";
 
-/** What upstream was asked, and what it made of it. Numbers are positions in the trace, but for `arrivedAtMs`. */
-export interface UpstreamRecord {
+/** A list request that upstream received, and its answer. Numbers are positions in the trace, except `arrivedAtMs`. */
+export interface FetchRecord {
   readonly serial: number;
-  readonly caller: number;
-  readonly question: RecordedQuery;
-  /** The client's models change with it. */
+  readonly client: number;
+  readonly query: ListQuery;
+  /** The version of the client's models. */
   readonly version: number;
   readonly plan: Plan;
-  /** What upstream answers, or would: 200 with a good list, an empty one, a broken one, or an error. */
+  /** The answer, sent or not: a good, empty or broken list with status 200, or an error status. */
   readonly outcome: "good" | "empty" | "broken" | number;
   readonly arrived: number;
   readonly arrivedAtMs: number;
@@ -17,10 +17,10 @@ export interface UpstreamRecord {
   answered: number | undefined;
 }
 
-/** Two questions of one client share a stored list where all three are the same. */
-export interface RecordedQuery {
+/** Requests of one client share a stored list if all three are equal. */
+export interface ListQuery {
   readonly list: string;
-  readonly query: string;
+  readonly parameters: string;
   readonly origin: string | undefined;
 }
 
@@ -34,34 +34,34 @@ export interface Row {
   readonly description?: string;
 }
 
-/** Writes a question so that equal ones look equal. */
-export function serializeRecord({ list, query, origin }: RecordedQuery): string {
-  return `${list}?${query} of ${origin ?? "no origin"}`;
+/** The same text for equal queries. */
+export function queryKey({ list, parameters, origin }: ListQuery): string {
+  return `${list}?${parameters} of ${origin ?? "no origin"}`;
 }
 
-/** The id of a model that a client's good lists always have. */
-export const lastingId = (caller: number): string => `${name(caller)}/lasting`;
-/** The id of a model that a client has in one version alone. */
-export const passingId = (caller: number, version: number): string => `${name(caller)}/passing:v${version}`;
+/** The id of a model in all good lists of a client. */
+export const permanentId = (client: number): string => `${name(client)}/permanent`;
+/** The id of a model in only one version of a client's models. */
+export const versionedId = (client: number, version: number): string => `${name(client)}/versioned:v${version}`;
 
-/** Rows that identify the client, the query and the upstream response that they come from. */
-export function rowsOf({ serial, caller, question, version, outcome }: UpstreamRecord): readonly Row[] {
+/** Rows that identify the client, the query and the fetch. */
+export function rowsOf({ serial, client, query, version, outcome }: FetchRecord): readonly Row[] {
   if (outcome === "empty") return [];
-  const ids = [lastingId(caller), passingId(caller, version), `${name(caller)}/last`];
-  // Upstream tells some clients more than the basic fields, asked or not: their basic lists have to be made.
-  const isDetailed = question.query.includes("detailed=true") || caller % 2 === 1;
-  const owned_by = `${name(caller)} ${serializeRecord(question)}`;
-  const detail = isDetailed ? { description: `detail ${serial} of ${name(caller)}` } : {};
+  const ids = [permanentId(client), versionedId(client, version), `${name(client)}/last`];
+  // Some clients always get detailed rows, so that Keylane has to make their basic lists.
+  const isDetailed = query.parameters.includes("detailed=true") || client % 2 === 1;
+  const owned_by = `${name(client)} ${queryKey(query)}`;
+  const detail = isDetailed ? { description: `detail ${serial} of ${name(client)}` } : {};
   return ids.map((id) => Object.assign(basic({ id, object: "model", created: serial, owned_by }), detail));
 }
 
 /** The body of a good answer. */
-export function listText(record: UpstreamRecord): string {
-  return JSON.stringify({ object: "list", recorder: record.serial, data: rowsOf(record) });
+export function listText(record: FetchRecord): string {
+  return JSON.stringify({ object: "list", record: record.serial, data: rowsOf(record) });
 }
 
-/** What a client must be given of a good answer: all of it or one model, as it came or in another shape. */
-export function viewText(record: UpstreamRecord, shape: Shape, id?: string): string | undefined {
+/** The body that a client must get of a good answer: the whole list or one model, in a shape. */
+export function viewText(record: FetchRecord, shape: Shape, id?: string): string | undefined {
   const rows = rowsOf(record);
   if (id !== undefined) {
     const row = rows.find((one) => one.id === id);
@@ -72,22 +72,22 @@ export function viewText(record: UpstreamRecord, shape: Shape, id?: string): str
   return JSON.stringify({ object: "list", data: rows.map(SHAPED[shape]) });
 }
 
-/** Reads which answer of upstream's a body holds: a list, a model or an error. */
+/** The serial of the fetch that a list, a model or an error comes from. */
 export function serialIn(text: string): number | undefined {
-  const found = /"recorder":(\d+)|"created":(\d+)|record (\d+)/.exec(text);
+  const found = /"record":(\d+)|"created":(\d+)|record (\d+)/.exec(text);
   return found === null ? undefined : Number(found[1] ?? found[2] ?? found[3]);
 }
 
-/** The body of an error: it names its answer, and quotes the credential as some upstreams do. */
-export function errorText({ serial, caller: index }: UpstreamRecord): string {
-  const message = `record ${serial} refuses ${name(index)} with ${caller(index).credential}`;
-  return JSON.stringify({ error: { message, type: "refused", param: null, code: "refused" } });
+/** The body of an error: it identifies its fetch, and quotes the credential as some upstreams do. */
+export function errorText({ serial, client }: FetchRecord): string {
+  const message = `record ${serial} rejects ${name(client)} with ${clientAt(client).credential}`;
+  return JSON.stringify({ error: { message, type: "rejected", param: null, code: "rejected" } });
 }
 
 const SHAPED: Record<Shape, (row: Row) => object> = {
   original: (row) => row,
   basic,
-  // Of what OpenRouter has, these rows know no more.
+  // These rows have no other fields of OpenRouter's shape.
   openrouter: ({ id, created, description }) => ({ id, created, description }),
 };
 
@@ -95,6 +95,6 @@ function basic({ id, object, created, owned_by }: Row): Row {
   return { id, object, created, owned_by };
 }
 
-function name(index: number): string {
-  return caller(index).name;
+function name(client: number): string {
+  return clientAt(client).name;
 }

@@ -1,23 +1,22 @@
-/** Everything that happened, in the one order in which this process saw it. */
+/** All events of a round in the order in which this process saw them. */
 export interface Trace {
-  /** Writes a line and gives its number. `client` is whom it concerns; undefined for all. */
-  note(caller: number | undefined, line: string): number;
-  /** The last lines that concern a client, oldest first. */
-  history(caller: number | undefined): string;
+  /** Adds a line about one client, or about all, and gives its position. */
+  add(client: number | undefined, line: string): number;
+  /** The last 40 lines about a client, oldest first. */
+  history(client: number | undefined): string;
 }
 
-const LAST = 40;
+const HISTORY_LINES = 40;
 
 export function createTrace(): Trace {
-  const lines: { readonly caller: number | undefined; readonly line: string }[] = [];
+  const lines: { readonly client: number | undefined; readonly line: string }[] = [];
   return {
-    note: (caller, line) => lines.push({ caller, line }),
-    history(caller) {
-      const theirs = [...lines.entries()].filter(([, one]) => one.caller === undefined || one.caller === caller);
-      return theirs
-        .slice(-LAST)
+    add: (client, line) => lines.push({ client, line }),
+    history: (client) =>
+      [...lines.entries()]
+        .filter(([, one]) => one.client === undefined || one.client === client)
+        .slice(-HISTORY_LINES)
         .map(([index, { line }]) => `${String(index + 1).padStart(6)}  ${line}`)
-        .join("\n");
-    },
+        .join("\n"),
   };
 }

@@ -1,28 +1,28 @@
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { request, type Agent } from "undici";
-import { caller } from "./callers.ts";
+import { clientAt } from "./clients.ts";
 import type { ListOperation } from "./operations.ts";
-import { lastingId, passingId, serializeRecord, type RecordedQuery, type Shape } from "./record.ts";
+import { permanentId, queryKey, versionedId, type ListQuery, type Shape } from "./record.ts";
 
-/** An answer as its client read it, decoded. */
-export interface Seen {
+/** An answer as its client received it, decoded. */
+export interface ReceivedAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
 }
 
-/** A request for a list or a model, and what it means. */
+/** A request for a list or a model, and its meaning. */
 export interface SentRequest {
   readonly operation: ListOperation;
   readonly path: string;
   readonly headers: Record<string, string>;
-  readonly question: RecordedQuery;
+  readonly query: ListQuery;
   readonly shape: Shape;
   readonly id: string | undefined;
-  /** Names client and question: no validator stands for two of these. */
+  /** Identifies client and query; two of these never share an ETag. */
   readonly owner: string;
-  /** Names the view too. */
+  /** Identifies client, query, shape and id. */
   readonly view: string;
 }
 
@@ -33,52 +33,54 @@ const SHAPES = {
   "/openrouter": "openrouter",
 } as const;
 
-/** Writes down an operation as a request. `version` is of the client's models now. */
-export function describeRequest(operation: ListOperation, version: number): SentRequest {
-  const { shape, api, list, slash, query, origin, isEscaped } = operation;
+/** Builds the request of an operation. `version` is the current version of the client's models. */
+export function buildRequest(operation: ListOperation, version: number): SentRequest {
+  const { api, list, slash, query, origin, isEscaped } = operation;
   const id = idOf(operation, version);
   const end = id === undefined ? "" : `/${isEscaped ? encodeURIComponent(id) : id}`;
-  const path = `${shape}${api}${list}${operation.version}/models`.replaceAll("/", slash) + end;
+  const path = `${operation.shape}${api}${list}${operation.version}/models`.replaceAll("/", slash) + end;
   const headers: Record<string, string> = {
-    ...credential(operation),
+    ...credentialHeaders(operation),
     "accept-encoding": operation.acceptEncoding,
   };
   if (origin !== undefined) headers["origin"] = origin;
   if (operation.cacheControl !== undefined) headers["cache-control"] = operation.cacheControl;
   const isDetailed =
-    shape === "/detailed" || shape === "/openrouter" || (shape === "" && /detailed=(true|1)/.test(query));
-  const meaningful = [isDetailed ? "detailed=true" : "", query.startsWith("sort") ? query : ""];
-  const question = {
+    operation.shape === "/detailed" ||
+    operation.shape === "/openrouter" ||
+    (operation.shape === "" && /detailed=(true|1)/.test(query));
+  const parameters = [isDetailed ? "detailed=true" : "", query.startsWith("sort") ? query : ""];
+  const listQuery = {
     list: list === "" ? "personalized" : list.slice(1),
-    query: meaningful.filter((one) => one !== "").join("&"),
+    parameters: parameters.filter((one) => one !== "").join("&"),
     origin,
   };
-  const wanted = SHAPES[shape];
-  const owner = `${operation.caller} ${serializeRecord(question)}`;
-  const view = `${owner} ${wanted} ${id ?? ""}`;
+  const shape = SHAPES[operation.shape];
+  const owner = `${operation.client} ${queryKey(listQuery)}`;
+  const view = `${owner} ${shape} ${id ?? ""}`;
   const target = query === "" ? path : `${path}?${query}`;
-  return { operation, path: target, headers, question, shape: wanted, id, owner, view };
+  return { operation, path: target, headers, query: listQuery, shape, id, owner, view };
 }
 
-/** Writes a client's credential in one of the ways in which it may stand in a request. */
-export function credential({
-  caller: index,
+/** The header or headers with a client's credential. */
+export function credentialHeaders({
+  client,
   header,
-}: Pick<ListOperation, "caller" | "header">): Record<string, string> {
-  const key = caller(index).credential;
+}: Pick<ListOperation, "client" | "header">): Record<string, string> {
+  const key = clientAt(client).credential;
   if (header === "x-api-key") return { "x-api-key": key };
   const authorization = `${header === "both" ? "Bearer" : header} ${key}`;
   return header === "both" ? { authorization, "x-api-key": key } : { authorization };
 }
 
-function idOf({ model, caller, other }: ListOperation, version: number): string | undefined {
+function idOf({ model, client, other }: ListOperation, version: number): string | undefined {
   if (model === undefined) return undefined;
-  if (model === "own-passing") return passingId(caller, version);
-  return lastingId(model === "own" ? caller : other);
+  if (model === "own-versioned") return versionedId(client, version);
+  return permanentId(model === "own" ? client : other);
 }
 
-/** Makes a request and reads its answer to the end. Gives undefined where the client left before. */
-export async function call(
+/** Sends a request and reads the whole answer; undefined if `leaveAfterMs` ended the request first. */
+export async function send(
   agent: Agent,
   url: string,
   {
@@ -92,18 +94,18 @@ export async function call(
     readonly body?: string | null;
     readonly leaveAfterMs?: number | undefined;
   },
-): Promise<Seen | undefined> {
+): Promise<ReceivedAnswer | undefined> {
   const leaving = new AbortController();
   const timer = leaveAfterMs === undefined ? undefined : setTimeout(() => leaving.abort(), leaveAfterMs);
   try {
     const signal = leaveAfterMs === undefined ? null : leaving.signal;
     const answer = await request(url, { dispatcher: agent, method, headers, body, signal });
     const bytes = Buffer.from(await answer.body.arrayBuffer());
-    const text = await decoded(bytes, answer.headers["content-encoding"]);
+    const text = await decode(bytes, answer.headers["content-encoding"]);
     return { status: answer.statusCode, headers: answer.headers, text };
-  } catch (fault) {
+  } catch (error) {
     if (leaving.signal.aborted) return undefined;
-    throw fault;
+    throw error;
   } finally {
     clearTimeout(timer);
   }
@@ -115,7 +117,7 @@ const DECODERS = new Map<string, (bytes: Buffer) => Promise<Buffer>>([
   ["zstd", promisify(zlib.zstdDecompress)],
 ]);
 
-async function decoded(bytes: Buffer, coding: string | string[] | undefined): Promise<string> {
-  const decode = bytes.length === 0 ? undefined : DECODERS.get(String(coding));
-  return (decode === undefined ? bytes : await decode(bytes)).toString();
+async function decode(bytes: Buffer, coding: string | string[] | undefined): Promise<string> {
+  const decoder = bytes.length === 0 ? undefined : DECODERS.get(String(coding));
+  return (decoder === undefined ? bytes : await decoder(bytes)).toString();
 }
